@@ -1,0 +1,14 @@
+// One function per command: adds its options and examples to the program, and
+// runs it when chosen. A command throws UsageError (exit 2) or Error (exit 1).
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace seodang {
+
+// clang-format off
+// clang-format on
+
+}  // namespace seodang

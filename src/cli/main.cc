@@ -1,0 +1,59 @@
+#include <fmt/core.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <exception>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "cli/commands.h"
+
+namespace {
+
+constexpr int kFailed = 1, kUsage = 2;
+
+int run(int argc, char** argv) {
+  CLI::App program(
+      "Seodang raises language models: raw text in, a well-mannered model out.",
+      "seodang");
+  program.require_subcommand(1);
+  program.fallthrough();
+  program.set_version_flag("--version", "seodang 0.1.0");
+  int threads = 0;
+  program
+      .add_option("--threads", threads,
+                  "Threads to use (default: one per core)")
+      ->check(CLI::Range(0, 4096));
+  program.parse_complete_callback([&] { seodang::set_num_threads(threads); });
+  // One line a command, in the order of a model's life.
+
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : kUsage;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("seodang"));
+  spdlog::set_pattern("%^%l%$: %v");
+  try {
+    return run(argc, argv);
+  } catch (const seodang::UsageError& error) {
+    fmt::print(stderr, "seodang: {}\n", error.what());
+    return kUsage;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr,
+               "seodang: out of memory; try a smaller batch or model\n");
+    return kFailed;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "seodang: {}\n", error.what());
+    return kFailed;
+  }
+}
