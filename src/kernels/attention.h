@@ -1,0 +1,51 @@
+// Causal grouped-query attention, tiled with an online softmax, so that no T×T
+// buffer exists: Dao et al., "FlashAttention", 2022, algorithms 1 and 4;
+// grouping: Ainslie et al., "GQA", 2023.
+//   s_ij = scale · q_i·k_j for j ≤ i,  p = softmax_j(s),  out_i = Σ_j p_ij v_j
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tensor/tensor.h"
+
+namespace seodang {
+
+struct AttentionShape {
+  int32_t num_attention_heads = 0;
+  int32_t num_key_value_heads = 0;  // divides num_attention_heads
+  int32_t head_dim = 0;             // a multiple of 8, at most 256
+  float scale = 0;                  // usually 1/sqrt(head_dim)
+};
+
+// One document (or one session's turn): `query_length` rows of q starting at
+// `query_begin` look at `key_length` ≥ query_length rows of key and value. The
+// last query sees all keys, each earlier one sees one fewer. Keys and values
+// are (key_length, num_key_value_heads·head_dim) with rows `stride` numbers
+// apart: columns of the same activations in training, a session's kv_cache in
+// use.
+struct AttentionSpan {
+  int64_t query_begin = 0, query_length = 0;
+  const void* key = nullptr;
+  const void* value = nullptr;
+  int64_t key_length = 0, stride = 0;
+};
+
+// out, q (N, num_attention_heads·head_dim), f32 or bf16, keys and values of the
+// same dtype; products and sums in f32. lse (N, num_attention_heads) f32
+// receives log Σ_j exp(s_ij) for the backward; may be null. Rows that no span
+// covers are left alone.
+void attention_forward(Tensor out, float* lse, Tensor q,
+                       std::span<const AttentionSpan> spans,
+                       const AttentionShape& shape);
+
+// For training: every span has key_length == query_length and its keys are the
+// rows query_begin… of k and v. dq, dk, dv have the shapes and dtype of q, k, v
+// and are written (not added to). Each thread owns whole (span, kv head) pairs,
+// so the result does not depend on the number of threads.
+void attention_backward(Tensor dq, Tensor dk, Tensor dv, Tensor dout,
+                        Tensor out, const float* lse, Tensor q, Tensor k,
+                        Tensor v, std::span<const AttentionSpan> spans,
+                        const AttentionShape& shape);
+
+}  // namespace seodang

@@ -1,0 +1,37 @@
+#include "tensor/tensor.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace seodang {
+
+std::string_view name_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::f32:
+      return "float32";
+    case Dtype::bf16:
+      return "bfloat16";
+    case Dtype::f16:
+      return "float16";
+  }
+  return "";
+}
+
+Buffer::Buffer(size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  // Large blocks start on a huge page, which the kernel gives when it can.
+  const size_t alignment = bytes >= (size_t{4} << 20) ? size_t{2} << 20 : 64;
+  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  data_.reset(memory);
+  if (alignment > 64) ::madvise(memory, rounded, MADV_HUGEPAGE);
+  std::memset(memory, 0, bytes);
+}
+
+void Buffer::Free::operator()(void* memory) const { std::free(memory); }
+
+}  // namespace seodang
