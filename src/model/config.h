@@ -1,0 +1,62 @@
+// What a decoder is made of, in the words of Hugging Face's config.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seodang {
+
+struct ModelConfig {
+  std::string architecture = "LlamaForCausalLM";
+  int32_t vocab_size = 0;
+  int32_t hidden_size = 0;
+  int32_t intermediate_size = 0;
+  int32_t num_hidden_layers = 0;
+  int32_t num_attention_heads = 0;
+  int32_t num_key_value_heads = 0;
+  int32_t head_dim = 0;
+  int32_t max_position_embeddings = 0;
+  double rms_norm_eps = 1e-5;
+  double rope_theta = 10000;
+  double initializer_range = 0.02;
+  bool tie_word_embeddings = true;
+  int32_t bos_token_id = -1;
+  std::vector<int32_t> eos_token_id;
+
+  // Reads DIR/config.json. Throws Error naming the key when one is missing, of
+  // the wrong type, absurd, or changes the maths in a way that is not built.
+  static ModelConfig load(const std::filesystem::path& directory);
+  // The text of config.json.
+  std::string to_json() const;
+
+  // Throws Error naming the first key that contradicts another.
+  void check(const std::string& where) const;
+
+  // Every weight once (a tied lm_head is the embedding).
+  int64_t num_parameters() const;
+  // Weights that take part in a product for every token: all but the norms and
+  // the embedding lookup.
+  int64_t num_product_parameters() const;
+  // Floating-point operations of one training step per token at context
+  // length T: 6 · product weights + 6 · layers · hidden · T  (causal
+  // attention).
+  double train_flops_per_token(double context) const;
+};
+
+// The one dial: widths, depth and context of a Llama-shaped model from a name
+// ("demo", "nano", "micro", "mini", "small", "medium"). Throws UsageError that
+// lists the names for any other.
+struct ModelSize {
+  std::string_view name;
+  int32_t hidden_size, intermediate_size, num_hidden_layers,
+      num_attention_heads, num_key_value_heads, max_position_embeddings;
+  double learning_rate;
+};
+const std::vector<ModelSize>& model_sizes();
+const ModelSize& model_size(std::string_view name);
+ModelConfig config_of_size(const ModelSize& size, int32_t vocab_size);
+
+}  // namespace seodang

@@ -1,0 +1,73 @@
+// The transformer: one forward for training and for use, and its backward.
+//   x₀ = embed(tokens);  x ← x + o(attention(rope(qkv(norm(x)))));
+//   x ← x + down(swiglu(gate_up(norm(x))));  logits = lm_head(norm(x))
+// Touvron et al., "LLaMA", 2023, section 2.2.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "data/batch.h"
+#include "model/kv_cache.h"
+#include "model/model.h"
+
+namespace seodang {
+
+// `length` tokens of one sequence. Without a cache they are the whole of it and
+// positions start at 0; with a cache they continue it and are appended to it.
+struct SequenceSpan {
+  int32_t begin = 0, length = 0;
+  KvCache* kv_cache = nullptr;
+};
+
+// What forward() leaves behind for backward().
+enum class Keep {
+  nothing,  // use: all layers share one layer's activations
+  inputs,   // training with --recompute: each layer's input; the rest again
+  all,      // training
+};
+
+struct Loss {
+  double sum = 0;      // Σ -log p(target), in nats
+  int64_t tokens = 0;  // targets that were not ignored
+  double mean() const { return tokens > 0 ? sum / tokens : 0; }
+};
+
+class Decoder {
+ public:
+  // Works on up to `max_tokens` tokens at once. Activations have the dtype of
+  // the weights (the residual stream is always f32). `weights` must outlive it.
+  // All memory is allocated here; bytes() tells how much.
+  Decoder(const ModelConfig& config, const Weights& weights, int64_t max_tokens,
+          Keep keep = Keep::nothing);
+  ~Decoder();
+  Decoder(Decoder&&) noexcept;
+
+  // Hidden states (N, hidden_size) behind the last norm, valid until the next
+  // call. The spans cover tokens [0,N). Throws Error when a sequence grows past
+  // max_position_embeddings or its cache, or N past max_tokens, or a token is
+  // outside the vocabulary.
+  Tensor forward(std::span<const int32_t> tokens,
+                 std::span<const SequenceSpan> spans);
+
+  // logits (R, vocab_size) f32 of any R rows of hidden states.
+  void logits(Tensor out, Tensor hidden) const;
+
+  // -log p(target) of each token of the batch given those before it in its span
+  // (0 where ignored); losses (N).
+  Loss evaluate(const Batch& batch, float* losses = nullptr);
+
+  // One forward and backward (Keep::inputs or Keep::all): adds the gradient of
+  // scale · Σ -log p(target) to `gradients` (f32, laid out like the weights).
+  Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
+                            float scale);
+
+  int64_t bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace seodang

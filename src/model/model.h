@@ -1,0 +1,37 @@
+// A model as it lies in its Hugging Face directory: configuration and weights.
+#pragma once
+
+#include <filesystem>
+
+#include "model/config.h"
+#include "model/weights.h"
+
+namespace seodang {
+
+class Model {
+ public:
+  // Reads config.json and model.safetensors (or the shards that
+  // model.safetensors.index.json names), converted to `dtype`. Throws Error
+  // naming the file and the tensor.
+  static Model load(const std::filesystem::path& directory, Dtype dtype);
+  // Random weights: normal(0, initializer_range), residual projections scaled
+  // by 1/sqrt(2·layers) (Radford et al., GPT-2, 2019, section 2.3), norms 1.
+  static Model random(const ModelConfig& config, uint64_t seed, Dtype dtype);
+
+  const ModelConfig& config() const { return config_; }
+  const Weights& weights() const { return weights_; }
+  // The whole block that the weights live in: weights_size(config) numbers.
+  Tensor memory() const { return memory_; }
+
+ private:
+  ModelConfig config_;
+  OwnedTensor memory_;
+  Weights weights_;
+};
+
+// Writes config.json, generation_config.json and model.safetensors into an
+// existing directory. `weights` f32 or bf16.
+void save_model(const std::filesystem::path& directory,
+                const ModelConfig& config, const Weights& weights);
+
+}  // namespace seodang

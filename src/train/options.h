@@ -1,0 +1,115 @@
+// Every knob of a training run. A flag `--learning-rate` and a recipe's key
+// `learning-rate` are the same entry of the lists below, so they cannot drift
+// apart: the command line binds each entry, a recipe reads each entry.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace seodang {
+
+struct TrainOptions {
+  int64_t steps = 0;  // 0: as many as `epochs` needs
+  double epochs = 1;
+  int32_t batch_tokens = 4096;
+  int32_t context = 0;  // 0: the model's max_position_embeddings
+  int32_t accumulate = 1;
+  double learning_rate = 0;          // 0: what the model's size asks for
+  double final_learning_rate = 0.1;  // share of the peak at the end
+  double warmup = 0.02;              // share of the steps
+  double decay = 0.3;                // wsd: share of the steps that decay
+  std::string schedule = "wsd";
+  double weight_decay = 0.1;
+  double beta1 = 0.9, beta2 = 0.95;
+  double clip = 1.0;
+  std::string precision = "auto";  // auto, bf16, f32
+  bool recompute = false;
+  int64_t checkpoint_every = 200;  // steps
+  int64_t validate_every = 100;
+  int64_t sample_every = 200;
+  std::vector<std::string> sample;  // prompts continued every so often
+  uint64_t seed = 1;
+};
+
+// visit(name, value, help) for each knob.
+template <class Visit>
+void visit_options(TrainOptions& o, Visit&& visit) {
+  visit("steps", o.steps, "Optimizer steps (0: as many as --epochs needs)");
+  visit("epochs", o.epochs, "Passes over the data, when --steps is 0");
+  visit("batch-tokens", o.batch_tokens, "Tokens in one forward and backward");
+  visit("context", o.context, "Longest sequence trained on (0: the model's)");
+  visit("accumulate", o.accumulate, "Batches whose gradients make one step");
+  visit("learning-rate", o.learning_rate,
+        "Peak learning rate (0: what the model's size asks for)");
+  visit("final-learning-rate", o.final_learning_rate,
+        "Learning rate at the end, as a share of the peak");
+  visit("warmup", o.warmup, "Share of the steps that warm up");
+  visit("decay", o.decay, "Share of the steps that decay (schedule wsd)");
+  visit("schedule", o.schedule, "Learning-rate schedule: wsd or cosine");
+  visit("weight-decay", o.weight_decay, "Decoupled weight decay of matrices");
+  visit("beta1", o.beta1, "AdamW's decay of the first moment");
+  visit("beta2", o.beta2, "AdamW's decay of the second moment");
+  visit("clip", o.clip, "Largest gradient norm (0: no clipping)");
+  visit("precision", o.precision, "Products in bf16 or f32, or auto");
+  visit(
+      "recompute", o.recompute,
+      "Keep only layer inputs and recompute the rest: less memory, more time");
+  visit("checkpoint-every", o.checkpoint_every, "Steps between checkpoints");
+  visit("validate-every", o.validate_every, "Steps between validations");
+  visit("sample-every", o.sample_every, "Steps between sample generations");
+  visit("sample", o.sample, "A prompt to continue every so often (repeatable)");
+  visit("seed", o.seed, "Seed of weights, order and dropout");
+}
+
+struct PretrainOptions {
+  std::filesystem::path data;       // what `seodang data` wrote
+  std::filesystem::path tokenizer;  // a directory with tokenizer.json
+  std::filesystem::path output;     // becomes a Hugging Face directory
+  std::string size = "demo";
+  // 0: as --size says.
+  int32_t hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
+  int32_t num_attention_heads = 0, num_key_value_heads = 0;
+  int32_t max_position_embeddings = 0;
+  bool tie_word_embeddings = true;
+  TrainOptions train;
+};
+
+template <class Visit>
+void visit_options(PretrainOptions& o, Visit&& visit) {
+  visit("size", o.size, "The one dial: sets widths, depth and learning rate");
+  visit("hidden-size", o.hidden_size, "Width of the residual stream");
+  visit("intermediate-size", o.intermediate_size, "Width inside the MLP");
+  visit("num-hidden-layers", o.num_hidden_layers, "Depth");
+  visit("num-attention-heads", o.num_attention_heads, "Query heads");
+  visit("num-key-value-heads", o.num_key_value_heads, "Key and value heads");
+  visit("max-position-embeddings", o.max_position_embeddings,
+        "Longest sequence the model is made for");
+  visit("tie-word-embeddings", o.tie_word_embeddings,
+        "Use the embedding as the output layer too");
+  visit_options(o.train, visit);
+}
+
+struct InstructOptions {
+  std::filesystem::path base;                   // a Hugging Face directory
+  std::vector<std::filesystem::path> examples;  // JSONL, see docs/data.md
+  std::filesystem::path output;
+  std::filesystem::path replay_data;  // pretraining data mixed in, or empty
+  double replay = 0.2;                // its share of the tokens
+  double validation = 0.02;           // share of the examples held out
+  int32_t patience =
+      0;  // stop after so many validations without gain; 0: never
+  TrainOptions train;
+};
+
+template <class Visit>
+void visit_options(InstructOptions& o, Visit&& visit) {
+  visit("replay", o.replay, "Share of tokens from the pretraining data");
+  visit("validation", o.validation, "Share of the examples held out");
+  visit("patience", o.patience,
+        "Stop after so many validations without gain (0: never)");
+  visit_options(o.train, visit);
+}
+
+}  // namespace seodang

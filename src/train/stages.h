@@ -1,0 +1,33 @@
+// The two stages of training that differ in data and loss, not in loop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "train/options.h"
+
+namespace seodang {
+
+struct TrainSummary {
+  int64_t steps = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+  double train_loss = 0, validation_loss = 0;  // nats per token, at the end
+  double tokens_per_second = 0;
+  double peak_share = 0;        // model FLOP/s over the measured product peak
+  int64_t peak_memory = 0;      // bytes
+  std::string stopped_because;  // "done" or "patience"
+};
+
+// Raised through a signal: everything is saved; what() says how to go on.
+// Learns to predict the next token of `options.data`. While it runs,
+// `options.output` holds metrics.jsonl and checkpoint-STEP/; in the end the
+// model itself. Where a checkpoint of the same run is found, it goes on from
+// there; one of other options is a UsageError that names what differs.
+TrainSummary pretrain(const PretrainOptions& options);
+
+// Learns to answer: loss on the outputs of the examples alone, through the chat
+// template that it writes into the model.
+TrainSummary instruct(const InstructOptions& options);
+
+}  // namespace seodang
