@@ -3,8 +3,6 @@
 // products stand beside it. Sums are accumulated in f32.
 #pragma once
 
-#include <string_view>
-
 #include "tensor/tensor.h"
 
 namespace seodang {
@@ -17,8 +15,12 @@ void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add = false);
 // dw (O,I) f32 += dy (N,O)ᵀ · x (N,I).
 void linear_backward_weight(Tensor dw, Tensor dy, Tensor x);
 
-// bf16 where this processor multiplies it faster than f32 (AVX512-BF16, AMX),
-// f32 elsewhere.
+// bf16 where this processor has instructions for its products (AVX512-BF16,
+// AMX), f32 elsewhere.
 Dtype fastest_product_dtype();
+
+// FLOP/s of the fastest large product of this dtype that was seen in about a
+// fifth of a second: the limit that training is measured against.
+double measure_product_peak(Dtype dtype);
 
 }  // namespace seodang

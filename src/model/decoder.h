@@ -9,6 +9,7 @@
 #include <span>
 
 #include "data/batch.h"
+#include "model/activations.h"
 #include "model/kv_cache.h"
 #include "model/model.h"
 
@@ -19,13 +20,6 @@ namespace seodang {
 struct SequenceSpan {
   int32_t begin = 0, length = 0;
   KvCache* kv_cache = nullptr;
-};
-
-// What forward() leaves behind for backward().
-enum class Keep {
-  nothing,  // use: all layers share one layer's activations
-  inputs,   // training with --recompute: each layer's input; the rest again
-  all,      // training
 };
 
 struct Loss {
@@ -63,6 +57,7 @@ class Decoder {
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
                             float scale);
 
+  // Bytes of activations and gradients; weights are not counted.
   int64_t bytes() const;
 
  private:

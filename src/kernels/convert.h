@@ -1,0 +1,11 @@
+// Copies between dtypes, row by row: out (N,C) = in (N,C). f32, bf16 and f16
+// in; f32 and bf16 out, rounded to nearest even.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace seodang {
+
+void convert(Tensor out, Tensor in);
+
+}  // namespace seodang

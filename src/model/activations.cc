@@ -1,0 +1,91 @@
+#include "model/activations.h"
+
+namespace seodang {
+namespace {
+
+// Hands out tensors and counts what they cost.
+class Allocator {
+ public:
+  Allocator(std::vector<Buffer>& memory, int64_t& bytes)
+      : memory_(memory), bytes_(bytes) {}
+
+  Tensor tensor(Dtype dtype, int64_t rows, int64_t cols) {
+    Buffer& buffer =
+        memory_.emplace_back(static_cast<size_t>(rows * cols) * size_of(dtype));
+    bytes_ += static_cast<int64_t>(buffer.bytes());
+    return {buffer.data(), dtype, rows, cols};
+  }
+  float* floats(int64_t count) {
+    return tensor(Dtype::f32, 1, count).row<float>(0);
+  }
+
+ private:
+  std::vector<Buffer>& memory_;
+  int64_t& bytes_;
+};
+
+struct Widths {
+  explicit Widths(const ModelConfig& c)
+      : hidden(c.hidden_size),
+        q(int64_t{c.num_attention_heads} * c.head_dim),
+        qkv(q + 2 * int64_t{c.num_key_value_heads} * c.head_dim),
+        inner(c.intermediate_size) {}
+  int64_t hidden, q, qkv, inner;
+};
+
+LayerActivations layer_of(Allocator& allocate, const ModelConfig& config,
+                          int64_t n, Dtype act) {
+  const Widths w(config);
+  LayerActivations a{};
+  a.input = allocate.tensor(Dtype::f32, n, w.hidden);
+  a.input_norm = allocate.tensor(act, n, w.hidden);
+  a.qkv = allocate.tensor(act, n, w.qkv);
+  a.attention = allocate.tensor(act, n, w.q);
+  a.middle = allocate.tensor(Dtype::f32, n, w.hidden);
+  a.middle_norm = allocate.tensor(act, n, w.hidden);
+  a.gate_up = allocate.tensor(act, n, 2 * w.inner);
+  a.swiglu = allocate.tensor(act, n, w.inner);
+  a.input_rstd = allocate.floats(n);
+  a.middle_rstd = allocate.floats(n);
+  a.lse = allocate.floats(n * config.num_attention_heads);
+  return a;
+}
+
+}  // namespace
+
+Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
+                         Keep keep) {
+  Allocator allocate(memory_, bytes);
+  for (int32_t l = 0; l < config.num_hidden_layers; ++l) {
+    if (l == 0 || keep == Keep::all) {
+      layers.push_back(layer_of(allocate, config, tokens, act));
+      continue;
+    }
+    layers.push_back(layers[0]);
+    if (keep == Keep::inputs)
+      layers.back().input =
+          allocate.tensor(Dtype::f32, tokens, config.hidden_size);
+  }
+  // In use nobody asks for a layer's input again: the stream stays in place.
+  if (keep == Keep::nothing)
+    for (LayerActivations& layer : layers) layer.middle = layer.input;
+  output = keep == Keep::nothing
+               ? layers[0].input
+               : allocate.tensor(Dtype::f32, tokens, config.hidden_size);
+  output_norm = allocate.tensor(act, tokens, config.hidden_size);
+  output_rstd = allocate.floats(tokens);
+}
+
+Gradients::Gradients(const ModelConfig& config, int64_t tokens, Dtype act) {
+  const Widths w(config);
+  Allocator allocate(memory_, bytes);
+  residual = allocate.tensor(Dtype::f32, tokens, w.hidden);
+  residual_act = allocate.tensor(act, tokens, w.hidden);
+  norm = allocate.tensor(act, tokens, w.hidden);
+  gate_up = allocate.tensor(act, tokens, 2 * w.inner);
+  swiglu = allocate.tensor(act, tokens, w.inner);
+  attention = allocate.tensor(act, tokens, w.q);
+  qkv = allocate.tensor(act, tokens, w.qkv);
+}
+
+}  // namespace seodang
