@@ -1,0 +1,14 @@
+// One form for one text, so that equal texts are equal bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace seodang {
+
+// Valid UTF-8 in, valid UTF-8 out: Unicode normal form C (UAX #15), line ends
+// "\n", no control characters but "\n" and "\t", no byte order marks, no empty
+// lines at the start and no white space at the end.
+std::string clean_text(std::string_view text);
+
+}  // namespace seodang

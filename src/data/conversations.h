@@ -1,0 +1,35 @@
+// Examples of good manners: conversations in JSONL (also .gz, .zst), one a
+// line.
+//   {"instruction": …, "input" or "information": …, "output": …}
+//   {"messages": [{"role": "system|user|assistant", "content": …}, …]}
+//   {"conversations": [{"from": "system|human|gpt", "value": …}, …]}
+//   {"prompt": …, "completion": …}
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/chat_template.h"
+
+namespace seodang {
+
+struct Conversation {
+  std::vector<Message> messages;  // role: system, user or assistant
+  uint64_t line = 0;
+};
+
+// Texts are cleaned as documents are (data/clean.h). Throws Error with file,
+// line and key when a line is none of the shapes above, holds no answer or an
+// empty one, and when the file has no line.
+std::vector<Conversation> read_conversations(const std::filesystem::path& path);
+
+// The user's message that an instruction and its information make. The one
+// place where this is decided: training and evaluation use it alike.
+std::string instruction_prompt(std::string_view instruction,
+                               std::string_view information);
+
+}  // namespace seodang

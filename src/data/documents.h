@@ -1,0 +1,50 @@
+// Documents out of the files of a corpus, one at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace seodang {
+
+struct Document {
+  std::string text;    // valid UTF-8
+  std::string source;  // the file
+  uint64_t line = 0;   // where it begins in the file, from 1
+};
+
+// Bytes that are not UTF-8 become U+FFFD, or are an Error.
+enum class InvalidUtf8 { replace, refuse };
+
+// The longest line of a .jsonl file; a longer one is an Error.
+constexpr size_t kMaxJsonLineBytes = size_t{64} << 20;
+// A document of a .txt file that has grown beyond this ends at the next empty
+// line, at the latest at twice this size.
+constexpr size_t kTextDocumentBytes = size_t{64} << 10;
+
+// Streams the documents of .txt and .jsonl files, each also as .gz or .zst.
+//   .jsonl  one document a line, in the key "text"; empty lines are skipped.
+//   .txt    documents are parted by lines that are just "<|endoftext|>"; long
+//           ones are cut at empty lines (kTextDocumentBytes).
+// Never holds more than one document and one line in memory. Throws Error, with
+// file and line, for a missing file (at construction, before any work), an
+// unknown ending, broken JSON, a missing key, NUL bytes, a damaged or truncated
+// .gz/.zst, and for invalid UTF-8 when it is to be refused.
+class DocumentReader {
+ public:
+  DocumentReader(std::vector<std::filesystem::path> files, InvalidUtf8 policy);
+  ~DocumentReader();
+  DocumentReader(const DocumentReader&) = delete;
+  DocumentReader& operator=(const DocumentReader&) = delete;
+
+  bool next(Document& out);  // false after the last document
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace seodang
