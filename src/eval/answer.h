@@ -1,0 +1,31 @@
+// Judging one answer by rules that name no model. docs/evaluation.md says them
+// in words.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eval/suite.h"
+
+namespace seodang {
+
+// Why the text is no well-formed answer, in a few words; empty when it is one.
+// `stopped`: the model ended it with an end token before the limit.
+std::string_view ill_formed_because(const Question& question,
+                                    std::string_view text, bool stopped);
+
+// All facts of a suite, so that a longer name ("Equatorial Guinea") is not
+// taken for a shorter one inside it ("Guinea").
+class Facts {
+ public:
+  explicit Facts(const std::vector<Question>& questions);
+
+  // The text holds an accepted answer and none of the wrong ones.
+  bool correct(const Question& question, std::string_view text) const;
+
+ private:
+  std::vector<std::string> facts_;  // normalized, longest first
+};
+
+}  // namespace seodang

@@ -1,0 +1,77 @@
+// Models on suites: how well they answer, what they know, and what changed.
+// docs/evaluation.md defines each metric.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/bootstrap.h"
+#include "eval/suite.h"
+#include "generate/language_model.h"
+
+namespace seodang {
+
+struct EvalOptions {
+  int64_t max_new_tokens = 48;
+  int32_t live = 64;  // sequences in one forward
+  int64_t limit = 0;  // items of each suite that are used; 0: all
+  int resamples = 2000;
+  uint64_t seed = 1;  // of the bootstrap; answers are greedy
+  // Hears what is being worked on ("base: heldout.ko 128/312").
+  std::function<void(const std::string&)> progress;
+};
+
+// What one model made of one question.
+struct AnswerRecord {
+  std::string id, prompt, text, stop;
+  std::string ill_formed;  // why it is no well-formed answer; empty: it is one
+  bool correct = false;
+  // P(right) / Σ P of right and wrong, and whether right is the most probable;
+  // absent without a cloze.
+  std::optional<double> probe;
+  bool probe_top1 = false;
+
+  bool well_formed() const { return ill_formed.empty(); }
+};
+
+struct SuiteResult {
+  std::string name;
+  int64_t n = 0;
+  // Those that the suite has, by their names in JSON: answer_rate, correct,
+  // probe, probe_top1, nll, perplexity, bits_per_byte.
+  std::map<std::string, double> metrics;
+  std::vector<AnswerRecord> records;  // empty for texts
+};
+
+struct ModelResult {
+  std::filesystem::path path;
+  ModelKind kind = ModelKind::base;
+  std::vector<SuiteResult> suites;
+};
+
+struct EvaluationReport {
+  std::vector<ModelResult> models;
+  // With exactly two models: suite → metric (answer_rate, correct, probe) →
+  // first model to second.
+  std::map<std::string, std::map<std::string, Delta>> delta;
+};
+
+EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
+                          const std::vector<Suite>& suites,
+                          const EvalOptions& options = {});
+ModelResult evaluate(const LanguageModel& model,
+                     const std::vector<Suite>& suites,
+                     const EvalOptions& options = {});
+
+// The JSON of `seodang eval --json`; with `records`, each suite also has
+// "records": [{"id","prompt","text","stop","well_formed","ill_formed",
+// "correct","probe"}].
+nlohmann::json to_json(const EvaluationReport& report, bool records = false);
+
+}  // namespace seodang

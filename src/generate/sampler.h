@@ -1,0 +1,66 @@
+// From logits to one token.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace seodang {
+
+// Applied in this order; each default leaves the distribution as it is.
+struct SamplerOptions {
+  // Logits of tokens that occurred before are divided by it when positive and
+  // multiplied when negative: Keskar et al., "CTRL", 2019, section 4.1.
+  double repetition_penalty = 1;
+  // Logits are divided by it; 0 takes the most probable token.
+  double temperature = 0;
+  // The k most probable tokens remain (0: all): Fan et al., "Hierarchical
+  // Neural Story Generation", 2018, section 5.
+  int32_t top_k = 0;
+  // The fewest most probable tokens whose sum reaches p remain: Holtzman et
+  // al., "The Curious Case of Neural Text Degeneration", 2020, section 3.1.
+  double top_p = 1;
+  // Tokens at least min_p times as probable as the most probable one remain:
+  // Nguyen et al., "Min P Sampling", 2024, section 3.
+  double min_p = 0;
+  uint64_t seed = 1;
+
+  // Throws UsageError naming the option that is out of range.
+  void check() const;
+};
+
+struct Candidate {
+  int32_t id = -1;
+  float logprob = 0;
+};
+
+// Log-probabilities are the model's own, log softmax(logits), whatever the
+// options made of them. Of equals, the lower id comes first.
+struct Choice {
+  int32_t id = -1;
+  float logprob = 0;
+  std::vector<Candidate> top;  // the most probable tokens, best first
+};
+
+class Sampler {
+ public:
+  // Different `stream` values draw independently.
+  explicit Sampler(const SamplerOptions& options, uint64_t stream = 0);
+
+  // logits (vocab_size). `history` is what the penalty looks at. Throws Error
+  // when no logit is a number.
+  Choice choose(std::span<const float> logits, std::span<const int32_t> history,
+                int32_t top = 0);
+
+ private:
+  SamplerOptions options_;
+  Rng rng_;
+};
+
+// The `count` most probable tokens, best first.
+std::vector<Candidate> most_probable(std::span<const float> logits,
+                                     int32_t count);
+
+}  // namespace seodang

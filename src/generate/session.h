@@ -1,0 +1,40 @@
+// One sequence that grows: what was read stays in the kv_cache.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/decoder.h"
+
+namespace seodang {
+
+class Session {
+ public:
+  // `weights` must outlive it. Room for `capacity` tokens; 0 or more than
+  // max_position_embeddings: that many.
+  Session(const ModelConfig& config, const Weights& weights,
+          int64_t capacity = 0);
+
+  // Makes `tokens` the sequence and returns the logits (vocab_size) behind its
+  // last token, valid until the next call. What the sequence has in common with
+  // the one before is not computed again. Throws Error when it is empty or
+  // longer than capacity().
+  std::span<const float> read(std::span<const int32_t> tokens);
+  // Appends one token.
+  std::span<const float> append(int32_t token);
+
+  const std::vector<int32_t>& tokens() const { return tokens_; }
+  int64_t capacity() const { return kv_cache_.capacity(); }
+
+ private:
+  std::span<const float> advance(size_t from);
+
+  KvCache kv_cache_;
+  int64_t step_;  // tokens in one forward
+  Decoder decoder_;
+  OwnedTensor logits_;
+  std::vector<int32_t> tokens_;
+};
+
+}  // namespace seodang
