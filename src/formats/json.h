@@ -1,0 +1,21 @@
+// JSON from files of unknown origin.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+namespace seodang {
+
+// Parses `text`. Throws Error "NAME:LINE: …" when it is not JSON, not UTF-8, or
+// nested deeper than `max_depth`. `name` is the file, for the message.
+nlohmann::json parse_json(std::string_view text, std::string_view name,
+                          int max_depth = 100);
+
+// Reads and parses a file; one larger than `max_bytes` is refused.
+nlohmann::json read_json(const std::filesystem::path& path,
+                         uint64_t max_bytes = uint64_t{256} << 20);
+
+}  // namespace seodang

@@ -1,0 +1,72 @@
+// Text to token ids and back, as a model directory's tokenizer files say.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seodang {
+
+struct TokenizerSpec;  // tokenizer/tokenizer_spec.h
+
+// A byte-level BPE tokenizer. Cheap to copy (shared, immutable parts); every
+// const member may be called from many threads at once.
+class Tokenizer {
+ public:
+  // Reads tokenizer.json, and where present tokenizer_config.json,
+  // chat_template.jinja and special_tokens_map.json. Throws Error naming the
+  // file, and the part that is not supported.
+  static Tokenizer load(const std::filesystem::path& model_dir);
+  explicit Tokenizer(TokenizerSpec spec);
+  ~Tokenizer();
+  Tokenizer(const Tokenizer&);
+  Tokenizer& operator=(const Tokenizer&);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+
+  // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json
+  // as transformers and llama.cpp's converter read them.
+  void save(const std::filesystem::path& model_dir) const;
+
+  // Special tokens written in `text` become their ids only if `parse_special`
+  // (text from users should not: it could forge turns). `add_bos` puts
+  // bos_token_id() first, if there is one. `text` is UTF-8; ill-formed bytes
+  // are encoded as U+FFFD (to refuse them: base/utf8.h).
+  std::vector<int32_t> encode(std::string_view text, bool add_bos = false,
+                              bool parse_special = false) const;
+
+  // The text of `ids`, always valid UTF-8: bytes that form no character become
+  // U+FFFD. Throws Error for an id outside [0, vocab_size).
+  std::string decode(std::span<const int32_t> ids,
+                     bool skip_special_tokens = true) const;
+
+  // The raw bytes of one token; of a special token, its content. Valid as long
+  // as this tokenizer. Throws Error for an id outside [0, vocab_size).
+  std::string_view token_bytes(int32_t id) const;
+
+  int32_t vocab_size() const;  // largest id + 1, special tokens included
+  // The id of a special token's content, or of the token with these raw bytes.
+  std::optional<int32_t> find(std::string_view special_or_token) const;
+  bool is_special(int32_t id) const;
+
+  int32_t bos_token_id() const;  // -1 if there is none
+  int32_t eos_token_id() const;  // -1 if there is none
+  // Tokens that end an answer: the end-of-turn token of the known families,
+  // then eos.
+  std::vector<int32_t> end_of_turn_ids() const;
+
+  const std::string& chat_template() const;  // Jinja; empty if there is none
+  void set_chat_template(std::string jinja);
+
+ private:
+  struct Parts;
+  std::shared_ptr<const Parts> parts_;
+  std::string chat_template_;
+};
+
+}  // namespace seodang

@@ -1,0 +1,38 @@
+// Learning a byte-level BPE vocabulary from text (Sennrich, Haddow & Birch,
+// "Neural Machine Translation of Rare Words with Subword Units", ACL 2016, on
+// the bytes of UTF-8 as in GPT-2).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace seodang {
+
+// Llama 3's split pattern and special tokens.
+extern const char kLlama3SplitPattern[];
+const std::vector<std::string>& llama3_special_tokens();
+
+struct BpeTrainOptions {
+  int32_t vocab_size = 8192;  // all of it: 256 bytes, merges, special tokens
+  std::string pattern = kLlama3SplitPattern;
+  std::vector<std::string> special_tokens = llama3_special_tokens();
+  int64_t min_frequency = 2;  // pairs seen less often are not merged
+  int64_t context_length =
+      0;  // model_max_length in the config; 0 leaves it out
+};
+
+// Calls `next_document` until it returns false; each call fills `text` with one
+// document (ill-formed bytes count as U+FFFD). The most frequent pair is merged
+// first, and of equally frequent ones the one with the smaller ids (as Hugging
+// Face's trainer does), so the result does not depend on the number of threads.
+// When the text has too few pairs the vocabulary comes out smaller than asked.
+// Special tokens stand after it. Throws UsageError when vocab_size cannot hold
+// the bytes and the special tokens, Error when there is no text.
+Tokenizer train_bpe(const std::function<bool(std::string& text)>& next_document,
+                    const BpeTrainOptions& options);
+
+}  // namespace seodang
