@@ -11,16 +11,17 @@
 namespace seodang {
 
 struct Document {
-  std::string text;    // valid UTF-8
-  std::string source;  // the file
-  uint64_t line = 0;   // where it begins in the file, from 1
+  std::string text;       // valid UTF-8
+  std::string source;     // the file
+  uint64_t line = 0;      // where it begins in the file, from 1
+  bool repaired = false;  // bytes that were not UTF-8 have been replaced
 };
 
 // Bytes that are not UTF-8 become U+FFFD, or are an Error.
 enum class InvalidUtf8 { replace, refuse };
 
 // The longest line of a .jsonl file; a longer one is an Error.
-constexpr size_t kMaxJsonLineBytes = size_t{64} << 20;
+constexpr size_t kMaxJsonLineBytes = size_t{16} << 20;
 // A document of a .txt file that has grown beyond this ends at the next empty
 // line, at the latest at twice this size.
 constexpr size_t kTextDocumentBytes = size_t{64} << 10;

@@ -4,7 +4,6 @@
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -15,10 +14,6 @@ struct Hash128 {
   uint64_t low = 0, high = 0;
   auto operator<=>(const Hash128&) const = default;
 };
-struct HashOfHash {
-  size_t operator()(const Hash128& hash) const { return hash.low; }
-};
-
 // Not for adversaries: two texts collide by chance with probability 2^-128.
 Hash128 hash_text(std::string_view text);
 
@@ -30,7 +25,8 @@ using MinHash = std::array<uint32_t, kMinHashes>;
 
 // A shingle is five words in a row, case and punctuation aside (a document of
 // fewer words is one shingle). A word is a run of letters and digits; in
-// scripts written without spaces (Han, Kana, Thai ...) every letter is one.
+// scripts written without spaces (Han, Kana, Thai ...) every letter is one. A
+// text without words is one shingle.
 // Words, not letters: texts that say the same of two countries differ in few
 // letters, yet each is worth keeping.
 constexpr int kShingleWords = 5;
@@ -43,7 +39,7 @@ double estimated_jaccard(const MinHash& a, const MinHash& b);
 // Ullman, "Mining of Massive Datasets", 3.4): signatures are cut into bands,
 // and only documents that share a band are compared. Bands are as long as they
 // may be while a pair at the threshold is still found with probability 0.99.
-// Memory: about 0.7 KB for each document added.
+// Memory: about 1.4 KB for each document added.
 class NearDuplicates {
  public:
   explicit NearDuplicates(double threshold);  // (0, 1]
@@ -54,10 +50,10 @@ class NearDuplicates {
 
  private:
   double threshold_;
-  int rows_;  // of a band
+  int rows_, bands_;  // entries of a band, bands of a signature
   std::vector<MinHash> signatures_;
   std::vector<int64_t> ids_;
-  std::vector<std::unordered_map<uint64_t, std::vector<uint32_t>>> bands_;
+  std::unordered_multimap<uint64_t, uint32_t> having_band_;  // to signatures_
 };
 
 }  // namespace seodang

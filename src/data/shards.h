@@ -1,6 +1,7 @@
 // Prepared corpora on disk: token ids in files that are mapped, not read.
 //
 // DIR/index.json   {"format": "seodang-shards", "version": 1, "vocab_size": …,
+//                   "tokenizer": "…" (fingerprint of the vocabulary),
 //                   "train": {"files": […], "documents": …, "tokens": …},
 //                   "validation": {…}}
 // DIR/train-00000.bin …, little-endian:
@@ -19,6 +20,11 @@
 
 namespace seodang {
 
+class Tokenizer;
+
+// A hash of every token of the vocabulary, in hexadecimal.
+std::string fingerprint(const Tokenizer& tokenizer);
+
 // The documents of one split ("train" or "validation"), in the order they were
 // written. A document is <bos> tokens <eos>. Cheap to copy: copies share the
 // mapping.
@@ -33,6 +39,8 @@ class TokenShards {
   int64_t num_documents() const;
   int64_t num_tokens() const;
   int32_t vocab_size() const;
+  // Throws UsageError unless the shards were written with this tokenizer.
+  void check_made_with(const Tokenizer& tokenizer) const;
 
   int64_t document_length(int64_t document) const;  // in tokens, > 0
   // Copies tokens [begin, begin + out.size()) of a document.
@@ -56,7 +64,8 @@ class ShardWriter {
   void add(std::span<const int32_t> document);  // not empty, ids < vocab_size
   void finish();                                // the last shard
 
-  const std::vector<std::string>& files() const;
+  int32_t vocab_size() const;
+  const std::vector<std::string>& files() const;  // names in `dir`
   int64_t num_documents() const;
   int64_t num_tokens() const;
 
@@ -65,8 +74,9 @@ class ShardWriter {
   std::unique_ptr<State> state_;
 };
 
-// DIR/index.json; what TokenShards::open starts from.
-void write_shard_index(const std::filesystem::path& dir, int32_t vocab_size,
+// DIR/index.json, from which TokenShards::open starts.
+void write_shard_index(const std::filesystem::path& dir,
+                       const std::string& tokenizer_fingerprint,
                        const ShardWriter& train, const ShardWriter& validation);
 
 }  // namespace seodang

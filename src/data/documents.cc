@@ -1,0 +1,162 @@
+#include "data/documents.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "data/json_line.h"
+#include "data/lines.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kDocumentEnd = "<|endoftext|>";
+
+enum class Shape { text, json_lines };
+
+Shape shape_of(const fs::path& file) {
+  fs::path name = file.filename();
+  if (name.extension() == ".gz" || name.extension() == ".zst")
+    name = name.stem();
+  if (name.extension() == ".txt") return Shape::text;
+  if (name.extension() == ".jsonl") return Shape::json_lines;
+  throw Error(
+      "{}: not a corpus file: the name must end in .txt or .jsonl, with .gz or "
+      ".zst behind it when compressed",
+      file.string());
+}
+
+// At most `size` < text.size() bytes: behind a space when there is one in the
+// second half, else between two characters.
+size_t cut_before(std::string_view text, size_t size) {
+  const size_t space = text.find_last_of(" \t", size - 1);
+  if (space != std::string_view::npos && space >= size / 2) return space + 1;
+  const auto inside_character = [&](size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  };
+  constexpr int kLongestCharacter = 4;
+  for (int back = 0; back < kLongestCharacter; ++back)
+    if (!inside_character(size - back)) return size - back;
+  return size;  // not UTF-8 at all
+}
+
+bool blank(std::string_view line) {
+  return line.find_first_not_of(" \t") == std::string_view::npos;
+}
+
+}  // namespace
+
+struct DocumentReader::State {
+  std::vector<fs::path> files;
+  InvalidUtf8 policy;
+  size_t next_file = 0;
+  std::optional<LineReader> lines;
+  std::string name;
+  Shape shape = Shape::text;
+  std::string line;
+  std::string rest;  // of a long text line, for the next document
+  simdjson::dom::parser parser;
+
+  bool open_next() {
+    if (next_file == files.size()) return false;
+    const fs::path& file = files[next_file++];
+    name = file.string();
+    shape = shape_of(file);
+    lines.emplace(
+        file, shape == Shape::text ? kTextDocumentBytes : kMaxJsonLineBytes);
+    return true;
+  }
+
+  bool next_json_line(Document& out) {
+    do {
+      if (!lines->next(line)) return false;
+    } while (lines->complete() && blank(line));
+    const std::string where = fmt::format("{}:{}", name, lines->number());
+    if (!lines->complete())
+      throw Error("{}: a line of more than {} MB; one line is one document",
+                  where, kMaxJsonLineBytes >> 20);
+    out.line = lines->number();
+    out.repaired = make_valid(line, out.line);
+    simdjson::dom::element value;
+    if (parse_json_line(parser, line, where)["text"].get(value))
+      throw Error("{}: missing key \"text\"", where);
+    out.text = json_string(value, "\"text\"", where);
+    return true;
+  }
+
+  bool next_text(Document& out) {
+    out.text = std::exchange(rest, {});
+    out.line = lines->number();
+    bool any = !out.text.empty();
+    while (lines->next(line)) {
+      if (!any) out.line = lines->number();
+      any = true;
+      if (line == kDocumentEnd) break;
+      out.text += line;
+      if (lines->complete()) out.text += '\n';
+      if (out.text.size() >= kTextDocumentBytes && blank(line)) break;
+      if (out.text.size() >= 2 * kTextDocumentBytes) {
+        cut(out.text);
+        break;
+      }
+    }
+    if (any) out.repaired = make_valid(out.text, out.line);
+    return any;
+  }
+
+  // Leaves the last line for the next document, or when it is very long itself,
+  // a part of it.
+  void cut(std::string& text) {
+    size_t end = text.rfind('\n', text.size() - 2) + 1;  // npos + 1 is 0
+    if (end < kTextDocumentBytes) end = cut_before(text, kTextDocumentBytes);
+    rest = text.substr(end);
+    text.resize(end);
+  }
+
+  // True when there was something to replace.
+  bool make_valid(std::string& text, uint64_t number) {
+    const size_t bad = find_invalid_utf8(text);
+    if (bad == std::string::npos) return false;
+    if (policy == InvalidUtf8::replace) {
+      text = replace_invalid_utf8(text);
+      return true;
+    }
+    number += std::count(text.begin(), text.begin() + bad, '\n');
+    throw Error(
+        "{}:{}: not UTF-8 (byte 0x{:02X}); convert the file, or replace "
+        "such bytes with --invalid-utf8 replace",
+        name, number, static_cast<unsigned char>(text[bad]));
+  }
+};
+
+DocumentReader::DocumentReader(std::vector<fs::path> files, InvalidUtf8 policy)
+    : state_(new State{}) {
+  for (const fs::path& file : files) {
+    shape_of(file);
+    LineReader(file, 1);  // there, and readable
+  }
+  state_->files = std::move(files);
+  state_->policy = policy;
+}
+DocumentReader::~DocumentReader() = default;
+
+bool DocumentReader::next(Document& out) {
+  State& s = *state_;
+  while (true) {
+    if (s.lines) {
+      out.source = s.name;
+      if (s.shape == Shape::text ? s.next_text(out) : s.next_json_line(out))
+        return true;
+      s.lines.reset();
+    }
+    if (!s.open_next()) return false;
+  }
+}
+
+}  // namespace seodang

@@ -1,0 +1,161 @@
+#include "data/duplicates.h"
+
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/rng.h"
+
+namespace seodang {
+namespace {
+
+uint64_t load_tail(const char* from, size_t size) {
+  uint64_t word = 0;
+  std::memcpy(&word, from, size);
+  return word;
+}
+
+// A letter that is a word by itself, as its script does not part words.
+bool stands_alone(UChar32 letter) {
+  UErrorCode status = U_ZERO_ERROR;
+  switch (uscript_getScript(letter, &status)) {
+    case USCRIPT_HAN:
+    case USCRIPT_HIRAGANA:
+    case USCRIPT_KATAKANA:
+    case USCRIPT_THAI:
+    case USCRIPT_LAO:
+    case USCRIPT_KHMER:
+    case USCRIPT_MYANMAR:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// One hash a word; letter case does not count.
+std::vector<uint64_t> word_hashes(std::string_view text) {
+  constexpr UChar32 kFirstAlone = 0x0E00;  // Thai
+  std::vector<uint64_t> words;
+  uint64_t hash = 0;
+  const auto end_word = [&] {
+    if (hash != 0) words.push_back(hash);
+    hash = 0;
+  };
+  const auto size = static_cast<int32_t>(text.size());
+  for (int32_t i = 0; i < size;) {
+    UChar32 letter = 0;
+    U8_NEXT(text.data(), i, size, letter);
+    const bool ascii = letter < 0x80;
+    const bool in_word =
+        ascii ? (letter >= '0' && letter <= '9') ||
+                    ((letter | 0x20) >= 'a' && (letter | 0x20) <= 'z')
+              : letter >= 0 && (u_isalnum(letter) || u_isUAlphabetic(letter));
+    if (!in_word) {
+      end_word();
+      continue;
+    }
+    const bool alone = letter >= kFirstAlone && stands_alone(letter);
+    if (alone) end_word();
+    hash = mix_bits(hash, ascii && letter >= 'A' && letter <= 'Z'
+                              ? letter | 0x20
+                              : u_tolower(letter));
+    if (alone) end_word();
+  }
+  end_word();
+  return words;
+}
+
+}  // namespace
+
+Hash128 hash_text(std::string_view text) {
+  Hash128 hash = {0x736f6e67, 0x64616e67 + text.size()};
+  const auto add = [&](uint64_t word) {
+    hash.low = mix_bits(hash.low ^ word);
+    hash.high = mix_bits(std::rotl(hash.high, 29) + word + hash.low);
+  };
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= text.size(); i += sizeof(uint64_t))
+    add(load_tail(text.data() + i, sizeof(uint64_t)));
+  add(load_tail(text.data() + i, text.size() - i));
+  return hash;
+}
+
+std::vector<uint64_t> shingles(std::string_view text) {
+  const std::vector<uint64_t> words = word_hashes(text);
+  const size_t length = std::min<size_t>(kShingleWords, words.size());
+  if (length == 0) return {hash_text(text).low};
+  std::vector<uint64_t> out;
+  out.reserve(words.size() - length + 1);
+  for (size_t i = 0; i + length <= words.size(); ++i) {
+    uint64_t hash = 0;
+    for (size_t j = 0; j < length; ++j) hash = mix_bits(hash, words[i + j]);
+    out.push_back(hash);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+MinHash min_hash(std::string_view text) {
+  static const MinHash kSeeds = [] {
+    MinHash seeds;
+    for (int i = 0; i < kMinHashes; ++i)
+      seeds[i] = static_cast<uint32_t>(mix_bits(i + 1));
+    return seeds;
+  }();
+  MinHash least;
+  least.fill(std::numeric_limits<uint32_t>::max());
+  for (const uint64_t shingle : shingles(text)) {
+    const auto x = static_cast<uint32_t>(shingle);
+    for (int i = 0; i < kMinHashes; ++i) {  // the 32-bit finalizer of murmur3
+      uint32_t hash = x ^ kSeeds[i];
+      hash = (hash ^ (hash >> 16)) * 0x85ebca6bu;
+      hash = (hash ^ (hash >> 13)) * 0xc2b2ae35u;
+      least[i] = std::min(least[i], hash ^ (hash >> 16));
+    }
+  }
+  return least;
+}
+
+double estimated_jaccard(const MinHash& a, const MinHash& b) {
+  int equal = 0;
+  for (int i = 0; i < kMinHashes; ++i) equal += a[i] == b[i];
+  return static_cast<double>(equal) / kMinHashes;
+}
+
+NearDuplicates::NearDuplicates(double threshold)
+    : threshold_(threshold), rows_(1) {
+  constexpr double kFound = 0.99;
+  const auto found = [&](int rows) {
+    return 1 - std::pow(1 - std::pow(threshold, rows), kMinHashes / rows);
+  };
+  while (rows_ < kMinHashes && found(rows_ + 1) >= kFound) ++rows_;
+  bands_ = kMinHashes / rows_;
+}
+
+int64_t NearDuplicates::find_or_add(const MinHash& signature, int64_t id) {
+  std::vector<uint64_t> hashes(bands_);
+  for (int band = 0; band < bands_; ++band) {
+    hashes[band] = band;
+    for (int row = 0; row < rows_; ++row)
+      hashes[band] = mix_bits(hashes[band], signature[band * rows_ + row]);
+    const auto [begin, end] = having_band_.equal_range(hashes[band]);
+    for (auto earlier = begin; earlier != end; ++earlier)
+      if (estimated_jaccard(signatures_[earlier->second], signature) >=
+          threshold_)
+        return ids_[earlier->second];
+  }
+  const auto index = static_cast<uint32_t>(signatures_.size());
+  for (const uint64_t hash : hashes) having_band_.emplace(hash, index);
+  signatures_.push_back(signature);
+  ids_.push_back(id);
+  return -1;
+}
+
+}  // namespace seodang

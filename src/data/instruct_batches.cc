@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "data/batch_filler.h"
+#include "data/batches.h"
+
+namespace seodang {
+namespace {
+
+// Streams of random numbers of one seed. Pretraining text draws from streams
+// 0, 1, ... (its epochs).
+constexpr uint64_t kPackingStream = uint64_t{1} << 63;
+constexpr uint64_t kEpochStreams = uint64_t{1} << 62;
+
+int32_t length_of(const ConversationSet& set, int64_t conversation) {
+  return static_cast<int32_t>(set.offsets[conversation + 1] -
+                              set.offsets[conversation]);
+}
+
+void add(BatchFiller& filler, const ConversationSet& set,
+         int64_t conversation) {
+  const int64_t begin = set.offsets[conversation];
+  const int32_t length = length_of(set, conversation);
+  filler.add_conversation(std::span(set.tokens).subspan(begin, length),
+                          std::span(set.is_output).subspan(begin, length));
+}
+
+void check(const ConversationSet& set, int32_t room, int32_t max_length) {
+  if (set.size() == 0)
+    throw Error("no example fits into the context of {} tokens", max_length);
+  for (int64_t i = 0; i < set.size(); ++i) {
+    const int32_t length = length_of(set, i);
+    if (length > max_length || length > room)
+      throw UsageError(
+          "an example of {} tokens cannot be placed: the context "
+          "is {} and a batch has room for {}; raise --batch-tokens",
+          length, max_length, room);
+  }
+}
+
+// Bins of at most `room` tokens, first fit in the given order. Only the newest
+// bins stay open, so that time is linear.
+std::vector<std::vector<int64_t>> pack(const ConversationSet& set,
+                                       std::span<const int64_t> order,
+                                       int32_t room) {
+  constexpr size_t kOpenBins = 64;
+  std::vector<std::vector<int64_t>> bins;
+  std::vector<int32_t> left;
+  for (const int64_t conversation : order) {
+    const int32_t length = length_of(set, conversation);
+    size_t bin = bins.size() > kOpenBins ? bins.size() - kOpenBins : 0;
+    while (bin < bins.size() && left[bin] < length) ++bin;
+    if (bin == bins.size()) {
+      bins.emplace_back();
+      left.push_back(room);
+    }
+    bins[bin].push_back(conversation);
+    left[bin] -= length;
+  }
+  return bins;
+}
+
+class InstructBatches : public BatchSource {
+ public:
+  InstructBatches(ConversationSet set, int32_t tokens_per_batch,
+                  int32_t max_length, uint64_t seed,
+                  std::optional<TokenShards> replay, double replay_share)
+      : set_(std::move(set)),
+        tokens_per_batch_(tokens_per_batch),
+        max_length_(max_length),
+        seed_(seed) {
+    if (!(replay_share >= 0 && replay_share < 1))
+      throw UsageError("the replay's share must be in [0, 1), not {}",
+                       replay_share);
+    const auto replay_tokens =
+        replay
+            ? static_cast<int32_t>(std::lround(replay_share * tokens_per_batch))
+            : 0;
+    const int32_t room = tokens_per_batch - replay_tokens;
+    check(set_, room, max_length);
+    if (replay_tokens > 0)
+      replay_ =
+          pretrain_batches(*std::move(replay), replay_tokens, max_length, seed);
+    std::vector<int64_t> order(set_.size());
+    std::iota(order.begin(), order.end(), 0);
+    Rng(seed_, kPackingStream).shuffle(std::span(order));
+    bins_ = pack(set_, order, room);
+    for (const auto& bin : bins_)
+      for (const int64_t conversation : bin)
+        of_length_[length_of(set_, conversation)].push_back(conversation);
+    stand_in_.resize(set_.size());
+    bin_order_.resize(bins_.size());
+  }
+
+  uint64_t batches_per_epoch() const override { return bins_.size(); }
+
+  void batch(uint64_t index, Batch& out) const override {
+    lay_out(index / bins_.size());
+    BatchFiller filler(out, tokens_per_batch_, max_length_);
+    if (replay_) {
+      replay_->batch(index, replay_batch_);
+      filler.add_batch(replay_batch_);
+    }
+    for (const int64_t place : bins_[bin_order_[index % bins_.size()]])
+      add(filler, set_, stand_in_[place]);
+    filler.pad();
+  }
+
+ private:
+  // The order of the bins in an epoch, and which conversation stands in the
+  // place of which of the same length.
+  void lay_out(uint64_t epoch) const {
+    if (epoch == epoch_) return;
+    Rng rng(seed_, kEpochStreams + epoch);
+    std::iota(bin_order_.begin(), bin_order_.end(), 0);
+    rng.shuffle(std::span(bin_order_));
+    for (const auto& [length, places] : of_length_) {
+      shuffled_ = places;
+      rng.shuffle(std::span(shuffled_));
+      for (size_t i = 0; i < places.size(); ++i)
+        stand_in_[places[i]] = shuffled_[i];
+    }
+    epoch_ = epoch;
+  }
+
+  ConversationSet set_;
+  int32_t tokens_per_batch_, max_length_;
+  uint64_t seed_;
+  std::unique_ptr<BatchSource> replay_;
+  std::vector<std::vector<int64_t>> bins_;
+  std::map<int32_t, std::vector<int64_t>> of_length_;
+  mutable uint64_t epoch_ = std::numeric_limits<uint64_t>::max();  // laid out
+  mutable std::vector<int64_t> bin_order_, stand_in_, shuffled_;
+  mutable Batch replay_batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<BatchSource> instruct_batches(ConversationSet conversations,
+                                              int32_t tokens_per_batch,
+                                              int32_t max_length, uint64_t seed,
+                                              std::optional<TokenShards> replay,
+                                              double replay_share) {
+  return std::make_unique<InstructBatches>(std::move(conversations),
+                                           tokens_per_batch, max_length, seed,
+                                           std::move(replay), replay_share);
+}
+
+std::vector<Batch> validation_batches(const ConversationSet& conversations,
+                                      int32_t tokens_per_batch,
+                                      int32_t max_length, int64_t max_batches) {
+  check(conversations, tokens_per_batch, max_length);
+  std::vector<int64_t> order(conversations.size());
+  std::iota(order.begin(), order.end(), 0);
+  auto bins = pack(conversations, order, tokens_per_batch);
+  if (max_batches > 0 && static_cast<int64_t>(bins.size()) > max_batches)
+    bins.resize(max_batches);
+  std::vector<Batch> batches;
+  for (const auto& bin : bins) {
+    BatchFiller filler(batches.emplace_back(), tokens_per_batch, max_length);
+    for (const int64_t conversation : bin)
+      add(filler, conversations, conversation);
+    filler.pad();
+  }
+  return batches;
+}
+
+}  // namespace seodang
