@@ -9,6 +9,7 @@ class App;
 namespace seodang {
 
 // clang-format off
+void add_tokenizer(CLI::App& program);
 // clang-format on
 
 }  // namespace seodang

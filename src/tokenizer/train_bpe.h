@@ -21,8 +21,6 @@ struct BpeTrainOptions {
   std::string pattern = kLlama3SplitPattern;
   std::vector<std::string> special_tokens = llama3_special_tokens();
   int64_t min_frequency = 2;  // pairs seen less often are not merged
-  int64_t context_length =
-      0;  // model_max_length in the config; 0 leaves it out
 };
 
 // Calls `next_document` until it returns false; each call fills `text` with one

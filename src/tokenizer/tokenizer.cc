@@ -1,0 +1,162 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/utf8.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/tokenizer_config.h"
+#include "tokenizer/tokenizer_json.h"
+#include "tokenizer/tokenizer_spec.h"
+
+namespace seodang {
+
+// What a tokenizer is built of; shared by its copies and never changed.
+struct Tokenizer::Parts {
+  explicit Parts(TokenizerSpec given)
+      : spec(std::move(given)),
+        finder(spec.added_tokens),
+        pre_tokenizer(spec.split_patterns),
+        bpe(spec.tokens, spec.merges, spec.ignore_merges),
+        special(spec.tokens.size()),
+        bytes(spec.tokens.begin(), spec.tokens.end()) {
+    for (const AddedToken& token : spec.added_tokens) {
+      added.emplace(token.content, token.id);
+      bytes[token.id] = token.content;
+      special[token.id] = token.special;
+    }
+    bos = id_of(spec.bos_token, "bos_token");
+    eos = id_of(spec.eos_token, "eos_token");
+  }
+
+  int32_t find(std::string_view token) const {
+    const auto found = added.find(token);
+    return found != added.end() ? found->second : bpe.find(token);
+  }
+
+  int32_t id_of(const std::string& token, const char* role) const {
+    if (token.empty()) return -1;
+    const int32_t id = find(token);
+    if (id < 0) throw Error("{} \"{}\" is not in the vocabulary", role, token);
+    return id;
+  }
+
+  void encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
+    pre_tokenizer.split(text,
+                        [&](std::string_view word) { bpe.encode(word, ids); });
+  }
+
+  TokenizerSpec spec;
+  AddedTokenFinder finder;
+  PreTokenizer pre_tokenizer;
+  Bpe bpe;
+  std::unordered_map<std::string_view, int32_t> added;
+  std::vector<bool> special;
+  std::vector<std::string_view> bytes;
+  int32_t bos, eos;
+};
+
+Tokenizer::Tokenizer(TokenizerSpec spec) : chat_template_(spec.chat_template) {
+  parts_ = std::make_shared<Parts>(std::move(spec));
+}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(const Tokenizer&) = default;
+Tokenizer& Tokenizer::operator=(const Tokenizer&) = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
+  const std::filesystem::path path = model_dir / "tokenizer.json";
+  TokenizerSpec spec =
+      parse_tokenizer_json(MappedFile(path).text(), path.string());
+  read_tokenizer_config(model_dir, spec);
+  try {
+    return Tokenizer(std::move(spec));
+  } catch (const Error& error) {
+    throw Error("{}: {}", path.string(), error.what());
+  }
+}
+
+void Tokenizer::save(const std::filesystem::path& model_dir) const {
+  TokenizerSpec spec = parts_->spec;
+  spec.chat_template = chat_template_;
+  write_file(model_dir / "tokenizer.json", write_tokenizer_json(spec));
+  write_tokenizer_config(model_dir, spec);
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos,
+                                       bool parse_special) const {
+  std::string repaired;
+  if (find_invalid_utf8(text) != text.npos)
+    text = repaired = replace_invalid_utf8(text);
+  std::vector<int32_t> ids;
+  ids.reserve(text.size() / 3 + 2);
+  if (add_bos && parts_->bos >= 0) ids.push_back(parts_->bos);
+  size_t done = 0, begin;
+  while (const AddedToken* token =
+             parts_->finder.next(text, done, parse_special, begin)) {
+    parts_->encode_plain(text.substr(done, begin - done), ids);
+    ids.push_back(token->id);
+    done = begin + token->content.size();
+  }
+  parts_->encode_plain(text.substr(done), ids);
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids,
+                              bool skip_special_tokens) const {
+  std::string bytes;
+  for (int32_t id : ids)
+    if (const std::string_view token = token_bytes(id);
+        !skip_special_tokens || !parts_->special[id])
+      bytes += token;
+  return replace_invalid_utf8(bytes);
+}
+
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+  if (id < 0 || id >= vocab_size())
+    throw Error("token id {} is outside the vocabulary of {}", id,
+                vocab_size());
+  return parts_->bytes[id];
+}
+
+int32_t Tokenizer::vocab_size() const {
+  return static_cast<int32_t>(parts_->bytes.size());
+}
+
+std::optional<int32_t> Tokenizer::find(
+    std::string_view special_or_token) const {
+  const int32_t id = parts_->find(special_or_token);
+  return id < 0 ? std::nullopt : std::optional(id);
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  return id >= 0 && id < vocab_size() && parts_->special[id];
+}
+
+int32_t Tokenizer::bos_token_id() const { return parts_->bos; }
+int32_t Tokenizer::eos_token_id() const { return parts_->eos; }
+
+std::vector<int32_t> Tokenizer::end_of_turn_ids() const {
+  std::vector<int32_t> ids;
+  for (const char* turn : {"<|eot_id|>", "<|im_end|>", "<end_of_turn>"})
+    if (const auto found = parts_->added.find(turn);
+        found != parts_->added.end())
+      ids.push_back(found->second);
+  const int32_t eos = eos_token_id();
+  if (eos >= 0 && std::find(ids.begin(), ids.end(), eos) == ids.end())
+    ids.push_back(eos);
+  return ids;
+}
+
+const std::string& Tokenizer::chat_template() const { return chat_template_; }
+
+void Tokenizer::set_chat_template(std::string jinja) {
+  chat_template_ = std::move(jinja);
+}
+
+}  // namespace seodang

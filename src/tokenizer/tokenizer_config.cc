@@ -1,0 +1,104 @@
+#include "tokenizer/tokenizer_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "formats/json.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kConfig = "tokenizer_config.json";
+constexpr const char* kSpecialTokens = "special_tokens_map.json";
+constexpr const char* kTemplate = "chat_template.jinja";
+constexpr uint64_t kMaxBytes = uint64_t{64} << 20;
+
+json read_object(const fs::path& path) {
+  if (!fs::exists(path)) return json::object();
+  json object = read_json(path, kMaxBytes);
+  if (!object.is_object()) throw Error("{}: expected an object", path.string());
+  return object;
+}
+
+// A token is written "…" or {"content": "…", …}; null for none.
+void read_token(const json& object, const fs::path& path, const char* key,
+                std::string& token) {
+  auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return;
+  const json& value =
+      found->is_object() ? found->value("content", json()) : *found;
+  if (!value.is_string())
+    throw Error("{}: {} is not a token", path.string(), key);
+  token = value.get<std::string>();
+}
+
+// A template is a string, or a list of named ones, of which "default" is ours.
+std::string read_template(const json& config, const fs::path& path) {
+  const json value = config.value("chat_template", json());
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array())
+    for (const json& named : value)
+      if (named.is_object() && named.value("name", json()) == "default" &&
+          named.value("template", json()).is_string())
+        return named["template"].get<std::string>();
+  throw Error("{}: chat_template is neither a text nor a list with \"default\"",
+              path.string());
+}
+
+ordered_json new_config(const TokenizerSpec& spec) {
+  ordered_json added = ordered_json::object();
+  for (const AddedToken& token : spec.added_tokens)
+    added[std::to_string(token.id)] = {
+        {"content", token.content}, {"lstrip", false},
+        {"normalized", false},      {"rstrip", false},
+        {"single_word", false},     {"special", token.special}};
+  return {{"added_tokens_decoder", added},
+          {"clean_up_tokenization_spaces", false},
+          {"model_input_names", {"input_ids", "attention_mask"}},
+          {"tokenizer_class", "PreTrainedTokenizerFast"}};
+}
+
+}  // namespace
+
+void read_tokenizer_config(const fs::path& model_dir, TokenizerSpec& spec) {
+  const fs::path config_path = model_dir / kConfig;
+  const fs::path tokens_path = model_dir / kSpecialTokens;
+  const json config = read_object(config_path);
+  const json tokens = read_object(tokens_path);
+  for (const auto& [key, token] : {std::pair{"bos_token", &spec.bos_token},
+                                   {"eos_token", &spec.eos_token},
+                                   {"pad_token", &spec.pad_token}}) {
+    read_token(tokens, tokens_path, key, *token);
+    read_token(config, config_path, key, *token);
+  }
+  spec.chat_template = fs::exists(model_dir / kTemplate)
+                           ? read_file(model_dir / kTemplate, kMaxBytes)
+                           : read_template(config, config_path);
+  if (!config.empty()) spec.config = read_file(config_path, kMaxBytes);
+}
+
+void write_tokenizer_config(const fs::path& model_dir,
+                            const TokenizerSpec& spec) {
+  ordered_json config =
+      spec.config.empty() ? new_config(spec) : ordered_json::parse(spec.config);
+  ordered_json tokens = ordered_json::object();
+  for (const auto& [key, token] : {std::pair{"bos_token", &spec.bos_token},
+                                   {"eos_token", &spec.eos_token},
+                                   {"pad_token", &spec.pad_token}})
+    if (!token->empty()) config[key] = tokens[key] = *token;
+  if (spec.chat_template.empty())
+    config.erase("chat_template");
+  else
+    config["chat_template"] = spec.chat_template;
+  write_file(model_dir / kConfig, config.dump(2) + "\n");
+  write_file(model_dir / kSpecialTokens, tokens.dump(2) + "\n");
+  fs::remove(model_dir / kTemplate);
+}
+
+}  // namespace seodang

@@ -1,0 +1,22 @@
+// The files beside tokenizer.json: tokenizer_config.json, chat_template.jinja,
+// special_tokens_map.json. All may be missing.
+#pragma once
+
+#include <filesystem>
+
+#include "tokenizer/tokenizer_spec.h"
+
+namespace seodang {
+
+// Adds to `spec` the bos, eos and pad tokens and the chat template. Throws
+// Error naming the file.
+void read_tokenizer_config(const std::filesystem::path& model_dir,
+                           TokenizerSpec& spec);
+
+// Writes tokenizer_config.json (with the template in it) and
+// special_tokens_map.json; removes a chat_template.jinja that would hide the
+// template.
+void write_tokenizer_config(const std::filesystem::path& model_dir,
+                            const TokenizerSpec& spec);
+
+}  // namespace seodang
