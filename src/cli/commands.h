@@ -10,6 +10,7 @@ namespace seodang {
 
 // clang-format off
 void add_tokenizer(CLI::App& program);
+void add_data(CLI::App& program);
 // clang-format on
 
 }  // namespace seodang

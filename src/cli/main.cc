@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   program.parse_complete_callback([&] { seodang::set_num_threads(threads); });
   // One line a command, in the order of a model's life.
   seodang::add_tokenizer(program);
+  seodang::add_data(program);
 
   try {
     program.parse(argc, argv);
