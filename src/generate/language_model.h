@@ -22,7 +22,7 @@ std::string_view name_of(ModelKind kind);
 
 // The kind and what speaks for it, in words for people. A name that says so
 // ("-Instruct", "-it", "-chat", "base") decides; else a chat template or an
-// end-of-turn token among the eos tokens makes it an instruct model.
+// end-of-turn token among the eos tokens make it an instruct model.
 struct KindVerdict {
   ModelKind kind = ModelKind::base;
   std::vector<std::string> evidence;
@@ -47,8 +47,10 @@ class LanguageModel {
 
   // Begin-of-text, then the text.
   std::vector<int32_t> encode_text(std::string_view text) const;
-  // Messages in the chat template, up to where the assistant's answer begins.
-  // Throws Error when the model has no chat template.
+  // Messages in the chat template, up to where the assistant's answer begins;
+  // earlier answers are encoded apart, as the model wrote them. A special token
+  // that a message spells out is broken by a zero-width space, so that no one
+  // forges turns. Throws Error when the model has no chat template.
   std::vector<int32_t> encode_chat(std::span<const Message> messages) const;
 
  private:
@@ -61,12 +63,12 @@ class LanguageModel {
   std::vector<int32_t> end_tokens_;
 };
 
-// What LanguageModel::load finds out without reading the weights.
-std::vector<int32_t> end_tokens(const std::filesystem::path& directory,
-                                const ModelConfig& config,
-                                const Tokenizer& tokenizer);
+// What LanguageModel::load finds out without reading the weights. The eos
+// tokens are those that config.json and generation_config.json declare, sorted.
+std::vector<int32_t> declared_eos(const std::filesystem::path& directory,
+                                  const ModelConfig& config);
 KindVerdict judge_kind(const std::filesystem::path& directory,
                        const Tokenizer& tokenizer,
-                       std::span<const int32_t> end_tokens);
+                       std::span<const int32_t> eos);
 
 }  // namespace seodang

@@ -55,6 +55,8 @@ class Sampler {
                 int32_t top = 0);
 
  private:
+  int32_t draw(std::span<const float> logits, std::span<const int32_t> history);
+
   SamplerOptions options_;
   Rng rng_;
 };
