@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "eval/plain_text.h"
 #include "eval/suite.h"
 
 namespace seodang {
@@ -21,11 +22,11 @@ class Facts {
  public:
   explicit Facts(const std::vector<Question>& questions);
 
-  // The text holds an accepted answer and none of the wrong ones.
+  // The text holds an accepted answer and nothing that contradicts it.
   bool correct(const Question& question, std::string_view text) const;
 
  private:
-  std::vector<std::string> facts_;  // normalized, longest first
+  std::vector<PlainText> facts_;  // each once, longest first
 };
 
 }  // namespace seodang

@@ -46,7 +46,8 @@ struct SuiteResult {
   // Those that the suite has, by their names in JSON: answer_rate, correct,
   // probe, probe_top1, nll, perplexity, bits_per_byte.
   std::map<std::string, double> metrics;
-  std::vector<AnswerRecord> records;  // empty for texts
+  std::vector<AnswerRecord> records;  // one a question
+  std::vector<double> text_nll;       // one a text; their mean is nll
 };
 
 struct ModelResult {
@@ -57,8 +58,8 @@ struct ModelResult {
 
 struct EvaluationReport {
   std::vector<ModelResult> models;
-  // With exactly two models: suite → metric (answer_rate, correct, probe) →
-  // first model to second.
+  // With exactly two models: suite → metric (answer_rate, correct, probe,
+  // nll) → from the first model to the second.
   std::map<std::string, std::map<std::string, Delta>> delta;
 };
 

@@ -1,0 +1,262 @@
+#include "eval/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "base/error.h"
+#include "data/conversations.h"
+#include "eval/answer.h"
+#include "generate/generation.h"
+#include "generate/scoring.h"
+
+namespace seodang {
+namespace {
+
+// One model on one suite.
+class Examination {
+ public:
+  Examination(const LanguageModel& model, const Suite& suite,
+              const EvalOptions& options)
+      : model_(model), suite_(suite), options_(options) {
+    result_.name = suite.name;
+  }
+
+  SuiteResult run() {
+    if (!suite_.questions.empty()) {
+      take(suite_.questions, questions_);
+      result_.n = std::ssize(questions_);
+      answer();
+      probe();
+    }
+    if (!suite_.texts.empty()) read_texts();
+    return std::move(result_);
+  }
+
+ private:
+  template <class T>
+  void take(const std::vector<T>& all, std::vector<T>& some) const {
+    const size_t limit =
+        options_.limit > 0
+            ? std::min(all.size(), static_cast<size_t>(options_.limit))
+            : all.size();
+    some.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(limit));
+  }
+
+  void tell(std::string_view what) const {
+    if (options_.progress)
+      options_.progress(
+          fmt::format("{}: {} {}", model_.path().string(), suite_.name, what));
+  }
+
+  // A base model gets the bare text, an instruct model its chat template.
+  std::vector<int32_t> encode(const std::string& text) const {
+    if (model_.kind() == ModelKind::base) return model_.encode_text(text);
+    const Message message{"user", text};
+    return model_.encode_chat({&message, 1});
+  }
+
+  void answer() {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const Question& question : questions_) {
+      AnswerRecord record;
+      record.id = question.id;
+      record.prompt = instruction_prompt(question.instruction, question.input);
+      prompts.push_back(encode(record.prompt));
+      result_.records.push_back(std::move(record));
+    }
+    GenerateOptions generation;
+    generation.max_new_tokens = options_.max_new_tokens;
+    generation.end_tokens = model_.end_tokens();
+    const auto outputs = generate_batch(
+        model_.config(), model_.weights(), model_.tokenizer(), prompts,
+        generation, options_.live,
+        [&](size_t done) { tell(fmt::format("{}/{}", done, prompts.size())); });
+
+    // Facts of the whole suite, so that a limit changes no judgement.
+    const Facts facts(suite_.questions);
+    double well_formed = 0, correct = 0;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      AnswerRecord& record = result_.records[i];
+      record.text = outputs[i].text;
+      record.stop = name_of(outputs[i].stop);
+      record.ill_formed = ill_formed_because(
+          questions_[i], record.text, outputs[i].stop == StopReason::eos);
+      record.correct = facts.correct(questions_[i], record.text);
+      well_formed += record.well_formed();
+      correct += record.correct;
+    }
+    const auto n = static_cast<double>(outputs.size());
+    result_.metrics["answer_rate"] = well_formed / n;
+    result_.metrics["correct"] = correct / n;
+  }
+
+  // The same plain text for both kinds: bos, the cloze, a space and a fact.
+  void probe() {
+    std::vector<Continuation> items;
+    for (const Question& question : questions_) {
+      if (question.cloze.empty()) continue;
+      const auto prompt = model_.encode_text(question.cloze);
+      const auto add = [&](const std::string& fact) {
+        items.push_back({prompt, model_.tokenizer().encode(" " + fact)});
+      };
+      add(question.answers[0]);
+      for (const std::string& fact : question.wrong) add(fact);
+    }
+    if (items.empty()) return;
+    tell("probe");
+    const auto scores =
+        log_probabilities(model_.config(), model_.weights(), items);
+    size_t next = 0;
+    double sum = 0, first = 0, n = 0;
+    for (size_t i = 0; i < questions_.size(); ++i) {
+      if (questions_[i].cloze.empty()) continue;
+      const auto of_item =
+          std::span(scores).subspan(next, 1 + questions_[i].wrong.size());
+      next += of_item.size();
+      const double best = *std::max_element(of_item.begin(), of_item.end());
+      double total = 0;
+      for (const double score : of_item) total += std::exp(score - best);
+      AnswerRecord& record = result_.records[i];
+      record.probe = std::exp(of_item[0] - best) / total;
+      record.probe_top1 =
+          std::all_of(of_item.begin() + 1, of_item.end(),
+                      [&](double score) { return score < of_item[0]; });
+      sum += *record.probe;
+      first += record.probe_top1;
+      n += 1;
+    }
+    result_.metrics["probe"] = sum / n;
+    result_.metrics["probe_top1"] = first / n;
+  }
+
+  // Texts longer than the context are read in pieces, each from bos.
+  void read_texts() {
+    tell("reading");
+    std::vector<std::string> texts;
+    take(suite_.texts, texts);
+    result_.n = std::ssize(texts);
+    std::vector<Continuation> pieces;
+    std::vector<size_t> text_of;
+    double bytes = 0, tokens = 0;
+    for (size_t t = 0; t < texts.size(); ++t) {
+      bytes += static_cast<double>(texts[t].size());
+      const auto all = model_.encode_text(texts[t]);
+      const bool has_bos = model_.tokenizer().bos_token_id() >= 0;
+      const auto context =
+          static_cast<size_t>(model_.config().max_position_embeddings);
+      for (size_t at = 1; at < all.size(); at += context) {
+        const size_t end = std::min(all.size(), at + context);
+        pieces.push_back({{has_bos ? all[0] : all[at - 1]},
+                          {all.begin() + static_cast<std::ptrdiff_t>(at),
+                           all.begin() + static_cast<std::ptrdiff_t>(end)}});
+        text_of.push_back(t);
+        tokens += static_cast<double>(end - at);
+      }
+    }
+    if (tokens == 0) throw Error("{}: texts without tokens", suite_.name);
+    const auto scores =
+        log_probabilities(model_.config(), model_.weights(), pieces);
+    double nats = 0;
+    result_.text_nll.assign(texts.size(), 0);
+    const double tokens_each = tokens / static_cast<double>(texts.size());
+    for (size_t i = 0; i < scores.size(); ++i) {
+      nats -= scores[i];
+      result_.text_nll[text_of[i]] -= scores[i] / tokens_each;
+    }
+    result_.metrics["nll"] = nats / tokens;
+    result_.metrics["perplexity"] = std::exp(nats / tokens);
+    result_.metrics["bits_per_byte"] = nats / bytes / std::numbers::ln2;
+  }
+
+  const LanguageModel& model_;
+  const Suite& suite_;
+  const EvalOptions& options_;
+  std::vector<Question> questions_;
+  SuiteResult result_;
+};
+
+// The values of one metric, one an item; empty when the suite has none.
+std::vector<double> values_of(const SuiteResult& suite,
+                              std::string_view metric) {
+  std::vector<double> out;
+  if (metric == "nll") return suite.text_nll;
+  for (const AnswerRecord& record : suite.records) {
+    if (metric == "answer_rate") out.push_back(record.well_formed());
+    if (metric == "correct") out.push_back(record.correct);
+    if (metric == "probe" && record.probe) out.push_back(*record.probe);
+  }
+  return out;
+}
+
+}  // namespace
+
+ModelResult evaluate(const LanguageModel& model,
+                     const std::vector<Suite>& suites,
+                     const EvalOptions& options) {
+  ModelResult out{model.path(), model.kind(), {}};
+  for (const Suite& suite : suites)
+    out.suites.push_back(Examination(model, suite, options).run());
+  return out;
+}
+
+EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
+                          const std::vector<Suite>& suites,
+                          const EvalOptions& options) {
+  EvaluationReport report;
+  for (const auto& path : models)
+    report.models.push_back(
+        evaluate(LanguageModel::load(path), suites, options));
+  if (report.models.size() != 2) return report;
+  const auto& before = report.models[0].suites;
+  const auto& after = report.models[1].suites;
+  for (size_t i = 0; i < before.size(); ++i)
+    for (const char* metric : {"answer_rate", "correct", "probe", "nll"}) {
+      const auto from = values_of(before[i], metric);
+      if (!from.empty())
+        report.delta[before[i].name][metric] = paired_bootstrap(
+            from, values_of(after[i], metric), options.resamples, options.seed);
+    }
+  return report;
+}
+
+nlohmann::json to_json(const EvaluationReport& report, bool records) {
+  using Json = nlohmann::json;
+  Json out;
+  out["models"] = Json::array();
+  for (const ModelResult& model : report.models) {
+    Json suites = Json::object();
+    for (const SuiteResult& suite : model.suites) {
+      Json& one = suites[suite.name] = Json(suite.metrics);
+      one["n"] = suite.n;
+      if (!records) continue;
+      one["records"] = Json::array();
+      for (const AnswerRecord& r : suite.records) {
+        Json record = {{"id", r.id},
+                       {"prompt", r.prompt},
+                       {"text", r.text},
+                       {"stop", r.stop},
+                       {"well_formed", r.well_formed()},
+                       {"correct", r.correct}};
+        if (!r.well_formed()) record["ill_formed"] = r.ill_formed;
+        if (r.probe) record["probe"] = *r.probe;
+        one["records"].push_back(std::move(record));
+      }
+    }
+    out["models"].push_back({{"path", model.path.string()},
+                             {"kind", name_of(model.kind)},
+                             {"suites", std::move(suites)}});
+  }
+  if (report.models.size() == 2) {
+    Json& delta = out["delta"] = Json::object();
+    for (const auto& [suite, metrics] : report.delta)
+      for (const auto& [metric, d] : metrics)
+        delta[suite][metric] = {d.before, d.after, d.low, d.high};
+  }
+  return out;
+}
+
+}  // namespace seodang
