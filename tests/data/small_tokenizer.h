@@ -1,5 +1,5 @@
 // A real tokenizer, learned in a moment: 256 bytes, a few merges, Llama 3's
-// special tokens and chat template.
+// special tokens.
 #pragma once
 
 #include <string>
