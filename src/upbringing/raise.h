@@ -1,0 +1,34 @@
+// The whole upbringing, from a recipe to a report.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "upbringing/stages.h"
+
+namespace seodang {
+
+struct RaiseOptions {
+  std::filesystem::path recipe;
+  std::optional<uint64_t> seed;  // in place of the recipe's
+  std::filesystem::path output;  // empty: runs/NAME
+  std::vector<std::string> force;
+};
+
+struct RaiseSummary {
+  std::filesystem::path run;
+  std::vector<StageOutcome> stages;
+};
+
+// Leaves RUN/{corpus,tokenizer,data,base,instruct,eval.json,report.html}. A
+// recipe without examples has no instruct, one without suites no eval.json.
+// Throws UsageError for what the recipe gets wrong and when another process is
+// raising in the same directory; Error, with the stage named, when one fails.
+RaiseSummary raise_model(
+    const RaiseOptions& options,
+    const std::function<void(const StageOutcome&)>& announce);
+
+}  // namespace seodang

@@ -1,0 +1,71 @@
+// A recipe: everything that decides how a model is raised, as one TOML file.
+// Each key has the name of the command's flag; docs/recipes.md lists them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/prepare.h"
+#include "eval/evaluation.h"
+#include "tokenizer/train_bpe.h"
+#include "train/options.h"
+
+namespace seodang {
+
+// Either a world to weave a corpus from, or files of one's own.
+struct CorpusRecipe {
+  std::filesystem::path weave;
+  std::vector<std::filesystem::path> texts, examples, suites;
+};
+
+struct ReportRecipe {
+  std::vector<std::string> compare;  // asked of base and instruct side by side
+  std::vector<std::string> explain;  // continued one token at a time
+  std::vector<std::string> sources;  // whence the texts come, and their licence
+};
+
+struct Recipe {
+  std::filesystem::path file;
+  std::string name;
+  uint64_t seed = 1;
+  CorpusRecipe corpus = {};
+  BpeTrainOptions tokenizer = {};
+  PrepareOptions data = {};
+  PretrainOptions pretrain = {};
+  InstructOptions instruct = {};
+  EvalOptions eval = {};
+  ReportRecipe report = {};
+};
+
+// visit(name, value, help) for the knobs of these sections.
+template <class Visit>
+void visit_options(BpeTrainOptions& o, Visit&& visit) {
+  visit("vocab-size", o.vocab_size, "Tokens, special ones included");
+  visit("min-frequency", o.min_frequency, "Rarer pairs are not merged");
+}
+template <class Visit>
+void visit_options(EvalOptions& o, Visit&& visit) {
+  visit("max-new-tokens", o.max_new_tokens, "Longest answer");
+  visit("limit", o.limit, "Items of each suite that are used (0: all)");
+  visit("resamples", o.resamples, "Resamples behind each interval");
+  visit("seed", o.seed, "Seed of the resampling");
+}
+template <class Visit>
+void visit_options(ReportRecipe& o, Visit&& visit) {
+  visit("compare", o.compare, "Prompts asked of base and instruct");
+  visit("explain", o.explain, "Prompts continued one token at a time");
+  visit("sources", o.sources, "Whence the texts come, and their licence");
+}
+
+// Reads a recipe. Paths in it are relative to its file; patterns (*, ?, [a-z])
+// stand for all files they match, in alphabetical order. Throws UsageError with
+// file and line for what TOML does not allow, an unknown key (naming the
+// nearest known one), a value of another type and a path that is not there.
+// `seed` stands in for the recipe's own.
+Recipe load_recipe(const std::filesystem::path& file,
+                   std::optional<uint64_t> seed = {});
+
+}  // namespace seodang

@@ -1,0 +1,131 @@
+#include "upbringing/report_data.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/files.h"
+#include "generate/generation.h"
+#include "generate/language_model.h"
+#include "upbringing/stages.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kAnswerTokens = 64, kExplainedTokens = 8;
+constexpr int32_t kRivals = 6;
+
+json read_metrics(const fs::path& path) {
+  json lines = json::array();
+  if (!fs::exists(path)) return lines;
+  std::istringstream text(read_file(path));
+  for (std::string line; std::getline(text, line);) {
+    json value = json::parse(line, nullptr, false);
+    if (value.is_object()) lines.push_back(std::move(value));
+  }
+  return lines;
+}
+
+json token_texts(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+  json texts = json::array();
+  for (const int32_t id : ids)
+    texts.push_back(std::string(tokenizer.token_bytes(id)));
+  return texts;
+}
+
+Generation continue_prompt(const LanguageModel& model,
+                           const std::vector<int32_t>& prompt,
+                           int64_t max_new_tokens, int32_t top) {
+  Session session(model.config(), model.weights());
+  GenerateOptions options;
+  options.max_new_tokens = max_new_tokens;
+  options.end_tokens = model.end_tokens();
+  options.top = top;
+  return generate(session, model.tokenizer(), prompt, options);
+}
+
+// Each model as it is meant to be used: a base model reads the bare text, an
+// instruct model gets it as a message.
+json answer(const LanguageModel& model, const std::string& name,
+            const std::string& prompt) {
+  const Message message{.role = "user", .content = prompt};
+  const std::vector<int32_t> tokens =
+      model.kind() == ModelKind::instruct
+          ? model.encode_chat(std::span(&message, 1))
+          : model.encode_text(prompt);
+  const Generation said = continue_prompt(model, tokens, kAnswerTokens, 0);
+  return {{"name", name},
+          {"kind", name_of(model.kind())},
+          {"seen", token_texts(model.tokenizer(), tokens)},
+          {"text", said.text},
+          {"stop", name_of(said.stop)}};
+}
+
+json explain(const LanguageModel& model, const std::string& name,
+             const std::string& prompt) {
+  const Generation said = continue_prompt(model, model.encode_text(prompt),
+                                          kExplainedTokens, kRivals);
+  const auto show = [&](int32_t id, float logprob) {
+    return json{{"text", std::string(model.tokenizer().token_bytes(id))},
+                {"probability", std::exp(logprob)}};
+  };
+  json steps = json::array();
+  for (const Choice& choice : said.tokens) {
+    json step = show(choice.id, choice.logprob);
+    step["top"] = json::array();
+    for (const Candidate& rival : choice.top)
+      step["top"].push_back(show(rival.id, rival.logprob));
+    steps.push_back(std::move(step));
+  }
+  return {{"prompt", prompt}, {"model", name}, {"steps", std::move(steps)}};
+}
+
+json describe(const LanguageModel& model, const std::string& name,
+              const json& stamp) {
+  return {{"name", name},
+          {"kind", name_of(model.kind())},
+          {"config", json::parse(model.config().to_json())},
+          {"parameters", model.config().num_parameters()},
+          {"summary", stamp.value("result", json::object())}};
+}
+
+}  // namespace
+
+json collect_report(const Recipe& recipe, const fs::path& run) {
+  const auto result = [&](const char* stage) {
+    const json stamp = read_stamp(run, stage);
+    return stamp.is_object() ? stamp.value("result", json()) : json();
+  };
+  json report = {{"name", recipe.name},
+                 {"seed", recipe.seed},
+                 {"corpus", result("corpus")},
+                 {"data", result("data")},
+                 {"sources", recipe.report.sources},
+                 {"models", json::array()},
+                 {"explain", json::array()},
+                 {"answers", json::array()}};
+  for (const std::string& prompt : recipe.report.compare)
+    report["answers"].push_back(
+        {{"prompt", prompt}, {"models", json::array()}});
+
+  for (const std::string name : {"base", "instruct"}) {
+    if (!fs::exists(run / name)) continue;
+    report["metrics"][name] = read_metrics(run / name / "metrics.jsonl");
+    const LanguageModel model = LanguageModel::load(run / name);
+    report["models"].push_back(describe(model, name, read_stamp(run, name)));
+    for (json& asked : report["answers"])
+      asked["models"].push_back(
+          answer(model, name, asked["prompt"].get<std::string>()));
+    if (name == "base")
+      for (const std::string& prompt : recipe.report.explain)
+        report["explain"].push_back(explain(model, name, prompt));
+  }
+  if (fs::exists(run / "eval.json"))
+    report["eval"] = json::parse(read_file(run / "eval.json"));
+  return report;
+}
+
+}  // namespace seodang

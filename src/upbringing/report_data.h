@@ -1,0 +1,29 @@
+// What the report tells, gathered from a run's directory.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+
+#include "upbringing/recipe.h"
+
+namespace seodang {
+
+// An object of
+//   "name", "seed"
+//   "corpus"   {"files": [{"name","bytes"}], "examples": [{"name","examples"}],
+//               "suites": [{"name","items"}]}
+//   "data"     what `seodang data` reports
+//   "models"   [{"name","kind","config","parameters","summary"}]
+//   "metrics"  {"base": [lines of metrics.jsonl], "instruct": [...]}
+//   "eval"     what `seodang eval --json` prints
+//   "answers"  [{"prompt","models": [{"name","kind","seen": [token texts],
+//               "text","stop"}]}]
+//   "explain"  [{"prompt","model","steps": [{"text","probability",
+//               "top": [{"text","probability"}]}]}]
+//   "sources"  [text]
+// A part that the run does not have is absent or empty. Runs the models for
+// "answers" and "explain", greedily.
+nlohmann::json collect_report(const Recipe& recipe,
+                              const std::filesystem::path& run);
+
+}  // namespace seodang

@@ -1,0 +1,405 @@
+// Draws the report from the JSON in the page. Texts of models and corpora go in
+// as text nodes only, so none of them can become markup.
+"use strict";
+const report = JSON.parse(document.getElementById("report").textContent);
+
+const kWords = {
+  ko: {
+    title: (name) => `${name}의 성장기`,
+    facts: ["읽은 글", "토큰 사전", "매개변수", "사전학습", "예절 학습", "모범 문답"],
+    loss: "손실 곡선",
+    lossNote: "토큰 하나를 맞히는 데 남은 놀라움(낫/토큰). 낮을수록 다음 말을 잘 안다.",
+    pretrain: "사전학습", instruct: "예절 학습",
+    train: "학습", validation: "검증", replay: "되새김(사전학습 글)",
+    step: "걸음", lossAxis: "손실",
+    answers: "같은 물음, 두 대답",
+    answersNote: "베이스는 받은 글을 이어 쓰고, 인스트럭트는 물음으로 알아듣고 대답한 뒤 멈춘다.",
+    stop: {eos: "스스로 멈춤", length: "길이 한도에서 잘림", stop: "멈춤말에서 그침"},
+    saw: (n) => `모델이 본 토큰 ${n}개`, silent: "(아무 말도 하지 않음)",
+    manners: "예절과 지식",
+    mannersNote: "대답률은 제대로 된 대답 하나를 하고 스스로 멈춘 비율, 정답률은 옳은 사실을 담은 비율, 지식 탐침은 평문 그대로의 빈칸에서 옳은 답이 틀린 답 셋을 이기는 확률이다. 괄호는 차이의 95% 구간.",
+    suite: "시험지", items: (n) => `${n}문항`,
+    metrics: {answer_rate: "대답률", correct: "정답률", probe: "지식 탐침", perplexity: "혼란도"},
+    unit: "점",
+    explain: "다음 토큰의 후보들",
+    explainNote: "걸음마다 모델이 저울질한 후보와 확률. 붉은 것이 고른 토큰이다.",
+    growth: "말을 배워 가는 모습",
+    growthNote: "배우는 동안 같은 첫머리를 이렇게 이어 썼다.",
+    said: "이어 쓴 말",
+    corpus: "읽은 글",
+    kept: "학습에 쓴 글", heldOut: "검증에 둔 글", documents: "문서", tokens: "토큰",
+    bytes: "크기", bytesPerToken: "토큰당 바이트", part: "갈래", file: "파일", count: "개수",
+    dropped: "버린 글과 그 까닭",
+    reasons: {"empty": "빈 글", "too short": "너무 짧음", "duplicate": "똑같은 글", "near duplicate": "거의 같은 글"},
+    replaced: (n) => `UTF-8이 아닌 바이트를 바꾼 문서: ${n}`,
+    examples: "예절을 가르친 문답",
+    card: "모델 명세", parameters: "매개변수",
+    summary: {steps: "걸음 수", tokens: "배운 토큰", seconds: "걸린 시간", tokens_per_second: "초당 토큰", peak_share: "이 기계 곱셈 최고 속도 대비", peak_memory: "최대 메모리", train_loss: "학습 손실", validation_loss: "검증 손실"},
+    sources: "글의 출처와 사용 허락",
+    made: (seed) => `서당이 이 쪽을 썼다. 씨앗값 ${seed}. 모든 수는 이 실행에서 잰 것이다.`,
+    families: {"heldout": "배운 적 없는 물음", "heldout-reworded": "배운 적 없는 물음, 낯선 말투", "seen": "배운 물음", "general": "일반 글"},
+    languages: {ko: "한국어", en: "영어"},
+    duration: (h, m, s) => (h ? `${h}시간 ` : "") + (h || m ? `${m}분 ` : "") + (h ? "" : `${s}초`),
+  },
+  en: {
+    title: (name) => `The upbringing of ${name}`,
+    facts: ["Text read", "Vocabulary", "Parameters", "Pretraining", "Tuning", "Examples"],
+    loss: "Loss",
+    lossNote: "The surprise left in each token, in nats. Lower means the next word is better known.",
+    pretrain: "Pretraining", instruct: "Instruction tuning",
+    train: "training", validation: "validation", replay: "replayed pretraining text",
+    step: "step", lossAxis: "loss",
+    answers: "One question, two answers",
+    answersNote: "The base model carries on from the text it is given; the instruct model takes it as a question, answers, and stops.",
+    stop: {eos: "stopped by itself", length: "cut at the length limit", stop: "ended at a stop text"},
+    saw: (n) => `the ${n} tokens it saw`, silent: "(said nothing)",
+    manners: "Manners and knowledge",
+    mannersNote: "Answer rate: share of questions given one well-formed answer that stops by itself. Correct: share that holds the right fact. Knowledge probe: probability of the right answer against three wrong ones, in the same plain text for both models. In brackets the 95% interval of the difference.",
+    suite: "Suite", items: (n) => `${n} items`,
+    metrics: {answer_rate: "Answer rate", correct: "Correct", probe: "Knowledge probe", perplexity: "Perplexity"},
+    unit: "points",
+    explain: "The candidates for the next token",
+    explainNote: "What the model weighed at each step, with probabilities. The chosen token is in red.",
+    growth: "Learning to speak",
+    growthNote: "How the same opening was continued as training went on.",
+    said: "continuation",
+    corpus: "What was read",
+    kept: "for training", heldOut: "held out", documents: "documents", tokens: "tokens",
+    bytes: "size", bytesPerToken: "bytes per token", part: "part", file: "file", count: "count",
+    dropped: "What was dropped, and why",
+    reasons: {},
+    replaced: (n) => `Documents in which bytes that are not UTF-8 were replaced: ${n}`,
+    examples: "Examples of good manners",
+    card: "Model card", parameters: "parameters",
+    summary: {steps: "steps", tokens: "tokens learned from", seconds: "time", tokens_per_second: "tokens per second", peak_share: "share of this machine's matrix-product peak", peak_memory: "peak memory", train_loss: "training loss", validation_loss: "validation loss"},
+    sources: "Sources and licences",
+    made: (seed) => `Written by Seodang, seed ${seed}. Every number was measured in this run.`,
+    families: {"heldout": "Questions never taught", "heldout-reworded": "Never taught, new wordings", "seen": "Questions taught", "general": "General prose"},
+    languages: {ko: "Korean", en: "English"},
+    duration: (h, m, s) => (h ? `${h} h ` : "") + (h || m ? `${m} min ` : "") + (h ? "" : `${s} s`),
+  },
+};
+let language = navigator.language.startsWith("ko") ? "ko" : "en";
+let words = kWords[language];
+
+// Elements.
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children.flat().filter((child) => child !== null));
+  return node;
+}
+const el = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+const section = (title, note, ...children) =>
+  el("section", {}, el("h2", {}, title), note ? el("p", {class: "note"}, note) : null, ...children);
+const row = (cells, tag = "td") => el("tr", {}, ...cells.map((cell, i) =>
+  el(i ? tag : "th", i ? {class: "number"} : {scope: tag === "th" ? "col" : "row"}, cell)));
+const table = (head, rows) => el("div", {class: "scroll"},
+  el("table", {}, el("thead", {}, row(head, "th")), el("tbody", {}, ...rows.map((cells) => row(cells)))));
+
+// Numbers.
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const number = (value, digits = 0) => isNumber(value)
+  ? value.toLocaleString(language, {minimumFractionDigits: digits, maximumFractionDigits: digits}) : "–";
+const short = (value) => isNumber(value)
+  ? value.toLocaleString(language, {notation: "compact", maximumSignificantDigits: 3}) : "–";
+const percent = (share) => isNumber(share) ? `${number(100 * share, 1)}%` : "–";
+const duration = (seconds) => {
+  if (!isNumber(seconds)) return "–";
+  const s = Math.round(seconds);
+  return words.duration(Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60).trim();
+};
+const bytes = (size) => {
+  if (!isNumber(size)) return "–";
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let unit = 0;
+  for (; size >= 1000 && unit < units.length - 1; ++unit) size /= 1000;
+  return `${number(size, unit ? 1 : 0)} ${units[unit]}`;
+};
+const visible = (text) => text.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥");
+
+const models = report.models ?? [];
+const summaryOf = (name) => models.find((model) => model.name === name)?.summary;
+const configOf = () => models[0]?.config ?? {};
+const examples = () => (report.corpus?.examples ?? []).reduce((sum, file) => sum + file.examples, 0);
+
+// The suites in the order of a reader's interest.
+function suites() {
+  const scored = report.eval?.models ?? [];
+  const rank = ["heldout", "heldout-reworded", "seen", "", "general"];
+  const family = (name) => name.replace(/\.(ko|en)$/, "");
+  const place = (name) => rank.includes(family(name)) ? rank.indexOf(family(name)) : 3;
+  return Object.keys(scored[0]?.suites ?? {})
+    .sort((a, b) => place(a) - place(b) || b.localeCompare(a))
+    .map((name) => ({
+      name, family: family(name), n: scored[0].suites[name].n,
+      scores: scored.map((model) => model.suites[name] ?? {}),
+      delta: report.eval.delta?.[name] ?? {},
+    }));
+}
+function suiteName(suite) {
+  const tongue = suite.name.slice(suite.family.length + 1);
+  const family = words.families[suite.family] ?? suite.family;
+  return tongue ? `${family} · ${words.languages[tongue]}` : family;
+}
+function meanOf(metric, model) {
+  const asked = suites().filter((suite) => isNumber(suite.scores[0][metric]));
+  const heldOut = asked.filter((suite) => suite.family === "heldout");
+  const counted = heldOut.length ? heldOut : asked;
+  const n = counted.reduce((sum, suite) => sum + suite.n, 0);
+  return n ? counted.reduce((sum, suite) => sum + suite.n * suite.scores[model]?.[metric], 0) / n : NaN;
+}
+
+function story() {
+  const read = report.data?.train, base = summaryOf("base"), tuned = summaryOf("instruct");
+  const b = (text) => el("b", {}, text);
+  const parts = [];
+  const say = (...texts) => parts.push(...texts);
+  const before = (metric) => percent(meanOf(metric, 0)), after = (metric) => percent(meanOf(metric, 1));
+  if (language === "ko") {
+    if (read) say("글 ", b(`${number(read.documents)}편`), `(${bytes(read.bytes)})을 읽혀 `);
+    say(`매개변수 ${short(models[0]?.parameters)}개짜리 모델을 `, b(duration(base?.seconds)), " 동안 길렀다. ");
+    if (tuned) say(`모범 문답 ${number(examples())}개로 예절을 `, b(duration(tuned.seconds)), " 가르쳤다. ");
+    if (isNumber(meanOf("answer_rate", 1)))
+      say("제대로 대답하고 멈춘 비율은 ", b(`${before("answer_rate")} → ${after("answer_rate")}`),
+        ", 옳게 대답한 비율은 ", b(`${before("correct")} → ${after("correct")}`), "가 되었다. ");
+    if (isNumber(meanOf("probe", 1)))
+      say("같은 평문으로 떠본 지식은 ", b(`${before("probe")} → ${after("probe")}`), "이다.");
+  } else {
+    say(`A model of ${short(models[0]?.parameters)} parameters `);
+    if (read) say("read ", b(`${number(read.documents)} documents`), ` (${bytes(read.bytes)}) and `);
+    say("learned to continue them in ", b(duration(base?.seconds)), ". ");
+    if (tuned) say(`It then spent `, b(duration(tuned.seconds)), ` on ${number(examples())} examples of good manners. `);
+    if (isNumber(meanOf("answer_rate", 1)))
+      say("Questions answered properly, stopping by itself: ", b(`${before("answer_rate")} → ${after("answer_rate")}`),
+        "; answered correctly: ", b(`${before("correct")} → ${after("correct")}`), ". ");
+    if (isNumber(meanOf("probe", 1)))
+      say("What it knows, probed in the same plain text: ", b(`${before("probe")} → ${after("probe")}`), ".");
+  }
+  return el("p", {class: "lead"}, ...parts);
+}
+
+function facts() {
+  const values = [bytes(report.data?.bytes_in), number(configOf().vocab_size), short(models[0]?.parameters),
+    duration(summaryOf("base")?.seconds), duration(summaryOf("instruct")?.seconds), number(examples())];
+  const shown = values.map((value, i) => [words.facts[i], value])
+    .filter((_, i) => summaryOf("instruct") || i < 4);
+  return el("dl", {class: "facts"}, ...shown.map(([name, value]) =>
+    el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+// Curves.
+function ticks(low, high, wanted) {
+  const raw = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(raw));
+  const size = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= raw);
+  const result = [];
+  for (let i = Math.ceil(low / size); i * size <= high + 1e-9; ++i) result.push(+(i * size).toPrecision(6));
+  return result;
+}
+function series(lines) {
+  const points = (key) => lines.filter((line) => isNumber(line[key])).map((line) => [line.step, line[key]]);
+  return [["train", points("loss")], ["validation", points("validation_loss")], ["replay", points("replay_loss")]]
+    .filter(([, list]) => list.length);
+}
+function chart(title, lines) {
+  const drawn = series(lines), all = drawn.flatMap(([, list]) => list);
+  if (!all.length) return null;
+  const width = 520, height = 300, left = 44, right = 12, top = 10, bottom = 34;
+  const lastStep = Math.max(1, ...all.map(([x]) => x));
+  const losses = all.map(([, y]) => y);
+  const low = Math.min(...losses) * .9, high = Math.max(...losses) * 1.02 + 1e-9;
+  const x = (step) => left + (width - left - right) * step / lastStep;
+  const y = (loss) => top + (height - top - bottom) * (high - loss) / (high - low);
+  const canvas = svg("svg", {class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": `${title}: ${drawn.map(([name, list]) => `${words[name]} ${number(list[0][1], 2)} → ${number(list.at(-1)[1], 2)}`).join(", ")}`});
+  for (const loss of ticks(low, high, 5))
+    canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(loss), y2: y(loss)}),
+      svg("text", {x: left - 6, y: y(loss) + 4, "text-anchor": "end"}, String(loss)));
+  for (const step of ticks(0, lastStep, 5))
+    canvas.append(svg("text", {x: x(step), y: height - 14, "text-anchor": step ? "middle" : "start"}, short(step)));
+  canvas.append(svg("text", {x: width - right, y: height - 1, "text-anchor": "end"}, words.step));
+  for (const [name, list] of drawn) {
+    canvas.append(svg("path", {class: name, d: "M" + list.map(([step, loss]) => `${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("L")}));
+    if (name !== "train" || list.length === 1)
+      for (const [step, loss] of list)
+        canvas.append(svg("circle", {class: name, cx: x(step), cy: y(loss), r: 3}));
+  }
+  hover(canvas, drawn, (clientX) => {
+    const box = canvas.getBoundingClientRect();
+    return ((clientX - box.left) / box.width * width - left) / (width - left - right) * lastStep;
+  }, (cursor, step) => { cursor.setAttribute("x1", x(step)); cursor.setAttribute("x2", x(step)); },
+    svg("line", {class: "cursor", y1: top, y2: height - bottom, visibility: "hidden"}));
+  return el("figure", {class: "card"}, el("figcaption", {}, title), canvas,
+    el("div", {class: "key"}, ...drawn.map(([name, list]) =>
+      el("span", {class: name}, `${words[name]} ${number(list.at(-1)[1], 3)}`))));
+}
+function hover(canvas, drawn, stepAt, move, cursor) {
+  const tip = document.getElementById("tip");
+  const nearest = (list, step) => list.reduce((a, b) => Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a);
+  canvas.append(cursor);
+  canvas.addEventListener("pointermove", (event) => {
+    const at = nearest(drawn[0][1], stepAt(event.clientX))[0];
+    move(cursor, at);
+    cursor.setAttribute("visibility", "visible");
+    tip.textContent = `${words.step} ${number(at)}\n` + drawn.map(([name, list]) =>
+      `${words[name]} ${number(nearest(list, at)[1], 3)}`).join("\n");
+    tip.hidden = false;
+    const space = document.documentElement.clientWidth - tip.offsetWidth - 8;
+    tip.style.left = `${Math.min(event.clientX + 14, space) + scrollX}px`;
+    tip.style.top = `${event.pageY + 14}px`;
+  });
+  canvas.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+    cursor.setAttribute("visibility", "hidden");
+  });
+}
+function curves() {
+  const drawn = [chart(words.pretrain, report.metrics?.base ?? []), chart(words.instruct, report.metrics?.instruct ?? [])];
+  return drawn.some(Boolean) ? section(words.loss, words.lossNote, el("div", {class: "grid"}, ...drawn)) : null;
+}
+
+// Answers side by side.
+function answers() {
+  const asked = report.answers ?? [];
+  if (!asked.length) return null;
+  return section(words.answers, words.answersNote, ...asked.flatMap(({prompt, models: said}) => [
+    el("p", {class: "prompt"}, prompt),
+    el("div", {class: "grid"}, ...said.map((answer) =>
+      el("article", {class: `card ${answer.kind === "instruct" ? "instruct" : "base"}`},
+        el("p", {class: "who"}, el("b", {}, answer.name),
+          el("span", {class: answer.stop === "eos" ? "stop eos" : "stop"}, words.stop[answer.stop] ?? answer.stop)),
+        el("p", {class: "said"}, answer.text || words.silent),
+        el("details", {}, el("summary", {}, words.saw(answer.seen.length)),
+          el("div", {class: "tokens"}, ...answer.seen.map((token) => el("code", {}, visible(token)))))))),
+  ]));
+}
+
+// Suites, before and after.
+function bar(share, kind) {
+  const graphic = el("i");
+  graphic.style.setProperty("--share", isNumber(share) ? share : 0);
+  return el("div", {class: `bar ${kind}`}, graphic, el("span", {}, percent(share)));
+}
+function signed(points) {
+  return `${points < -0.05 ? "−" : points > 0.05 ? "+" : "±"}${number(Math.abs(points), 1)}`;
+}
+function metricCell(suite, metric) {
+  const label = words.metrics[metric], scores = suite.scores.map((score) => score[metric]);
+  if (!isNumber(scores[0])) return el("td");
+  if (metric === "perplexity")
+    return el("td", {class: "number", "data-label": label}, scores.map((value) => number(value, 2)).join(" → "));
+  const change = suite.delta[metric];
+  return el("td", {class: "pair", "data-label": label},
+    ...scores.map((score, i) => bar(score, i ? "after" : "before")),
+    change ? el("div", {class: "delta"},
+      `${signed(100 * (change[1] - change[0]))} ${words.unit} [${signed(100 * change[2])}, ${signed(100 * change[3])}]`) : null);
+}
+function manners() {
+  const list = suites();
+  if (!list.length) return null;
+  const metrics = Object.keys(words.metrics).filter((metric) => list.some((suite) => isNumber(suite.scores[0][metric])));
+  return section(words.manners, words.mannersNote,
+    el("div", {class: "key"}, ...(report.eval.models.map((_, i) =>
+      el("span", {class: i ? "validation" : "train"}, models[i]?.name ?? String(i))))),
+    el("table", {class: "suites"},
+      el("thead", {}, el("tr", {}, el("th", {scope: "col"}, words.suite),
+        ...metrics.map((metric) => el("th", {scope: "col", class: metric === "perplexity" ? "number" : ""}, words.metrics[metric])))),
+      el("tbody", {}, ...list.map((suite) => el("tr", {},
+        el("th", {scope: "row", class: "suite"}, suiteName(suite), el("small", {}, `${suite.name} · ${words.items(number(suite.n))}`)),
+        ...metrics.map((metric) => metricCell(suite, metric)))))));
+}
+
+// Next tokens.
+function step(taken) {
+  const rows = taken.top.some((rival) => rival.text === taken.text) ? taken.top : [...taken.top, taken];
+  return el("li", {class: "card step"}, el("ol", {}, ...rows.map((rival) => {
+    const graphic = el("i");
+    graphic.style.setProperty("--share", rival.probability);
+    return el("li", {class: rival.text === taken.text ? "chosen" : ""},
+      el("code", {}, visible(rival.text)), graphic, el("span", {}, percent(rival.probability)));
+  })));
+}
+function nextTokens() {
+  const list = report.explain ?? [];
+  if (!list.length) return null;
+  return section(words.explain, words.explainNote, ...list.flatMap(({prompt, model, steps}) => [
+    el("h3", {}, model),
+    el("p", {class: "sentence"}, prompt,
+      ...steps.flatMap(({text}) => [el("span", {class: "arrow"}, " → "), el("mark", {}, text.trim() || visible(text))])),
+    el("ul", {class: "steps"}, ...steps.map(step)),
+  ]));
+}
+
+// Samples along the way: at most twelve, evenly apart, with the first and last.
+function growth() {
+  const parts = [["base", words.pretrain], ["instruct", words.instruct]].flatMap(([name, title]) => {
+    const said = (report.metrics?.[name] ?? []).filter((line) => typeof line.sample === "string");
+    return [...new Set(said.map((line) => line.prompt))].flatMap((prompt) => {
+      const all = said.filter((line) => line.prompt === prompt);
+      const shown = all.filter((_, i) => all.length <= 12 ||
+        Math.floor(i * 11 / (all.length - 1)) !== Math.floor((i - 1) * 11 / (all.length - 1)));
+      return [el("h3", {}, `${title} · “${prompt}”`),
+        el("div", {class: "growth scroll"}, el("table", {},
+          el("thead", {}, el("tr", {}, el("th", {class: "number"}, words.step), el("th", {}, words.said))),
+          el("tbody", {}, ...shown.map((line) =>
+            el("tr", {}, el("td", {class: "number"}, number(line.step)), el("td", {}, line.sample))))))];
+    });
+  });
+  return parts.length ? section(words.growth, words.growthNote, ...parts) : null;
+}
+
+function corpus() {
+  const data = report.data, listed = report.corpus ?? {};
+  if (!data) return null;
+  const split = (name, part) => [name, number(part.documents), number(part.tokens), bytes(part.bytes)];
+  const dropped = (data.dropped ?? []).filter((entry) => entry.documents > 0);
+  return section(words.corpus, "",
+    table([words.part, words.documents, words.tokens, words.bytes],
+      [split(words.kept, data.train), split(words.heldOut, data.validation)]),
+    el("p", {class: "small"}, `${words.bytesPerToken}: ${number(data.bytes_per_token, 2)}`,
+      data.invalid_utf8_documents ? ` · ${words.replaced(number(data.invalid_utf8_documents))}` : ""),
+    ...(dropped.length ? [el("h3", {}, words.dropped),
+      table([words.part, words.documents, words.bytes], dropped.map((entry) => {
+        const reason = words.reasons[entry.reason] ?? entry.reason;
+        return [entry.example ? el("span", {title: entry.example}, reason) : reason, number(entry.documents), bytes(entry.bytes)];
+      }))] : []),
+    ...(listed.files?.length ? [el("h3", {}, words.file),
+      table([words.file, words.bytes], listed.files.map((file) => [file.name, bytes(file.bytes)]))] : []),
+    ...(listed.examples?.length ? [el("h3", {}, words.examples),
+      table([words.file, words.count], listed.examples.map((file) => [file.name, number(file.examples)]))] : []));
+}
+
+function card() {
+  if (!models.length) return null;
+  const measured = {steps: number, tokens: number, seconds: duration, tokens_per_second: number,
+    peak_share: percent, peak_memory: bytes, train_loss: (v) => number(v, 4), validation_loss: (v) => number(v, 4)};
+  const plain = Object.entries(configOf()).filter(([, value]) => typeof value !== "object");
+  return section(words.card, "",
+    table(["", ...models.map((model) => model.name)], [
+      [words.parameters, ...models.map((model) => number(model.parameters))],
+      ...Object.entries(measured).map(([key, show]) => [words.summary[key], ...models.map((model) => show(model.summary?.[key]))]),
+    ]),
+    el("h3", {}, "config.json"),
+    table(["", models[0].name], plain.map(([key, value]) => [key, String(value)])));
+}
+
+function sources() {
+  const list = report.sources ?? [];
+  return list.length ? section(words.sources, "", el("ul", {}, ...list.map((text) => el("li", {}, text)))) : null;
+}
+
+function draw(chosen) {
+  language = chosen;
+  words = kWords[chosen];
+  document.documentElement.lang = chosen;
+  for (const button of document.querySelectorAll("[data-language]"))
+    button.setAttribute("aria-pressed", String(button.dataset.language === chosen));
+  const parts = [el("h1", {}, words.title(report.name)), story(), facts(), answers(), manners(), curves(),
+    nextTokens(), growth(), corpus(), card(), sources(), el("footer", {}, words.made(report.seed))];
+  document.getElementById("page").replaceChildren(...parts.filter(Boolean));
+}
+for (const button of document.querySelectorAll("[data-language]"))
+  button.addEventListener("click", () => draw(button.dataset.language));
+draw(language);
