@@ -1,0 +1,59 @@
+#include "tokenizer/chat_template.h"
+
+#include <memory>
+
+#include "tokenizer/jinja_evaluator.h"
+#include "tokenizer/jinja_parser.h"
+
+namespace seodang {
+namespace {
+
+// The tree of the template that this thread ran last: preparing examples runs
+// one template many thousand times.
+std::shared_ptr<const jinja::Body> parsed(std::string_view source) {
+  static thread_local std::string last_source;
+  static thread_local std::shared_ptr<const jinja::Body> last;
+  if (!last || last_source != source) {
+    last = std::make_shared<const jinja::Body>(jinja::parse(source));
+    last_source = source;
+  }
+  return last;
+}
+
+}  // namespace
+
+const char kLlama3ChatTemplate[] =
+    R"({%- for message in messages -%}
+{%- if loop.first -%}{{ bos_token }}{%- endif -%}
+{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
+{%- endif -%}
+)";
+
+std::string render_chat(std::string_view jinja_template,
+                        std::span<const Message> messages,
+                        bool add_generation_prompt, std::string_view bos_token,
+                        std::string_view eos_token) {
+  const auto body = parsed(jinja_template);
+  std::vector<jinja::Value> turns;
+  for (const Message& message : messages) {
+    jinja::Dict turn;
+    turn.set("role", message.role);
+    turn.set("content", message.content);
+    turns.emplace_back(std::move(turn));
+  }
+  // transformers always passes tools and documents. It also has strftime_now,
+  // which is left undefined here, so that a prompt is the same every day:
+  // templates that ask for it fall back on a date of their own.
+  return jinja::evaluate(*body,
+                         {{"messages", std::move(turns)},
+                          {"tools", jinja::None{}},
+                          {"documents", jinja::None{}},
+                          {"add_generation_prompt", add_generation_prompt},
+                          {"bos_token", bos_token},
+                          {"eos_token", eos_token}});
+}
+
+}  // namespace seodang

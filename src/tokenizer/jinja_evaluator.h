@@ -1,0 +1,18 @@
+// Running a parsed Jinja template.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/jinja_ast.h"
+
+namespace seodang::jinja {
+
+// The text that `template_body` writes, with `globals` and the built-in
+// functions by name. Throws Error "chat template, line N: …" for what fails,
+// and when the template runs too long or its texts grow too large (Budget).
+std::string evaluate(const Body& template_body,
+                     std::vector<std::pair<std::string, Value>> globals);
+
+}  // namespace seodang::jinja

@@ -1,0 +1,126 @@
+// The values of a Jinja template: Python's, as far as chat templates need them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace seodang::jinja {
+
+class Value;
+struct List;
+struct Dict;
+struct Arguments;
+
+struct Undefined {
+  std::string name;  // what was looked for, for messages
+};
+struct None {};
+using Function = std::function<Value(const Arguments&)>;
+
+// Copies share strings, lists, dicts and functions. Only namespaces ever
+// change.
+class Value {
+ public:
+  using Data =
+      std::variant<Undefined, None, bool, int64_t, double,
+                   std::shared_ptr<const std::string>, std::shared_ptr<List>,
+                   std::shared_ptr<Dict>, std::shared_ptr<Function>>;
+
+  Value() : data_(Undefined{}) {}
+  Value(Undefined value) : data_(std::move(value)) {}
+  Value(None) : data_(None{}) {}
+  Value(bool value) : data_(value) {}
+  Value(int64_t value) : data_(value) {}
+  Value(double value) : data_(value) {}
+  Value(std::string value)
+      : data_(std::make_shared<const std::string>(std::move(value))) {}
+  Value(std::string_view value) : Value(std::string(value)) {}
+  Value(const char* value) : Value(std::string(value)) {}
+  Value(std::vector<Value> items);  // throws Error when nested too deep
+  Value(Dict dict);                 // likewise
+  Value(Function function);
+
+  bool is_undefined() const { return holds<Undefined>(); }
+  bool is_none() const { return holds<None>(); }
+  bool is_bool() const { return holds<bool>(); }
+  bool is_int() const { return holds<int64_t>(); }
+  bool is_float() const { return holds<double>(); }
+  bool is_number() const { return is_int() || is_float() || is_bool(); }
+  bool is_string() const { return holds<std::shared_ptr<const std::string>>(); }
+  bool is_list() const { return holds<std::shared_ptr<List>>(); }
+  bool is_dict() const { return holds<std::shared_ptr<Dict>>(); }
+  bool is_function() const { return holds<std::shared_ptr<Function>>(); }
+
+  // Each throws Error when the value is of another type.
+  const std::string& string() const;
+  const std::vector<Value>& list() const;
+  const Dict& dict() const;
+  Dict& mutable_dict() const;  // of a namespace
+  const Function& function() const;
+  int64_t integer() const;  // also of a bool
+  double number() const;    // of any number
+
+  bool truthy() const;
+  const char* type_name() const;  // "a string", "a list", … for messages
+  int depth() const;              // of nested lists and dicts
+
+  const Data& data() const { return data_; }
+
+ private:
+  template <class T>
+  bool holds() const {
+    return std::holds_alternative<T>(data_);
+  }
+  Data data_;
+};
+
+struct List {
+  std::vector<Value> items;
+  int depth;
+};
+
+// Keeps the order of insertion.
+struct Dict {
+  std::vector<std::pair<std::string, Value>> entries;
+  bool is_namespace = false;
+  int depth = 1;
+
+  const Value* find(std::string_view key) const;
+  void set(std::string_view key, Value value);  // throws when nested too deep
+};
+
+// What a template may still do before it is stopped, in bytes made or read (a
+// step of the evaluator counts as 64).
+class Budget {
+ public:
+  void charge(uint64_t bytes);  // throws Error when it is spent
+
+ private:
+  uint64_t left_ = uint64_t{256} << 20;
+};
+
+struct Arguments {
+  Budget& budget;
+  std::vector<Value> positional;
+  std::vector<std::pair<std::string, Value>> named;
+
+  size_t size() const { return positional.size() + named.size(); }
+  // By position or name; nullptr when it was not given.
+  const Value* get(size_t position, std::string_view name) const;
+};
+
+bool equal(const Value& a, const Value& b);
+bool less(const Value& a, const Value& b);  // throws Error for unlike types
+bool contains(const Value& container, const Value& item);
+
+std::string to_text(const Value& value);  // Python's str()
+// json.dumps(ensure_ascii=False); indent < 0 writes one line.
+std::string to_json(const Value& value, int indent = -1);
+
+}  // namespace seodang::jinja
