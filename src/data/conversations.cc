@@ -139,7 +139,8 @@ std::vector<Conversation> read_conversations(
     if (find_invalid_utf8(line) != std::string::npos)
       throw Error("{}: not UTF-8; convert the file", where);
     const dom::object object = parse_json_line(parser, line, where);
-    out.push_back({LineParser(object, where).messages(), lines.number()});
+    out.push_back(
+        {LineParser(object, where).messages(), lines.number(), path.string()});
   }
   if (out.empty()) throw Error("{}: holds no example", path.string());
   return out;

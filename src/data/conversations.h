@@ -20,6 +20,7 @@ namespace seodang {
 struct Conversation {
   std::vector<Message> messages;  // role: system, user or assistant
   uint64_t line = 0;
+  std::string source;  // the file
 };
 
 // Texts are cleaned as documents are (data/clean.h). Throws Error with file,

@@ -34,9 +34,9 @@ EncodedConversation encode_conversation(const Tokenizer& tokenizer,
   const auto encode_up_to = [&](const std::string& text, bool is_output) {
     if (!text.starts_with(done))
       throw Error(
-          "the chat template rewrites earlier turns (conversation at line {}), "
-          "so that outputs cannot be told apart",
-          conversation.line);
+          "{}:{}: the chat template rewrites earlier turns of this "
+          "conversation, so that outputs cannot be told apart",
+          conversation.source, conversation.line);
     const auto tokens =
         tokenizer.encode(std::string_view(text).substr(done.size()),
                          /*add_bos=*/false, /*parse_special=*/true);
@@ -64,8 +64,9 @@ ConversationSet encode_conversations(
     const EncodedConversation& one = encoded[i];
     if (one.tokens.size() > static_cast<size_t>(max_length)) {
       if (refuse_too_long)
-        throw Error("the example at line {} has {} tokens; the context is {}",
-                    conversations[i].line, one.tokens.size(), max_length);
+        throw Error("{}:{}: an example of {} tokens; the context is {}",
+                    conversations[i].source, conversations[i].line,
+                    one.tokens.size(), max_length);
       ++set.too_long;
       continue;
     }

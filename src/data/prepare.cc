@@ -239,6 +239,18 @@ class Preparation {
   PrepareReport report_;
 };
 
+std::string why_nothing_is_left(const PrepareReport& report) {
+  if (report.documents_in == 0) return "the files hold no text";
+  if (report.validation.documents > 0)
+    return "every document fell to validation; lower --validation";
+  std::string reasons;
+  for (const auto& entry : report.dropped)
+    if (entry.documents > 0)
+      reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ",
+                             entry.documents, entry.reason);
+  return fmt::format("no document is left to train on: {}", reasons);
+}
+
 json split_json(const PrepareReport::Split& split) {
   return {{"documents", split.documents},
           {"tokens", split.tokens},
@@ -281,11 +293,7 @@ PrepareReport prepare_corpus(const std::vector<fs::path>& files,
   AtomicDirectory directory(out);
   Preparation preparation(tokenizer, options, directory.path());
   const PrepareReport report = preparation.run(reader);
-  if (report.validation.documents > 0 && report.train.documents == 0)
-    throw Error("every document fell to validation; lower --validation");
-  if (report.train.documents == 0)
-    throw Error("no document is left of {} in {} file(s): nothing to train on",
-                report.documents_in, files.size());
+  if (report.train.documents == 0) throw Error(why_nothing_is_left(report));
   write_shard_index(directory.path(), fingerprint(tokenizer),
                     preparation.splits().train(),
                     preparation.splits().validation());

@@ -46,6 +46,7 @@ TEST(ReadConversations, KnowsEveryShape) {
   expect_messages(all[5], {{"user", "1+1?"}, {"assistant", "2"}});
   expect_messages(all[6], {{"user", "1+1?"}, {"assistant", "2"}});
   EXPECT_EQ(all[4].line, 6u);
+  EXPECT_TRUE(all[4].source.ends_with("a.jsonl"));
   EXPECT_EQ(instruction_prompt("번역하라.", "dog"), all[0].messages[0].content);
 }
 

@@ -169,8 +169,10 @@ TEST(PrepareCorpus, RefusesWhatItCannotDo) {
         [&] { prepare_corpus({file}, tokenizer, options, dir / out); });
   };
   write_test_file(dir / "empty.txt", "");
-  EXPECT_NE(error(dir / "empty.txt", {}, "out").find("no document is left"),
-            std::string::npos);
+  EXPECT_EQ(error(dir / "empty.txt", {}, "out"), "the files hold no text");
+  write_test_file(dir / "blank.txt", "\n \n<|endoftext|>\n\n");
+  EXPECT_EQ(error(dir / "blank.txt", {}, "out"),
+            "no document is left to train on: 2 empty");
   EXPECT_FALSE(fs::exists(dir / "out"));
   fs::create_directories(dir / "mine");
   write_test_file(dir / "mine" / "thesis.txt", "years of work");
