@@ -1,0 +1,101 @@
+#include "data/encoded_conversations.h"
+
+#include "data/data_test.h"
+#include "data/small_tokenizer.h"
+
+namespace seodang {
+namespace {
+
+Tokenizer chat_tokenizer() {
+  Tokenizer tokenizer = small_tokenizer();
+  tokenizer.set_chat_template(kLlama3ChatTemplate);
+  return tokenizer;
+}
+
+const Conversation kTwoTurns = {{{"system", "Be brief."},
+                                 {"user", "1+1?"},
+                                 {"assistant", "It is 2."},
+                                 {"user", "2+2?"},
+                                 {"assistant", "4"}},
+                                1,
+                                "a.jsonl"};
+
+TEST(EncodeConversation, MarksWhatTheAssistantSays) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  const EncodedConversation encoded = encode_conversation(tokenizer, kTwoTurns);
+  ASSERT_EQ(encoded.tokens.size(), encoded.is_output.size());
+  std::string text;  // outputs in double brackets
+  bool output = false;
+  for (size_t i = 0; i < encoded.tokens.size(); ++i) {
+    if (output != (encoded.is_output[i] == 1)) text += output ? "]]" : "[[";
+    output = encoded.is_output[i] == 1;
+    text += tokenizer.token_bytes(encoded.tokens[i]);
+  }
+  if (output) text += "]]";
+  EXPECT_EQ(text,
+            "<|begin_of_text|>"
+            "<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\n1+1?<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n"
+            "[[It is 2.<|eot_id|>]]"
+            "<|start_header_id|>user<|end_header_id|>\n\n2+2?<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n"
+            "[[4<|eot_id|>]]");
+  EXPECT_EQ(encoded.tokens.front(), tokenizer.bos_token_id());
+  EXPECT_EQ(encoded.tokens.back(), tokenizer.find("<|eot_id|>"));
+}
+
+TEST(EncodeConversation, BeginsTheAnswerWhereGenerationBegins) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  const Conversation one = {
+      {{"user", "대한민국의 수도는?"}, {"assistant", "서울입니다."}},
+      1,
+      "a.jsonl"};
+  const auto encoded = encode_conversation(tokenizer, one);
+  const auto prompt = tokenizer.encode(
+      render_chat(tokenizer.chat_template(), {one.messages.data(), 1}, true,
+                  "<|begin_of_text|>", "<|end_of_text|>"),
+      false, true);
+  ASSERT_LT(prompt.size(), encoded.tokens.size());
+  for (size_t i = 0; i < encoded.tokens.size(); ++i) {
+    EXPECT_EQ(encoded.is_output[i], i >= prompt.size());
+    if (i < prompt.size()) {
+      EXPECT_EQ(encoded.tokens[i], prompt[i]);
+    }
+  }
+}
+
+TEST(EncodeConversation, RefusesTemplatesItCannotTellOutputsIn) {
+  Tokenizer tokenizer = chat_tokenizer();
+  tokenizer.set_chat_template("");
+  EXPECT_NE(error_of([&] { encode_conversation(tokenizer, kTwoTurns); }), "");
+  // Writes the number of turns first, so every turn changes the beginning.
+  tokenizer.set_chat_template(
+      "{{ messages | length }}{% for m in messages %}{{ m['content'] }}"
+      "{% endfor %}");
+  EXPECT_NE(error_of([&] {
+              encode_conversation(tokenizer, kTwoTurns);
+            }).find("rewrites earlier turns"),
+            std::string::npos);
+}
+
+TEST(EncodeConversations, DropsOrRefusesTheTooLong) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  const Conversation brief = {
+      {{"user", "1+1?"}, {"assistant", "2"}}, 1, "a.jsonl"};
+  const std::vector<Conversation> both = {kTwoTurns, brief};
+  const auto expected = encode_conversation(tokenizer, brief);
+  const auto limit = static_cast<int32_t>(expected.tokens.size());
+  const ConversationSet set = encode_conversations(tokenizer, both, limit);
+  EXPECT_EQ(set.too_long, 1);
+  ASSERT_EQ(set.size(), 1);
+  EXPECT_EQ(set.tokens, expected.tokens);
+  EXPECT_EQ(set.is_output, expected.is_output);
+  EXPECT_NE(error_of([&] {
+              encode_conversations(tokenizer, both, limit, true);
+            }).find("a.jsonl:1: "),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace seodang
