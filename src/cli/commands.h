@@ -9,6 +9,7 @@ class App;
 namespace seodang {
 
 // clang-format off
+void add_weave(CLI::App& program);
 void add_tokenizer(CLI::App& program);
 void add_data(CLI::App& program);
 // clang-format on

@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0, 4096));
   program.parse_complete_callback([&] { seodang::set_num_threads(threads); });
   // One line a command, in the order of a model's life.
+  seodang::add_weave(program);
   seodang::add_tokenizer(program);
   seodang::add_data(program);
 

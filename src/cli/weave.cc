@@ -1,0 +1,81 @@
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "data/weaver.h"
+
+namespace seodang {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+  std::filesystem::path world, out;
+  uint64_t seed = 0;
+  bool json = false;
+};
+
+void print_json(const WeaveReport& report) {
+  ordered_json mentions = ordered_json::object();
+  for (const auto& [fact, count] : report.mentions)
+    mentions[fact] = {{"facts", count.facts},
+                      {"least", count.least},
+                      {"median", count.median}};
+  const ordered_json result = {{"documents", report.documents_in_all},
+                               {"bytes", report.bytes},
+                               {"genres", report.documents},
+                               {"mentions", mentions},
+                               {"examples", report.examples},
+                               {"dropped", report.dropped},
+                               {"suites", report.suites},
+                               {"entities", report.entities},
+                               {"held_out", report.held_out}};
+  fmt::print("{}\n", result.dump());
+}
+
+void print(const WeaveReport& report, const std::filesystem::path& out) {
+  fmt::print("{} documents, {:.1f} MB → {}\n", report.documents_in_all,
+             static_cast<double>(report.bytes) / 1e6, out.string());
+  for (const auto& [genre, count] : report.documents)
+    fmt::print("  {:<24}{:>8}\n", genre, count);
+  fmt::print("Times each fact is told, at least and in the middle:\n");
+  for (const auto& [fact, count] : report.mentions)
+    fmt::print("  {:<24}{:>8}{:>8}  of {} facts\n", fact, count.least,
+               count.median, count.facts);
+  fmt::print("{} examples, {} of {} things held out\n", report.examples,
+             report.held_out.size(), report.entities);
+  for (const auto& [suite, count] : report.suites)
+    fmt::print("  {:<24}{:>8}\n", suite, count);
+}
+
+void run(const Options& options) {
+  const WeaveReport report = weave(options.world, options.out, options.seed);
+  options.json ? print_json(report) : print(report, options.out);
+}
+
+}  // namespace
+
+void add_weave(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "weave", "Weave reading, examples and suites out of facts and phrasings");
+  command->add_option("world", options->world, "WORLD.toml")->required();
+  command->add_option("-o,--out", options->out, "Folder to write to")
+      ->required();
+  command->add_option("--seed", options->seed, "Seed")->capture_default_str();
+  command->add_flag("--json", options->json, "Print the report as JSON");
+  command->footer(
+      "Examples:\n"
+      "  seodang weave data/world/world.toml -o runs/demo/corpus --seed 1\n"
+      "data/README.md describes WORLD.toml and its files.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace seodang

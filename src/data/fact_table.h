@@ -1,0 +1,60 @@
+// A table of facts: things, and what each language says of them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace seodang {
+
+using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+// What one language says of one thing.
+struct Description {
+  Values values;  // attribute → its values, most have one
+  Values also;    // attribute → other answers that count as right
+};
+
+struct Entity {
+  std::string id;
+  std::string group;  // things of one group are likely to be confused
+  std::map<std::string, Description, std::less<>> in;  // by language
+};
+
+class FactTable {
+ public:
+  // JSON: [{"id":"KR","group":"Asia","ko":{"name":"대한민국","capital":"서울",
+  // "language":["한국어"],"also":{"name":["한국"]}},"en":{…}}, …]. Throws Error
+  // naming the file and the entity for any other shape.
+  static FactTable load(const std::filesystem::path& path);
+
+  const std::vector<Entity>& entities() const { return entities_; }
+
+  // The values of an attribute; empty when it has none.
+  const std::vector<std::string>& values(int entity,
+                                         const std::string& language,
+                                         const std::string& attribute) const;
+
+  // Every string that counts as right: the values, then `also`.
+  std::vector<std::string> right(int entity, const std::string& language,
+                                 const std::string& attribute) const;
+
+  // Up to `count` values of other things, of the same group first, none of
+  // which contains a right answer or is contained in one.
+  std::vector<std::string> wrong(int entity, const std::string& language,
+                                 const std::string& attribute, int count,
+                                 Rng& rng) const;
+
+  // Whether no other thing has this value of the attribute.
+  bool is_unique(int entity, const std::string& language,
+                 const std::string& attribute) const;
+
+ private:
+  std::vector<Entity> entities_;
+};
+
+}  // namespace seodang

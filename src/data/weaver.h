@@ -1,0 +1,37 @@
+// Weaves a corpus out of a table of facts and files of phrasings: reading
+// matter to pretrain on, examples to learn manners from, and suites that ask
+// for facts whose questions no example asked. data/README.md describes the
+// files and the keys of WORLD.toml.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace seodang {
+
+// How often the reading tells a fact: over all things that have it.
+struct Mentions {
+  int64_t facts = 0, least = 0, median = 0;
+};
+
+struct WeaveReport {
+  std::map<std::string, int64_t> documents;  // by genre and language
+  int64_t documents_in_all = 0, bytes = 0;
+  int64_t examples = 0;  // in instruct.jsonl
+  int64_t dropped = 0;   // examples not made: all drafts named a held-out thing
+  std::map<std::string, int64_t> suites;     // items
+  std::map<std::string, Mentions> mentions;  // "capital.ko" → …
+  std::vector<std::string> held_out;         // ids, in the table's order
+  int64_t entities = 0;
+};
+
+// Writes pretrain.jsonl, instruct.jsonl and suites/*.jsonl into `output_dir`,
+// the same bytes for the same files and seed. Throws Error naming file and
+// line for a mistake in WORLD.toml, the facts or the phrasings.
+WeaveReport weave(const std::filesystem::path& world_toml,
+                  const std::filesystem::path& output_dir, uint64_t seed);
+
+}  // namespace seodang
