@@ -186,7 +186,7 @@ TEST(DocumentReader, ReadsWhatTheSystemsToolsCompress) {
   const std::string text = long_text(1 << 20);
   write_test_file(dir / "a.txt", text);
   const std::string make =
-      "cd '" + dir.string() + "' && gzip -k a.txt && zstd -q -k -19 a.txt";
+      "cd '" + dir.string() + "' && gzip -k a.txt && zstd -q -k a.txt";
   if (std::system(make.c_str()) != 0) GTEST_SKIP() << "no gzip or zstd here";
   for (const char* name : {"a.txt.gz", "a.txt.zst"}) {
     std::string joined;
