@@ -11,7 +11,7 @@ namespace seodang {
 // An object of
 //   "name", "seed"
 //   "corpus"   {"files": [{"name","bytes"}], "examples": [{"name","examples"}],
-//               "suites": [{"name","items"}]}
+//               "suites": [{"name","items"}], "genres": {name: documents}}
 //   "data"     what `seodang data` reports
 //   "models"   [{"name","kind","config","parameters","summary"}]
 //   "metrics"  {"base": [lines of metrics.jsonl], "instruct": [...]}

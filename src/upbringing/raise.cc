@@ -1,0 +1,312 @@
+#include "upbringing/raise.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "data/clean.h"
+#include "data/conversations.h"
+#include "data/documents.h"
+#include "data/prepare.h"
+#include "data/weaver.h"
+#include "eval/evaluation.h"
+#include "eval/suite.h"
+#include "train/stages.h"
+#include "upbringing/recipe.h"
+#include "upbringing/report.h"
+#include "upbringing/report_data.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Paths = std::vector<fs::path>;
+
+// One process at a time raises in a directory; freed when the process ends.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const fs::path& directory)
+      : descriptor_(::open(directory.c_str(), O_RDONLY | O_DIRECTORY)) {
+    if (descriptor_ < 0) throw Error("{}: cannot open", directory.string());
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(descriptor_);
+      throw UsageError("{}: another process is raising a model here",
+                       directory.string());
+    }
+  }
+  ~DirectoryLock() { ::close(descriptor_); }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+// The values of a section's options, as texts to compare and to read.
+template <class Options>
+StageOptions option_texts(Options options) {
+  StageOptions texts;
+  visit_options(options, [&](const char* name, const auto& value, const char*) {
+    texts[name] =
+        json(value).dump(-1, ' ', false, json::error_handler_t::replace);
+  });
+  return texts;
+}
+
+json to_json(const TrainSummary& s) {
+  return {{"steps", s.steps},
+          {"tokens", s.tokens},
+          {"seconds", s.seconds},
+          {"train_loss", s.train_loss},
+          {"validation_loss", s.validation_loss},
+          {"tokens_per_second", s.tokens_per_second},
+          {"peak_share", s.peak_share},
+          {"peak_memory", s.peak_memory},
+          {"stopped_because", s.stopped_because}};
+}
+
+// A recipe and the directory where it becomes a model.
+class Upbringing {
+ public:
+  Upbringing(Recipe recipe, fs::path run)
+      : recipe_(std::move(recipe)), run_(std::move(run)) {}
+
+  std::vector<Stage> stages() {
+    std::vector<Stage> stages = {corpus(), tokenizer(), data(), base()};
+    if (has_examples()) stages.push_back(instruct());
+    if (has_suites()) stages.push_back(eval());
+    stages.push_back(report());
+    return stages;
+  }
+
+ private:
+  bool woven() const { return !recipe_.corpus.weave.empty(); }
+  bool has_examples() const {
+    return woven() || !recipe_.corpus.examples.empty();
+  }
+  bool has_suites() const { return woven() || !recipe_.corpus.suites.empty(); }
+
+  Paths texts() const {
+    return woven() ? Paths{run_ / "corpus/pretrain.jsonl"}
+                   : recipe_.corpus.texts;
+  }
+  Paths examples() const {
+    return woven() ? Paths{run_ / "corpus/instruct.jsonl"}
+                   : recipe_.corpus.examples;
+  }
+  Paths suites() const { return suites_of_run(run_ / "base"); }
+  Paths models() const {
+    Paths models = {run_ / "base"};
+    if (has_examples()) models.push_back(run_ / "instruct");
+    return models;
+  }
+
+  Stage corpus();
+  Stage tokenizer();
+  Stage data();
+  Stage base();
+  Stage instruct();
+  Stage eval();
+  Stage report();
+
+  void gather_suites() const;
+  json survey() const;
+
+  Recipe recipe_;
+  fs::path run_;
+};
+
+Stage Upbringing::corpus() {
+  Stage stage{.name = "corpus", .output = run_ / "corpus"};
+  stage.inputs = [this] {
+    const CorpusRecipe& own = recipe_.corpus;
+    if (woven()) return Paths{own.weave.parent_path()};
+    Paths inputs = own.texts;
+    inputs.insert(inputs.end(), own.examples.begin(), own.examples.end());
+    inputs.insert(inputs.end(), own.suites.begin(), own.suites.end());
+    return inputs;
+  };
+  if (woven()) stage.options["seed"] = std::to_string(recipe_.seed);
+  stage.run = [this] {
+    json genres = json::object();
+    if (woven())
+      genres =
+          weave(recipe_.corpus.weave, run_ / "corpus", recipe_.seed).documents;
+    else
+      gather_suites();
+    json found = survey();
+    found["genres"] = std::move(genres);
+    return found;
+  };
+  return stage;
+}
+
+// One's own texts and examples are read where they lie. Suites go where `eval`
+// looks for those of a run.
+void Upbringing::gather_suites() const {
+  AtomicDirectory corpus(run_ / "corpus");
+  fs::create_directories(corpus.path() / "suites");
+  for (const fs::path& suite : recipe_.corpus.suites) {
+    const fs::path copy = corpus.path() / "suites" / suite.filename();
+    if (fs::exists(copy))
+      throw UsageError("{}: another suite is named '{}' too; rename one",
+                       suite.string(), suite.filename().string());
+    fs::copy_file(suite, copy);
+  }
+  corpus.commit();
+}
+
+// Counts what there is, and so reads every example and suite once before hours
+// of training are spent.
+json Upbringing::survey() const {
+  json files = json::array(), example_files = json::array(),
+       suite_files = json::array();
+  for (const fs::path& file : texts())
+    files.push_back(
+        {{"name", file.filename().string()}, {"bytes", fs::file_size(file)}});
+  for (const fs::path& file : examples())
+    example_files.push_back({{"name", file.filename().string()},
+                             {"examples", read_conversations(file).size()}});
+  for (const fs::path& file : suites()) {
+    const Suite suite = load_suite(file);
+    suite_files.push_back(
+        {{"name", suite.name},
+         {"items", suite.questions.size() + suite.texts.size()}});
+  }
+  return {
+      {"files", files}, {"examples", example_files}, {"suites", suite_files}};
+}
+
+Stage Upbringing::tokenizer() {
+  Stage stage{.name = "tokenizer", .output = run_ / "tokenizer"};
+  stage.options = option_texts(recipe_.tokenizer);
+  stage.inputs = [this] { return texts(); };
+  stage.run = [this] {
+    DocumentReader reader(texts(), InvalidUtf8::replace);
+    Document document;
+    const Tokenizer trained = train_bpe(
+        [&](std::string& text) {
+          if (!reader.next(document)) return false;
+          text = clean_text(document.text);
+          return true;
+        },
+        recipe_.tokenizer);
+    AtomicDirectory directory(run_ / "tokenizer");
+    trained.save(directory.path());
+    directory.commit();
+    return json{{"vocab_size", trained.vocab_size()}};
+  };
+  return stage;
+}
+
+Stage Upbringing::data() {
+  Stage stage{.name = "data", .output = run_ / "data"};
+  stage.options = option_texts(recipe_.data);
+  stage.inputs = [this] {
+    Paths inputs = texts();
+    inputs.push_back(run_ / "tokenizer");
+    return inputs;
+  };
+  stage.run = [this] {
+    return seodang::to_json(prepare_corpus(texts(),
+                                           Tokenizer::load(run_ / "tokenizer"),
+                                           recipe_.data, run_ / "data"));
+  };
+  return stage;
+}
+
+Stage Upbringing::base() {
+  Stage stage{.name = "base", .output = run_ / "base"};
+  stage.options = option_texts(recipe_.pretrain);
+  stage.inputs = [this] { return Paths{run_ / "data", run_ / "tokenizer"}; };
+  stage.run = [this] {
+    PretrainOptions options = recipe_.pretrain;
+    options.data = run_ / "data";
+    options.tokenizer = run_ / "tokenizer";
+    options.output = run_ / "base";
+    return to_json(pretrain(options));
+  };
+  return stage;
+}
+
+Stage Upbringing::instruct() {
+  InstructOptions options = recipe_.instruct;
+  options.base = run_ / "base";
+  options.examples = examples();
+  options.output = run_ / "instruct";
+  if (options.replay > 0) options.replay_data = run_ / "data";
+  Stage stage{.name = "instruct", .output = options.output};
+  stage.options = option_texts(options);
+  stage.inputs = [options] {
+    Paths inputs = options.examples;
+    inputs.push_back(options.base);
+    if (!options.replay_data.empty()) inputs.push_back(options.replay_data);
+    return inputs;
+  };
+  stage.run = [options] { return to_json(seodang::instruct(options)); };
+  return stage;
+}
+
+Stage Upbringing::eval() {
+  Stage stage{.name = "eval", .output = run_ / "eval.json"};
+  stage.options = option_texts(recipe_.eval);
+  stage.inputs = [this] {
+    Paths inputs = models();
+    inputs.push_back(run_ / "corpus" / "suites");
+    return inputs;
+  };
+  stage.run = [this] {
+    std::vector<Suite> loaded;
+    for (const fs::path& suite : suites()) loaded.push_back(load_suite(suite));
+    const json scores = seodang::to_json(
+        evaluate(models(), loaded, recipe_.eval), /*records=*/true);
+    write_file(run_ / "eval.json",
+               scores.dump(1, ' ', false, json::error_handler_t::replace));
+    return json();
+  };
+  return stage;
+}
+
+Stage Upbringing::report() {
+  Stage stage{.name = "report", .output = run_ / "report.html"};
+  stage.options = option_texts(recipe_.report);
+  stage.options["name"] = recipe_.name;
+  stage.options["seed"] = std::to_string(recipe_.seed);
+  stage.inputs = [this] {
+    Paths inputs = models();
+    for (const fs::path& model : models())
+      inputs.push_back(model / "metrics.jsonl");
+    if (has_suites()) inputs.push_back(run_ / "eval.json");
+    inputs.push_back(run_ / "data");
+    inputs.push_back(run_ / "corpus");
+    return inputs;
+  };
+  stage.run = [this] {
+    write_file(run_ / "report.html",
+               report_page(collect_report(recipe_, run_)));
+    return json();
+  };
+  return stage;
+}
+
+}  // namespace
+
+RaiseSummary raise_model(
+    const RaiseOptions& options,
+    const std::function<void(const StageOutcome&)>& announce) {
+  Recipe recipe = load_recipe(options.recipe, options.seed);
+  const fs::path run =
+      options.output.empty() ? fs::path("runs") / recipe.name : options.output;
+  fs::create_directories(run);
+  const DirectoryLock lock(run);
+  Upbringing upbringing(std::move(recipe), run);
+  return {run, run_stages(upbringing.stages(), options.force, announce)};
+}
+
+}  // namespace seodang
