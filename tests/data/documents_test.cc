@@ -156,6 +156,7 @@ TEST(DocumentReader, CutsALineOf100MegabytesBetweenCharacters) {
   }
   EXPECT_TRUE(same);
   EXPECT_EQ(at, text.size());
+  scratch();  // empties it
 }
 
 TEST(DocumentReader, RefusesAJsonLineOf100Megabytes) {
@@ -163,6 +164,7 @@ TEST(DocumentReader, RefusesAJsonLineOf100Megabytes) {
       "{\"text\": \"" + std::string(100 << 20, 'x') + "\"}\n";
   EXPECT_TRUE(contains(read_error("a.jsonl", "{\"text\": \"\"}\n" + text),
                        "a.jsonl:2: a line of more than"));
+  scratch();  // empties it
 }
 
 TEST(DocumentReader, ReadsCompressedFiles) {
