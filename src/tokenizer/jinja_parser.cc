@@ -365,16 +365,14 @@ class Parser {
     return parse_binary({"**"}, &Parser::parse_unary);
   }
 
-  ExpressionPtr parse_unary() {
+  ExpressionPtr parse_unary() { return parse_filters(parse_signed()); }
+
+  // Filters bind looser than signs: -1 | abs is 1.
+  ExpressionPtr parse_signed() {
     const Nested nested(*this);
-    ExpressionPtr out;
-    if (skip_symbol("-"))
-      out = over(EKind::negate, "", parse_unary());
-    else if (skip_symbol("+"))
-      out = parse_unary();
-    else
-      out = parse_postfix(parse_primary());
-    return parse_filters(std::move(out));
+    if (skip_symbol("-")) return over(EKind::negate, "", parse_signed());
+    if (skip_symbol("+")) return parse_signed();
+    return parse_postfix(parse_primary());
   }
 
   ExpressionPtr parse_primary() {

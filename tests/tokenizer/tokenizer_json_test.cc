@@ -1,0 +1,169 @@
+#include "tokenizer/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/rng.h"
+#include "formats/json.h"
+#include "tokenizer/fixtures.h"
+
+namespace seodang {
+namespace {
+
+using nlohmann::json;
+
+json good() { return read_json(kTokenizerData / "model/tokenizer.json"); }
+
+std::string refusal(const json& file) {
+  return message_of([&] { parse_tokenizer_json(file.dump(), "t.json"); });
+}
+
+// What is broken, and the part of the message that says so.
+struct Case {
+  const char* where;
+  json value;
+  const char* says;
+};
+
+TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
+  const Case cases[] = {
+      {"/normalizer",
+       {{"type", "Precompiled"}},
+       "t.json: normalizer \"Precompiled\" is not supported"},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}},
+       "pre_tokenizer \"Metaspace\" is not supported"},
+      {"/pre_tokenizer", nullptr, "pre_tokenizer: needs a string \"type\""},
+      {"/pre_tokenizer/pretokenizers/0/behavior", "Removed",
+       "behavior = \"Removed\""},
+      {"/pre_tokenizer/pretokenizers/0/new_option", 1, "key \"new_option\""},
+      {"/pre_tokenizer/pretokenizers/1/add_prefix_space", true,
+       "add_prefix_space = true"},
+      {"/model/type", "Unigram", "model \"Unigram\" is not supported"},
+      {"/model/dropout", 0.1, "dropout = 0.1"},
+      {"/model/byte_fallback", true, "byte_fallback = true"},
+      {"/model/vocab/한", 0, "twice"},
+      {"/model/vocab/a", 70000, "id 70000 of \"a\" is beyond"},
+      {"/model/vocab/a", -1, "the id of \"a\" is not a number"},
+      {"/model/vocab/a", "x", "the id of \"a\" is not a number"},
+      {"/model/vocab", 5, "model: needs an object \"vocab\""},
+      {"/model/merges/0", "justone", "merge 0 is not two tokens"},
+      {"/model/merges/0", {"a", "nosuch"}, "names \"nosuch\""},
+      {"/model/merges/0", 5, "merge 0 is not two tokens"},
+      {"/model/surprise", 5, "key \"surprise\""},
+      {"/post_processor",
+       {{"type", "BertProcessing"}},
+       "post_processor \"BertProcessing\" is not supported"},
+      {"/decoder",
+       {{"type", "WordPiece"}},
+       "decoder \"WordPiece\" is not supported"},
+      {"/added_tokens/0/lstrip", true, "lstrip = true"},
+      {"/added_tokens/0/id", 4000000000, "is not a token id"},
+      {"/added_tokens/0/id", 9999, "have no token"},
+      {"/added_tokens/0/content", "", "is empty"},
+      {"/added_tokens/0/id", 5, "belongs to another token"},
+      {"/surprise", 1, "the file: key \"surprise\" is not supported"},
+  };
+  for (const Case& broken : cases) {
+    json file = good();
+    file[json::json_pointer(broken.where)] = broken.value;
+    const std::string message = refusal(file);
+    EXPECT_NE(message.find(broken.says), std::string::npos)
+        << broken.where << ": " << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+  }
+}
+
+TEST(TokenizerJson, AcceptsTheShapesThatLlama3FilesHave) {
+  json file = good();
+  file["post_processor"] = {
+      {"type", "Sequence"},
+      {"processors",
+       json::array({{{"type", "ByteLevel"}, {"trim_offsets", false}},
+                    file["post_processor"]})}};
+  for (auto& merge : file["model"]["merges"]) {
+    const std::string text = merge;
+    const size_t space = text.find(' ');
+    merge = {text.substr(0, space), text.substr(space + 1)};
+  }
+  file.erase("truncation");
+  const TokenizerSpec spec = parse_tokenizer_json(file.dump(), "t.json");
+  EXPECT_EQ(write_tokenizer_json(spec),
+            read_file(kTokenizerData / "model/tokenizer.json"));
+}
+
+TEST(TokenizerJson, EveryTruncationIsOneLine) {
+  const std::string text = good().dump();
+  for (size_t size = 0; size < text.size(); size += 97) {
+    const std::string message = message_of(
+        [&] { parse_tokenizer_json(text.substr(0, size), "t.json"); });
+    EXPECT_EQ(message.rfind("t.json:1: not ", 0), 0u) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+  }
+}
+
+TEST(TokenizerJson, DamagedBytesNeverCrash) {
+  const auto dir = scratch();
+  const std::string whole = read_file(kTokenizerData / "model/tokenizer.json");
+  Rng rng(9);
+  for (int i = 0; i < 150; ++i) {
+    std::string text = whole;
+    for (int k = 0; k < 3; ++k)
+      text[rng.below(text.size())] = static_cast<char>(rng.below(256));
+    write_file(dir / "tokenizer.json", text);
+    try {
+      Tokenizer::load(dir).encode("한국어 the children 123");
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    }
+  }
+}
+
+TEST(TokenizerJson, AVocabularyWithoutAByteIsRefused) {
+  const auto dir = scratch();
+  json file = good();
+  json& vocab = file["model"]["vocab"];
+  vocab["!unused!"] = vocab["Z"];
+  vocab.erase("Z");
+  write_file(dir / "tokenizer.json", file.dump());
+  EXPECT_NE(
+      message_of([&] { Tokenizer::load(dir); }).find("no token for byte 0x5A"),
+      std::string::npos);
+}
+
+TEST(TokenizerConfig, SaysWhichFileIsWrong) {
+  const auto dir = scratch();
+  small_tokenizer().save(dir);
+  for (const auto& [text, says] :
+       {std::pair{"[]", "tokenizer_config.json: expected an object"},
+        {"{\n\n!", "tokenizer_config.json:3: not JSON"},
+        {R"({"bos_token": 5})", "bos_token is not a token"},
+        {R"({"eos_token": {"content": "<none>"}})",
+         "eos_token \"<none>\" is not in the vocabulary"},
+        {R"({"chat_template": [{"name": "rag"}]})", "chat_template"}}) {
+    write_file(dir / "tokenizer_config.json", text);
+    EXPECT_NE(message_of([&] { Tokenizer::load(dir); }).find(says),
+              std::string::npos)
+        << text;
+  }
+}
+
+TEST(TokenizerConfig, ReadsTokensAsObjectsAndNamedTemplates) {
+  const auto dir = scratch();
+  small_tokenizer().save(dir);
+  write_file(dir / "tokenizer_config.json",
+             R"({"eos_token": {"content": "<|eot_id|>"}, "other": 1,
+                 "chat_template": [{"name": "default", "template": "t"}]})");
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  EXPECT_EQ(tokenizer.eos_token_id(), tokenizer.find("<|eot_id|>"));
+  EXPECT_EQ(tokenizer.chat_template(), "t");
+  tokenizer.save(dir);
+  EXPECT_EQ(read_json(dir / "tokenizer_config.json")["other"], 1);
+}
+
+TEST(TokenizerConfig, MissingDirectorySaysWhich) {
+  EXPECT_NE(message_of([] { Tokenizer::load("/no/such"); }).find("/no/such"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace seodang
