@@ -37,12 +37,12 @@ namespace seodang {
 struct PhrasingNode {
   enum class Kind { sequence, text, value, alternatives, pool };
   Kind kind = Kind::sequence;
-  std::string text;      // literal; attribute; name of the pool
-  std::string particle;  // of a value; empty for none
-  std::string of;        // of a value: "b" or empty
-  char list = 0;         // of a value: '*', '+' or 0
-  bool capital = false;  // of a value: '^'
-  std::vector<PhrasingNode> parts;
+  std::string text{};      // literal; attribute; name of the pool
+  std::string particle{};  // of a value; empty for none
+  std::string of{};        // of a value: "b" or empty
+  char list = 0;           // of a value: '*', '+' or 0
+  bool capital = false;    // of a value: '^'
+  std::vector<PhrasingNode> parts{};
 };
 
 // Deals indices in random order, all of them before any again.
@@ -70,16 +70,17 @@ using Said = std::vector<std::pair<int, std::string>>;
 struct WeaveContext {
   const FactTable* facts = nullptr;
   const std::vector<int>* others = nullptr;  // {b.x} is one of these
-  std::string language;
+  std::string language{};
   int entity = -1;  // -1: none
   int other = -1;
   // Sheets.
   int number = 0;
-  std::string asked;  // attribute
-  std::vector<std::string> choices;
-  int right = 0;                                 // index in choices
-  std::vector<std::pair<int, std::string>> key;  // (right + 1, answer) an item
-  Said said;
+  std::string asked{};  // attribute
+  std::vector<std::string> choices{};
+  int right = 0;  // index in choices
+  std::vector<std::pair<int, std::string>>
+      key{};  // (right + 1, answer) an item
+  Said said{};
   int depth = 0;  // of pools within pools
 };
 

@@ -193,7 +193,7 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
         {table.required("language"), folder / table.required("file")});
     table.check_all_known();
   }
-  plan.leak_attributes = questions.list("named_by");
+  plan.named_by = questions.list("named_by");
   plan.per_fact = questions.count("per_fact", plan.per_fact);
   plan.suite_size = questions.count("suite_size", plan.suite_size);
   questions.check_all_known();

@@ -46,17 +46,17 @@ struct Task {
 };
 
 struct WeavePlan {
-  std::filesystem::path file;
-  std::filesystem::path facts;
+  std::filesystem::path file{};
+  std::filesystem::path facts{};
   double held_out = 0.4;  // share of things
-  std::vector<Genre> genres;
-  std::vector<Inquiry> inquiries;
-  std::vector<QuestionFile> question_files;
-  std::vector<std::string> leak_attributes;  // what names a thing
-  int per_fact = 4;                          // examples for each fact
+  std::vector<Genre> genres{};
+  std::vector<Inquiry> inquiries{};
+  std::vector<QuestionFile> question_files{};
+  std::vector<std::string> named_by{};  // what names a thing
+  int per_fact = 4;                     // examples for each fact
   int suite_size = 200;
-  std::vector<Task> tasks;
-  std::vector<std::filesystem::path> prose;
+  std::vector<Task> tasks{};
+  std::vector<std::filesystem::path> prose{};
   double prose_held_out = 0.04;  // share of documents
 };
 

@@ -385,7 +385,7 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
                   uint64_t seed) {
   const WeavePlan plan = read_weave_plan(world_toml);
   const FactTable facts = FactTable::load(plan.facts);
-  const HeldOut held_out(facts, plan.leak_attributes, plan.held_out,
+  const HeldOut held_out(facts, plan.named_by, plan.held_out,
                          Rng(seed, kSplit));
   WeaveReport report;
   report.entities = static_cast<int64_t>(facts.entities().size());
