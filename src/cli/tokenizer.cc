@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -28,7 +31,7 @@ const std::map<std::string, InvalidUtf8> kPolicies = {
 struct Options {
   std::vector<fs::path> files;
   fs::path out, model, input;
-  std::string text;
+  std::optional<std::string> text;
   std::vector<int32_t> ids;
   BpeTrainOptions train;
   InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
@@ -68,11 +71,11 @@ void train(const Options& options) {
 }
 
 std::string input_text(const Options& options) {
-  std::string text = options.text;
-  if (text.empty())
-    text = options.input.empty()
-               ? std::string(std::istreambuf_iterator<char>(std::cin), {})
-               : read_file(options.input);
+  std::string text =
+      options.text ? *options.text
+      : options.input.empty()
+          ? std::string(std::istreambuf_iterator<char>(std::cin), {})
+          : read_file(options.input);
   const size_t bad = find_invalid_utf8(text);
   if (bad == text.npos) return text;
   if (options.invalid_utf8 == InvalidUtf8::refuse)
