@@ -97,7 +97,6 @@ function describe(country, language) {
     currency: currency?.value,
     language: spoken(country, language),
     demonym: korean ? undefined : country.demonyms.eng.m.split(/,| or /)[0],
-    area: country.area < 10 ? undefined : Math.round(country.area).toLocaleString('en-US'),
     ...fixes[language],
   };
   const also = {...fixes.also?.[language]};

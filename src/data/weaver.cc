@@ -350,10 +350,15 @@ void weave_reading(const WeavePlan& plan, const FactTable& facts, uint64_t seed,
   std::vector<int> everyone(facts.entities().size());
   std::iota(everyone.begin(), everyone.end(), 0);
   std::map<std::string, std::vector<int64_t>> counts;
+  std::set<std::string> told;
   for (size_t i = 0; i < plan.genres.size(); ++i) {
     const Genre& genre = plan.genres[i];
-    const std::vector<Text> texts =
+    std::vector<Text> texts =
         GenreWeaver(genre, facts, everyone, seed, mix_bits(kGenres, i)).weave();
+    // Small phrasings come out alike now and then; a text is told once.
+    std::erase_if(texts, [&](const Text& text) {
+      return !told.insert(text.text).second;
+    });
     report.documents[genre.name + "." + genre.language] +=
         static_cast<int64_t>(texts.size());
     count_mentions(texts, genre.language, counts, facts);
