@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -188,15 +189,13 @@ double ModelConfig::train_flops_per_token(double context) const {
 }
 
 const std::vector<ModelSize>& model_sizes() {
-  // Learning rates were read off short sweeps of AdamW; they fall with width as
-  // in Yang et al., "Tensor Programs V", 2022.
   static const std::vector<ModelSize> sizes = {
-      {"nano", 64, 192, 2, 4, 2, 256, 6e-3},
-      {"demo", 256, 704, 6, 8, 4, 512, 3e-3},
-      {"mini", 384, 1024, 8, 6, 2, 1024, 2e-3},
-      {"small", 512, 1408, 8, 8, 8, 1024, 1.5e-3},
-      {"medium", 768, 2048, 12, 12, 4, 1024, 1e-3},
-      {"large", 1024, 2816, 24, 16, 4, 2048, 6e-4},
+      {"nano", 64, 192, 2, 4, 2, 256},
+      {"demo", 256, 704, 6, 8, 4, 512},
+      {"mini", 384, 1024, 8, 6, 2, 1024},
+      {"small", 512, 1408, 8, 8, 8, 1024},
+      {"medium", 768, 2048, 12, 12, 4, 1024},
+      {"large", 1024, 2816, 24, 16, 4, 2048},
   };
   return sizes;
 }
@@ -208,6 +207,10 @@ const ModelSize& model_size(std::string_view name) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", size.name);
   }
   throw UsageError("size \"{}\" is unknown; there are {}", name, names);
+}
+
+double default_learning_rate(const ModelConfig& config) {
+  return 0.048 / std::sqrt(static_cast<double>(config.hidden_size));
 }
 
 ModelConfig config_of_size(const ModelSize& size, int32_t vocab_size) {

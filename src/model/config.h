@@ -57,6 +57,9 @@ struct ModelSize {
 };
 const std::vector<ModelSize>& model_sizes();
 const ModelSize& model_size(std::string_view name);
+// Peak learning rate of AdamW for this width when training from nothing: falls
+// with the square root of hidden_size.
+double default_learning_rate(const ModelConfig& config);
 ModelConfig config_of_size(const ModelSize& size, int32_t vocab_size);
 
 }  // namespace seodang

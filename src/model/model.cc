@@ -97,6 +97,11 @@ Model Model::random(const ModelConfig& config, uint64_t seed, Dtype dtype) {
   return model;
 }
 
+void Model::set_token_ids(int32_t bos, std::vector<int32_t> eos) {
+  config_.bos_token_id = bos;
+  config_.eos_token_id = std::move(eos);
+}
+
 void save_model(const fs::path& directory, const ModelConfig& config,
                 const Weights& weights) {
   write_file(directory / "config.json", config.to_json());

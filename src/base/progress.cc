@@ -1,0 +1,74 @@
+#include "base/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+namespace seodang {
+
+Progress::Progress(std::string label, int64_t total, int64_t done)
+    : label_(std::move(label)),
+      total_(total),
+      first_(done),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()) {}
+
+Progress::~Progress() {
+  if (drawn_) fmt::print(stderr, "\n");
+}
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+void Progress::update(int64_t done, std::string_view details) {
+  const auto now = Clock::now();
+  const double pause = terminal_ ? 0.2 : 10;
+  const bool last = done >= total_;
+  if (!last && shown_ != Clock::time_point() &&
+      std::chrono::duration<double>(now - shown_).count() < pause)
+    return;
+  shown_ = now;
+  const double rate = static_cast<double>(done - first_) / seconds();
+  const double left =
+      rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
+  const auto line =
+      fmt::format("{} {}/{}  {}  {} left", label_, done, total_, details,
+                  done > first_ ? show_duration(left) : "?");
+  if (terminal_) {
+    fmt::print(stderr, "\r\x1b[K{}", line);
+    drawn_ = true;
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+void Progress::note(std::string_view text) {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  fmt::print(stderr, "{}\n", text);
+  drawn_ = false;
+}
+
+std::string show_duration(double seconds) {
+  const int64_t s = std::max<int64_t>(0, static_cast<int64_t>(seconds + 0.5));
+  if (s >= 3600)
+    return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string show_bytes(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 1000 && unit + 1 < std::size(kUnits)) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return fmt::format(unit == 0 ? "{:.0f} {}" : "{:.1f} {}", bytes,
+                     kUnits[unit]);
+}
+
+}  // namespace seodang

@@ -1,0 +1,41 @@
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/training_summary.h"
+#include "train/stages.h"
+
+namespace seodang {
+
+void add_pretrain(CLI::App& program) {
+  const auto options = std::make_shared<PretrainOptions>();
+  const auto json = std::make_shared<bool>(false);
+  CLI::App* command = program.add_subcommand(
+      "pretrain", "Learn to predict the next token of a prepared corpus");
+  command->add_option("--data", options->data, "What `seodang data` wrote")
+      ->required();
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "Directory with tokenizer.json")
+      ->required();
+  command
+      ->add_option("-o,--output", options->output,
+                   "Directory that becomes the model")
+      ->required();
+  command->add_flag("--json", *json, "Print the summary as JSON");
+  add_options(command, *options);
+  command->footer(
+      "Stopped by Ctrl-C, a signal or a crash, the same command goes on from "
+      "the newest checkpoint.\n\nExamples:\n"
+      "  seodang pretrain --data corpus/ --tokenizer tok/ -o base --size demo "
+      "--steps 1500\n"
+      "  seodang pretrain --data corpus/ --tokenizer tok/ -o base --size small "
+      "--epochs 2 --sample \"나는 아침에 밥을\"");
+  command->callback(
+      [=] { print_summary(pretrain(*options), options->output, *json); });
+}
+
+}  // namespace seodang

@@ -1,0 +1,36 @@
+#include "cli/training_summary.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/progress.h"
+
+namespace seodang {
+
+void print_summary(const TrainSummary& s, const std::filesystem::path& output,
+                   bool json) {
+  if (json) {
+    const nlohmann::ordered_json out = {
+        {"output", output.string()},
+        {"steps", s.steps},
+        {"tokens", s.tokens},
+        {"seconds", s.seconds},
+        {"train_loss", s.train_loss},
+        {"validation_loss", s.validation_loss},
+        {"tokens_per_second", s.tokens_per_second},
+        {"peak_share", s.peak_share},
+        {"peak_memory", s.peak_memory},
+        {"stopped_because", s.stopped_because}};
+    fmt::print("{}\n", out.dump(2));
+    return;
+  }
+  fmt::print(
+      "{}: {} steps, {} tokens in {} ({:.0f} tokens/s, {:.0f}% of the products' "
+      "peak), loss {:.4f}, validation {:.4f}, peak memory {}\n",
+      output.string(), s.steps, s.tokens, show_duration(s.seconds),
+      s.tokens_per_second, 100 * s.peak_share, s.train_loss, s.validation_loss,
+      show_bytes(static_cast<double>(s.peak_memory)));
+}
+
+}  // namespace seodang

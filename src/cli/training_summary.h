@@ -1,0 +1,13 @@
+// How `pretrain` and `instruct` end.
+#pragma once
+
+#include <filesystem>
+
+#include "train/stages.h"
+
+namespace seodang {
+
+void print_summary(const TrainSummary& summary,
+                   const std::filesystem::path& output, bool json);
+
+}  // namespace seodang

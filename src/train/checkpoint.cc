@@ -1,0 +1,140 @@
+#include "train/checkpoint.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "formats/safetensors.h"
+#include "kernels/convert.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kPrefix = "checkpoint-";
+
+// Step of a directory called checkpoint-STEP; what a killed process left behind
+// (checkpoint-STEP.tmp-PID) has none.
+std::optional<int64_t> step_of(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  int64_t step = 0;
+  const char* end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data() + kPrefix.size(), end, step);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return step;
+}
+
+std::vector<fs::path> entries_of(const fs::path& output) {
+  std::vector<fs::path> out;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(output, code))
+    if (entry.path().filename().string().starts_with(kPrefix))
+      out.push_back(entry.path());
+  return out;
+}
+
+std::vector<int64_t> shape_of(const Tensor& tensor) {
+  return {tensor.rows, tensor.cols};
+}
+
+}  // namespace
+
+std::string to_json(const TrainerState& s) {
+  Json json;
+  json["global_step"] = s.step;
+  json["tokens"] = s.tokens;
+  json["seconds"] = s.seconds;
+  json["train_loss"] = s.train_loss;
+  json["validation_loss"] = s.validation_loss;
+  json["best_validation_loss"] = s.best_validation_loss;
+  json["validations_without_gain"] = s.validations_without_gain;
+  json["metrics_bytes"] = s.metrics_bytes;
+  json["options"] = s.options;
+  return json.dump(2) + "\n";
+}
+
+TrainerState trainer_state_from_json(const std::string& text,
+                                     const std::string& where) {
+  try {
+    const Json json = Json::parse(text);
+    TrainerState s;
+    s.step = json.at("global_step");
+    s.tokens = json.at("tokens");
+    s.seconds = json.at("seconds");
+    s.train_loss = json.at("train_loss");
+    s.validation_loss = json.at("validation_loss");
+    s.best_validation_loss = json.at("best_validation_loss");
+    s.validations_without_gain = json.at("validations_without_gain");
+    s.metrics_bytes = json.at("metrics_bytes");
+    s.options = json.at("options").get<std::map<std::string, std::string>>();
+    return s;
+  } catch (const Json::exception& error) {
+    throw Error("{}: {}; remove this checkpoint to start over", where,
+                error.what());
+  }
+}
+
+void save_checkpoint(const fs::path& output, const TrainerState& state,
+                     const Optimizer& optimizer, const Tokenizer& tokenizer) {
+  const fs::path name = fmt::format("{}{}", kPrefix, state.step);
+  AtomicDirectory directory(output / name);
+  save_model(directory.path(), optimizer.config(), optimizer.masters());
+  tokenizer.save(directory.path());
+  std::vector<SafetensorsItem> items;
+  for (const NamedTensor& moment : optimizer.moments())
+    items.push_back({moment.name, shape_of(moment.tensor), moment.tensor});
+  write_safetensors(directory.path() / "optimizer.safetensors", items);
+  write_file(directory.path() / "trainer_state.json", to_json(state));
+  directory.commit();
+  for (const fs::path& old : entries_of(output))
+    if (old.filename() != name) fs::remove_all(old);
+}
+
+std::optional<fs::path> find_checkpoint(const fs::path& output) {
+  std::optional<fs::path> newest;
+  int64_t last = -1;
+  for (const fs::path& path : entries_of(output)) {
+    const auto step = step_of(path);
+    if (!step || *step <= last) continue;
+    last = *step;
+    newest = path;
+  }
+  return newest;
+}
+
+TrainerState read_trainer_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "trainer_state.json";
+  return trainer_state_from_json(read_file(path), path.string());
+}
+
+TrainerState load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {
+  const Model saved = Model::load(checkpoint, Dtype::f32);
+  const auto from = named_weights(saved.config(), saved.weights());
+  const auto to = named_weights(optimizer.config(), optimizer.masters());
+  if (from.size() != to.size())
+    throw Error("{}: not a checkpoint of this model", checkpoint.string());
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (shape_of(from[i].tensor) != shape_of(to[i].tensor))
+      throw Error("{}: tensor {} has another shape than in this run",
+                  checkpoint.string(), to[i].name);
+    convert(to[i].tensor, from[i].tensor);
+  }
+  const SafetensorsFile moments(checkpoint / "optimizer.safetensors");
+  for (const NamedTensor& moment : optimizer.moments())
+    convert(moment.tensor,
+            moments.tensor(moment.name, shape_of(moment.tensor)));
+  optimizer.refresh();
+  return read_trainer_state(checkpoint);
+}
+
+void remove_checkpoints(const fs::path& output) {
+  for (const fs::path& path : entries_of(output)) fs::remove_all(path);
+}
+
+}  // namespace seodang

@@ -1,0 +1,51 @@
+// A checkpoint is a Hugging Face directory `checkpoint-STEP` with two files
+// more: optimizer.safetensors (AdamW's moments) and trainer_state.json. It
+// appears whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "tokenizer/tokenizer.h"
+#include "train/optimizer.h"
+
+namespace seodang {
+
+// Where a run stands between two steps.
+struct TrainerState {
+  int64_t step = 0;       // steps done
+  int64_t tokens = 0;     // tokens seen
+  double seconds = 0;     // time spent, over all processes
+  double train_loss = 0;  // smoothed
+  double validation_loss = 0, best_validation_loss = 0;
+  int64_t validations_without_gain = 0;
+  int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
+  // Every option that the result depends on; a run goes on only with the same.
+  std::map<std::string, std::string> options;
+};
+
+std::string to_json(const TrainerState& state);
+TrainerState trainer_state_from_json(const std::string& text,
+                                     const std::string& where);
+
+// Writes output/checkpoint-STEP and removes older ones.
+void save_checkpoint(const std::filesystem::path& output,
+                     const TrainerState& state, const Optimizer& optimizer,
+                     const Tokenizer& tokenizer);
+
+// The newest whole checkpoint in `output`, if there is one.
+std::optional<std::filesystem::path> find_checkpoint(
+    const std::filesystem::path& output);
+
+// Reads masters and moments back. Throws Error naming file and tensor.
+TrainerState load_checkpoint(const std::filesystem::path& checkpoint,
+                             Optimizer& optimizer);
+// Only trainer_state.json.
+TrainerState read_trainer_state(const std::filesystem::path& checkpoint);
+
+void remove_checkpoints(const std::filesystem::path& output);
+
+}  // namespace seodang

@@ -1,0 +1,45 @@
+// Checks and settles the options of a run, and turns them into the text by
+// which a run is recognised.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "data/batches.h"
+#include "model/config.h"
+#include "tensor/tensor.h"
+#include "train/options.h"
+
+namespace seodang {
+
+// Throws UsageError naming the option that makes no sense.
+void check_options(const TrainOptions& options);
+// "auto" is what this machine multiplies fastest.
+Dtype precision_of(const TrainOptions& options);
+// A context of 0 becomes the model's; a longer one than that, or one that no
+// batch can hold, is a UsageError.
+void settle_context(TrainOptions& options, const ModelConfig& config);
+// Steps of 0 become those that `epochs` need.
+void settle_steps(TrainOptions& options, const BatchSource& batches);
+
+// Options that change what is logged and saved but not what is learned are left
+// out, so that they may change between a stop and a resume.
+template <class Options>
+std::map<std::string, std::string> identity_of(Options options);
+
+std::string show_option(const std::string& value);
+std::string show_option(const std::vector<std::string>& value);
+std::string show_option(double value);
+std::string show_option(int64_t value);
+bool shapes_result(std::string_view option);
+
+template <class Options>
+std::map<std::string, std::string> identity_of(Options options) {
+  std::map<std::string, std::string> out;
+  visit_options(options, [&](const char* name, auto& value, const char*) {
+    if (shapes_result(name)) out[name] = show_option(value);
+  });
+  return out;
+}
+
+}  // namespace seodang

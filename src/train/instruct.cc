@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "data/batches.h"
+#include "data/conversations.h"
+#include "data/shards.h"
+#include "tokenizer/chat_template.h"
+#include "train/identity.h"
+#include "train/loop.h"
+
+namespace seodang {
+namespace {
+
+// Tuning moves gently: this share of the learning rate that pretraining uses.
+constexpr double kTuningRate = 0.2;
+
+std::vector<Conversation> read_all(
+    const std::vector<std::filesystem::path>& files) {
+  std::vector<Conversation> out;
+  for (const auto& file : files)
+    for (Conversation& conversation : read_conversations(file))
+      out.push_back(std::move(conversation));
+  if (out.empty()) throw Error("no examples to learn from");
+  return out;
+}
+
+// Takes every so-many-th of the shuffled examples away for validation.
+std::vector<Conversation> hold_out(std::vector<Conversation>& examples,
+                                   double share, uint64_t seed) {
+  constexpr uint64_t kStream = 0x7e57;
+  Rng(seed, kStream).shuffle(std::span(examples));
+  const size_t count = std::min(
+      examples.size() - 1,
+      static_cast<size_t>(share * static_cast<double>(examples.size())));
+  std::vector<Conversation> held(
+      std::make_move_iterator(examples.end() - static_cast<int64_t>(count)),
+      std::make_move_iterator(examples.end()));
+  examples.resize(examples.size() - count);
+  return held;
+}
+
+}  // namespace
+
+TrainSummary instruct(const InstructOptions& options) {
+  InstructOptions o = options;
+  check_options(o.train);
+  if (o.replay < 0 || o.replay >= 1)
+    throw UsageError("replay must be a share from 0 to below 1");
+  if (o.validation < 0 || o.validation >= 1)
+    throw UsageError("validation must be a share from 0 to below 1");
+  if (o.replay > 0 && o.replay_data.empty())
+    throw UsageError("--replay {} needs --replay-data, or give --replay 0",
+                     o.replay);
+  Tokenizer tokenizer = Tokenizer::load(o.base);
+  Model model = Model::load(o.base, Dtype::f32);
+  if (tokenizer.chat_template().empty())
+    tokenizer.set_chat_template(kLlama3ChatTemplate);
+  model.set_token_ids(tokenizer.bos_token_id(), tokenizer.end_of_turn_ids());
+  const ModelConfig config = model.config();
+  std::vector<Conversation> examples = read_all(o.examples);
+
+  TrainingRun run;
+  run.identity = identity_of(o);
+  run.identity["examples"] = std::to_string(examples.size());
+  run.identity["base"] = o.base.filename().string();
+  const auto held = hold_out(examples, o.validation, o.train.seed);
+  settle_context(o.train, config);
+  std::optional<TokenShards> replay;
+  if (o.replay > 0) replay = TokenShards::open(o.replay_data, "train");
+  const auto batches = instruct_batches(
+      examples, tokenizer, o.train.batch_tokens, o.train.context, o.train.seed,
+      replay ? &*replay : nullptr, o.replay);
+  settle_steps(o.train, *batches);
+  if (o.train.learning_rate == 0)
+    o.train.learning_rate = kTuningRate * default_learning_rate(config);
+
+  TrainSummary summary;
+  if (already_trained(o.output, run.identity, summary)) return summary;
+  if (!held.empty()) {
+    const auto source =
+        instruct_batches(held, tokenizer, o.train.batch_tokens, o.train.context,
+                         o.train.seed, nullptr, 0);
+    for (uint64_t i = 0; i < source->batches_per_epoch(); ++i)
+      source->batch(i, run.validation.emplace_back());
+  }
+  Optimizer optimizer(std::move(model), precision_of(o.train));
+  run.stage = "instruct";
+  run.options = o.train;
+  run.patience = o.patience;
+  run.batches = batches.get();
+  run.tokenizer = &tokenizer;
+  run.output = o.output;
+  for (const std::string& prompt : o.train.sample) {
+    const Message message{"user", prompt};
+    run.samples.push_back(
+        {prompt,
+         tokenizer.encode(
+             render_chat(tokenizer.chat_template(), {&message, 1}, true,
+                         tokenizer.token_bytes(tokenizer.bos_token_id()),
+                         tokenizer.token_bytes(tokenizer.eos_token_id())),
+             false, true)});
+  }
+  return train(optimizer, run);
+}
+
+}  // namespace seodang

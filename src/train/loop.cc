@@ -1,0 +1,327 @@
+#include "train/loop.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/progress.h"
+#include "kernels/matmul.h"
+#include "model/decoder.h"
+#include "train/checkpoint.h"
+#include "train/interrupt.h"
+#include "train/metrics.h"
+#include "train/samples.h"
+#include "train/schedule.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+int64_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+// Mean number of tokens that share a span: what attention's cost goes with.
+double mean_context(const Batch& batch) {
+  double sum = 0;
+  for (const Span& span : batch.spans)
+    sum += static_cast<double>(span.length) * span.length;
+  return batch.tokens.empty() ? 0
+                              : sum / static_cast<double>(batch.tokens.size());
+}
+
+class Loop {
+ public:
+  Loop(Optimizer& optimizer, const TrainingRun& run)
+      : optimizer_(optimizer),
+        run_(run),
+        options_(run.options),
+        decoder_(optimizer.config(), optimizer.weights(), options_.batch_tokens,
+                 options_.recompute ? Keep::inputs : Keep::all),
+        peak_(measure_product_peak(optimizer.weights().embed_tokens.dtype)) {
+    micro_batches_.resize(static_cast<size_t>(options_.accumulate));
+  }
+
+  TrainSummary run();
+
+ private:
+  void resume();
+  void announce(Progress& progress) const;
+  void step(int64_t step);
+  void validate();
+  void sample(Progress& progress);
+  void save();
+  TrainSummary finish(std::string_view why);
+  double elapsed() const { return before_ + progress_->seconds(); }
+
+  Optimizer& optimizer_;
+  const TrainingRun& run_;
+  const TrainOptions& options_;
+  Decoder decoder_;
+  double peak_;
+  std::vector<Batch> micro_batches_;
+  TrainerState state_;
+  std::optional<Metrics> metrics_;
+  std::optional<Progress> progress_;
+  double before_ = 0;  // seconds spent by earlier processes
+  // Of the step just done.
+  double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0;
+  // Of all steps of this process.
+  double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
+};
+
+void Loop::resume() {
+  state_.options = run_.identity;
+  const auto checkpoint = find_checkpoint(run_.output);
+  if (!checkpoint) return;
+  state_ = load_checkpoint(*checkpoint, optimizer_);
+  before_ = state_.seconds;
+}
+
+void Loop::announce(Progress& progress) const {
+  const ModelConfig& c = optimizer_.config();
+  progress.note(fmt::format(
+      "{}: {:.2f}M parameters ({} layers, hidden {}), {} steps of {} tokens, "
+      "products in {}",
+      run_.stage, static_cast<double>(c.num_parameters()) / 1e6,
+      c.num_hidden_layers, c.hidden_size, options_.steps,
+      int64_t{options_.batch_tokens} * options_.accumulate,
+      name_of(optimizer_.weights().embed_tokens.dtype)));
+  progress.note(fmt::format(
+      "memory: {} weights, gradients and moments + {} activations; this "
+      "machine's products peak at {:.0f} GFLOP/s",
+      show_bytes(static_cast<double>(optimizer_.bytes())),
+      show_bytes(static_cast<double>(decoder_.bytes())), peak_ / 1e9));
+  if (state_.step > 0)
+    progress.note(fmt::format("going on from step {}", state_.step));
+}
+
+void Loop::step(int64_t step) {
+  const double begin = progress_->seconds();
+  int64_t loss_tokens = 0;
+  for (size_t i = 0; i < micro_batches_.size(); ++i) {
+    const uint64_t index =
+        static_cast<uint64_t>((step - 1) * options_.accumulate) + i;
+    run_.batches->batch(index, micro_batches_[i]);
+    loss_tokens += micro_batches_[i].loss_tokens;
+  }
+  const float scale =
+      loss_tokens > 0 ? 1.0f / static_cast<float>(loss_tokens) : 0.0f;
+  Loss loss;
+  for (const Batch& batch : micro_batches_) {
+    const Loss part =
+        decoder_.accumulate_gradients(batch, optimizer_.gradients(), scale);
+    loss.sum += part.sum;
+    loss.tokens += part.tokens;
+    const double n = static_cast<double>(batch.tokens.size());
+    step_tokens_ += n;
+    flops_ +=
+        n * optimizer_.config().train_flops_per_token(mean_context(batch));
+    state_.tokens += static_cast<int64_t>(batch.tokens.size());
+  }
+  loss_ = loss.mean();
+  gradient_norm_ = optimizer_.gradient_norm();
+  const double absurd = 3 * std::log(optimizer_.config().vocab_size);
+  if (!std::isfinite(loss_) || !std::isfinite(gradient_norm_) ||
+      loss_ > absurd) {
+    const auto last = find_checkpoint(run_.output);
+    throw Error(
+        "{}: loss {} and gradient norm {} at step {}: training has blown up; "
+        "last good checkpoint: {}; try a lower --learning-rate",
+        run_.stage, loss_, gradient_norm_, step,
+        last ? last->string() : "none");
+  }
+
+  AdamW adamw;
+  learning_rate_ = options_.learning_rate *
+                   learning_rate_factor(options_, step, options_.steps);
+  adamw.learning_rate = static_cast<float>(learning_rate_);
+  adamw.beta1 = static_cast<float>(options_.beta1);
+  adamw.beta2 = static_cast<float>(options_.beta2);
+  adamw.weight_decay = static_cast<float>(options_.weight_decay);
+  if (options_.clip > 0 && gradient_norm_ > options_.clip)
+    adamw.grad_scale = static_cast<float>(options_.clip / gradient_norm_);
+  optimizer_.step(step, adamw);
+
+  constexpr double kMemory = 0.95;  // of the smoothed loss
+  state_.train_loss =
+      step == 1 ? loss_ : kMemory * state_.train_loss + (1 - kMemory) * loss_;
+  state_.step = step;
+  step_seconds_ += progress_->seconds() - begin;
+}
+
+void Loop::validate() {
+  if (run_.validation.empty()) return;
+  Loss loss;
+  for (const Batch& batch : run_.validation) {
+    const Loss part = decoder_.evaluate(batch);
+    loss.sum += part.sum;
+    loss.tokens += part.tokens;
+  }
+  state_.validation_loss = loss.mean();
+  const bool first = state_.best_validation_loss == 0;
+  if (first || state_.validation_loss < state_.best_validation_loss) {
+    state_.best_validation_loss = state_.validation_loss;
+    state_.validations_without_gain = 0;
+  } else {
+    ++state_.validations_without_gain;
+  }
+  metrics_->write(
+      {{"step", state_.step}, {"validation_loss", state_.validation_loss}});
+  progress_->note(fmt::format("step {}: validation loss {:.4f}", state_.step,
+                              state_.validation_loss));
+}
+
+void Loop::sample(Progress& progress) {
+  for (const SamplePrompt& prompt : run_.samples) {
+    const std::string text =
+        continue_text(optimizer_.config(), optimizer_.weights(),
+                      *run_.tokenizer, prompt.tokens);
+    metrics_->write(
+        {{"step", state_.step}, {"prompt", prompt.text}, {"sample", text}});
+    progress.note(
+        fmt::format("step {}: {} → {}", state_.step, prompt.text, text));
+  }
+}
+
+void Loop::save() {
+  state_.seconds = elapsed();
+  state_.metrics_bytes = metrics_->bytes();
+  save_checkpoint(run_.output, state_, optimizer_, *run_.tokenizer);
+}
+
+TrainSummary Loop::run() {
+  fs::create_directories(run_.output);
+  resume();
+  metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes);
+  progress_.emplace(run_.stage, options_.steps, state_.step);
+  announce(*progress_);
+  const InterruptGuard guard;
+  const auto every = [&](int64_t n) {
+    return n > 0 && state_.step % n == 0 && state_.step < options_.steps;
+  };
+  if (state_.step == 0) sample(*progress_);
+  while (state_.step < options_.steps) {
+    step(state_.step + 1);
+    const double rate = step_tokens_ / step_seconds_;
+    const double share = flops_ / step_seconds_ / peak_;
+    progress_->update(
+        state_.step,
+        fmt::format("loss {:.3f}  {:.0f} tokens/s ({:.0f}% of peak)",
+                    state_.train_loss, rate, 100 * share));
+    metrics_->write({{"step", state_.step},
+                     {"tokens", state_.tokens},
+                     {"seconds", elapsed()},
+                     {"loss", loss_},
+                     {"learning_rate", learning_rate_},
+                     {"grad_norm", gradient_norm_},
+                     {"tokens_per_second", rate},
+                     {"peak_share", share}});
+    if (every(options_.validate_every)) validate();
+    if (every(options_.sample_every)) sample(*progress_);
+    if (InterruptGuard::requested()) {
+      save();
+      throw Error(
+          "{}: stopped at step {} of {}, saved in {}; run the same command "
+          "again to go on",
+          run_.stage, state_.step, options_.steps, run_.output.string());
+    }
+    if (run_.patience > 0 && state_.validations_without_gain >= run_.patience)
+      return finish("patience");
+    if (every(options_.checkpoint_every)) save();
+  }
+  return finish("done");
+}
+
+TrainSummary Loop::finish(std::string_view why) {
+  validate();
+  sample(*progress_);
+  TrainSummary summary;
+  summary.steps = state_.step;
+  summary.tokens = state_.tokens;
+  summary.seconds = elapsed();
+  summary.train_loss = state_.train_loss;
+  summary.validation_loss = state_.validation_loss;
+  summary.tokens_per_second =
+      step_seconds_ > 0 ? step_tokens_ / step_seconds_ : 0;
+  summary.peak_share = step_seconds_ > 0 ? flops_ / step_seconds_ / peak_ : 0;
+  summary.peak_memory = peak_memory();
+  summary.stopped_because = why;
+
+  Json json = {{"stage", run_.stage},
+               {"steps", summary.steps},
+               {"tokens", summary.tokens},
+               {"seconds", summary.seconds},
+               {"train_loss", summary.train_loss},
+               {"validation_loss", summary.validation_loss},
+               {"tokens_per_second", summary.tokens_per_second},
+               {"peak_share", summary.peak_share},
+               {"peak_memory", summary.peak_memory},
+               {"stopped_because", summary.stopped_because},
+               {"options", run_.identity}};
+  run_.tokenizer->save(run_.output);
+  write_file(run_.output / "training.json", json.dump(2) + "\n");
+  // The weights come last: where they are, everything is.
+  save_model(run_.output, optimizer_.config(), optimizer_.masters());
+  remove_checkpoints(run_.output);
+  return summary;
+}
+
+}  // namespace
+
+TrainSummary train(Optimizer& optimizer, const TrainingRun& run) {
+  return Loop(optimizer, run).run();
+}
+
+bool already_trained(const fs::path& output,
+                     const std::map<std::string, std::string>& identity,
+                     TrainSummary& summary) {
+  const auto complain = [&](const std::map<std::string, std::string>& other,
+                            std::string_view what) {
+    for (const auto& [key, value] : identity) {
+      const auto found = other.find(key);
+      if (found != other.end() && found->second == value) continue;
+      throw UsageError(
+          "{} holds {} with {} = {}, now it is {}; name another --output, or "
+          "remove it to start over",
+          output.string(), what, key,
+          found == other.end() ? "(nothing)" : found->second, value);
+    }
+  };
+  if (const auto checkpoint = find_checkpoint(output))
+    complain(read_trainer_state(*checkpoint).options, "a run");
+  if (!fs::exists(output / "model.safetensors")) return false;
+  const fs::path path = output / "training.json";
+  if (!fs::exists(path))
+    throw UsageError("{} holds another model; name another --output",
+                     output.string());
+  try {
+    const Json json = Json::parse(read_file(path));
+    complain(json.at("options").get<std::map<std::string, std::string>>(),
+             "a model trained");
+    summary.steps = json.at("steps");
+    summary.tokens = json.at("tokens");
+    summary.seconds = json.at("seconds");
+    summary.train_loss = json.at("train_loss");
+    summary.validation_loss = json.at("validation_loss");
+    summary.tokens_per_second = json.at("tokens_per_second");
+    summary.peak_share = json.at("peak_share");
+    summary.peak_memory = json.at("peak_memory");
+    summary.stopped_because = json.at("stopped_because");
+  } catch (const Json::exception& error) {
+    throw Error("{}: {}", path.string(), error.what());
+  }
+  remove_checkpoints(output);
+  return true;
+}
+
+}  // namespace seodang

@@ -1,0 +1,50 @@
+// The one training loop. Stages differ in the batches they bring.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/batches.h"
+#include "tokenizer/tokenizer.h"
+#include "train/optimizer.h"
+#include "train/options.h"
+#include "train/stages.h"
+
+namespace seodang {
+
+// A prompt to continue every so often.
+struct SamplePrompt {
+  std::string text;
+  std::vector<int32_t> tokens;
+};
+
+struct TrainingRun {
+  std::string stage;     // "pretrain", "instruct": begins each line
+  TrainOptions options;  // steps and learning_rate are settled
+  int32_t patience = 0;
+  const BatchSource* batches = nullptr;
+  std::vector<Batch> validation;
+  std::vector<SamplePrompt> samples;
+  const Tokenizer* tokenizer = nullptr;
+  std::filesystem::path output;
+  // Everything the result depends on, as text: a run is continued, or taken for
+  // done, only when all of it is the same.
+  std::map<std::string, std::string> identity;
+};
+
+// Trains until options.steps, from the newest checkpoint in run.output if there
+// is one, and leaves the model there. Same run, same machine, same number of
+// threads: the same bytes, whether or not it was stopped in between.
+// Throws Error when the loss is no number, or the run is told to stop (SIGINT,
+// SIGTERM: a checkpoint is written first).
+TrainSummary train(Optimizer& optimizer, const TrainingRun& run);
+
+// The summary of a run that is complete in `output` under this identity, if it
+// is. Throws UsageError when another model or another run lives there.
+bool already_trained(const std::filesystem::path& output,
+                     const std::map<std::string, std::string>& identity,
+                     TrainSummary& summary);
+
+}  // namespace seodang

@@ -1,0 +1,30 @@
+// metrics.jsonl: one JSON object a line, in the order things happened.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+
+namespace seodang {
+
+class Metrics {
+ public:
+  // Appends to `path`, cut to its first `keep_bytes` bytes: what was written
+  // after the checkpoint that a run goes on from will be written again.
+  Metrics(const std::filesystem::path& path, int64_t keep_bytes);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Throws Error when the line cannot be written (full disk).
+  void write(const nlohmann::ordered_json& line);
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::filesystem::path path_;
+  std::FILE* file_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace seodang

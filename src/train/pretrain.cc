@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "data/batches.h"
+#include "data/shards.h"
+#include "train/identity.h"
+#include "train/loop.h"
+
+namespace seodang {
+namespace {
+
+// Enough to see a trend, little enough not to be felt.
+constexpr int64_t kValidationBatches = 8;
+
+ModelConfig configure(const PretrainOptions& o, const Tokenizer& tokenizer) {
+  ModelSize size = model_size(o.size);
+  const auto set = [](int32_t& to, int32_t wish) {
+    if (wish > 0) to = wish;
+  };
+  set(size.hidden_size, o.hidden_size);
+  set(size.intermediate_size, o.intermediate_size);
+  set(size.num_hidden_layers, o.num_hidden_layers);
+  set(size.num_attention_heads, o.num_attention_heads);
+  set(size.num_key_value_heads, o.num_key_value_heads);
+  set(size.max_position_embeddings, o.max_position_embeddings);
+  ModelConfig config = config_of_size(size, tokenizer.vocab_size());
+  config.tie_word_embeddings = o.tie_word_embeddings;
+  config.bos_token_id = tokenizer.bos_token_id();
+  config.eos_token_id = {tokenizer.eos_token_id()};
+  if (size.hidden_size % size.num_attention_heads != 0)
+    throw UsageError("hidden-size {} is no multiple of num-attention-heads {}",
+                     size.hidden_size, size.num_attention_heads);
+  try {
+    config.check("the model asked for");
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+  return config;
+}
+
+}  // namespace
+
+TrainSummary pretrain(const PretrainOptions& options) {
+  PretrainOptions o = options;
+  check_options(o.train);
+  const Tokenizer tokenizer = Tokenizer::load(o.tokenizer);
+  const ModelConfig config = configure(o, tokenizer);
+  const TokenShards shards = TokenShards::open(o.data, "train");
+  if (shards.num_tokens() < 2)
+    throw Error("{}: {} tokens are too few to learn from", o.data.string(),
+                shards.num_tokens());
+  TrainingRun run;
+  run.identity = identity_of(o);
+  run.identity["data"] = fmt::format(
+      "{} documents, {} tokens", shards.num_documents(), shards.num_tokens());
+  run.identity["vocab-size"] = std::to_string(config.vocab_size);
+
+  settle_context(o.train, config);
+  const auto batches = pretrain_batches(shards, o.train.batch_tokens,
+                                        o.train.context, o.train.seed);
+  settle_steps(o.train, *batches);
+  if (o.train.learning_rate == 0)
+    o.train.learning_rate = default_learning_rate(config);
+
+  TrainSummary summary;
+  if (already_trained(o.output, run.identity, summary)) return summary;
+  Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
+                      precision_of(o.train));
+  run.stage = "pretrain";
+  run.options = o.train;
+  run.batches = batches.get();
+  run.validation = validation_batches(TokenShards::open(o.data, "validation"),
+                                      o.train.batch_tokens, o.train.context,
+                                      kValidationBatches);
+  run.tokenizer = &tokenizer;
+  run.output = o.output;
+  for (const std::string& prompt : o.train.sample)
+    run.samples.push_back({prompt, tokenizer.encode(prompt, true)});
+  return train(optimizer, run);
+}
+
+}  // namespace seodang
