@@ -13,5 +13,7 @@ void add_weave(CLI::App& program);
 void add_tokenizer(CLI::App& program);
 void add_data(CLI::App& program);
 // clang-format on
+void add_pretrain(CLI::App& program);
+void add_instruct(CLI::App& program);
 
 }  // namespace seodang

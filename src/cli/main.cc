@@ -32,6 +32,8 @@ int run(int argc, char** argv) {
   seodang::add_weave(program);
   seodang::add_tokenizer(program);
   seodang::add_data(program);
+  seodang::add_pretrain(program);
+  seodang::add_instruct(program);
 
   try {
     program.parse(argc, argv);

@@ -1,5 +1,6 @@
 #include "kernels/matmul.h"
 
+#include <algorithm>
 #include <chrono>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
@@ -134,20 +135,25 @@ Dtype fastest_product_dtype() {
 }
 
 double measure_product_peak(Dtype dtype) {
-  constexpr int64_t kRows = 2048, kWidth = 1024;
-  const OwnedTensor x(dtype, kRows, kWidth), w(dtype, kWidth, kWidth),
-      y(dtype, kRows, kWidth);
   using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  double best = 1e9;
-  linear_forward(y, x, w);
-  while (std::chrono::duration<double>(Clock::now() - start).count() < 0.2) {
-    const auto begin = Clock::now();
+  double peak = 0;
+  for (const int64_t width : {512, 1024}) {
+    const int64_t rows = (int64_t{1} << 21) / width;
+    const OwnedTensor x(dtype, rows, width), w(dtype, width, width),
+        y(dtype, rows, width);
+    const double flops = 2.0 * static_cast<double>(rows * width * width);
     linear_forward(y, x, w);
-    best = std::min(
-        best, std::chrono::duration<double>(Clock::now() - begin).count());
+    const auto start = Clock::now();
+    auto begin = start;
+    while (std::chrono::duration<double>(begin - start).count() < 0.1) {
+      linear_forward(y, x, w);
+      const auto end = Clock::now();
+      peak = std::max(
+          peak, flops / std::chrono::duration<double>(end - begin).count());
+      begin = end;
+    }
   }
-  return 2.0 * kRows * kWidth * kWidth / best;
+  return peak;
 }
 
 }  // namespace seodang

@@ -63,8 +63,6 @@ std::string show_option(const std::string& value) { return value; }
 std::string show_option(const std::vector<std::string>& value) {
   return fmt::format("{}", fmt::join(value, "\n"));
 }
-std::string show_option(double value) { return fmt::format("{}", value); }
-std::string show_option(int64_t value) { return fmt::format("{}", value); }
 
 bool shapes_result(std::string_view option) {
   return option != "sample" && option != "sample-every" &&

@@ -2,8 +2,12 @@
 // which a run is recognised.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "data/batches.h"
 #include "model/config.h"
@@ -22,15 +26,16 @@ void settle_context(TrainOptions& options, const ModelConfig& config);
 // Steps of 0 become those that `epochs` need.
 void settle_steps(TrainOptions& options, const BatchSource& batches);
 
-// Options that change what is logged and saved but not what is learned are left
-// out, so that they may change between a stop and a resume.
-template <class Options>
-std::map<std::string, std::string> identity_of(Options options);
-
+// An option's value as text.
 std::string show_option(const std::string& value);
 std::string show_option(const std::vector<std::string>& value);
-std::string show_option(double value);
-std::string show_option(int64_t value);
+template <class Number>
+std::string show_option(Number value) {
+  return fmt::format("{}", value);
+}
+
+// Options that change what is logged and saved but not what is learned may
+// change between a stop and a resume.
 bool shapes_result(std::string_view option);
 
 template <class Options>

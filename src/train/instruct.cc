@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "data/batches.h"
 #include "data/conversations.h"
+#include "data/encoded_conversations.h"
 #include "data/shards.h"
 #include "tokenizer/chat_template.h"
 #include "train/identity.h"
@@ -68,22 +70,21 @@ TrainSummary instruct(const InstructOptions& options) {
   settle_context(o.train, config);
   std::optional<TokenShards> replay;
   if (o.replay > 0) replay = TokenShards::open(o.replay_data, "train");
-  const auto batches = instruct_batches(
-      examples, tokenizer, o.train.batch_tokens, o.train.context, o.train.seed,
-      replay ? &*replay : nullptr, o.replay);
+  const auto encode = [&](const std::vector<Conversation>& conversations) {
+    return encode_conversations(tokenizer, conversations, o.train.context);
+  };
+  const auto batches =
+      instruct_batches(encode(examples), o.train.batch_tokens, o.train.context,
+                       o.train.seed, replay, o.replay);
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
     o.train.learning_rate = kTuningRate * default_learning_rate(config);
 
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
-  if (!held.empty()) {
-    const auto source =
-        instruct_batches(held, tokenizer, o.train.batch_tokens, o.train.context,
-                         o.train.seed, nullptr, 0);
-    for (uint64_t i = 0; i < source->batches_per_epoch(); ++i)
-      source->batch(i, run.validation.emplace_back());
-  }
+  if (!held.empty())
+    run.validation = validation_batches(encode(held), o.train.batch_tokens,
+                                        o.train.context, 0);
   Optimizer optimizer(std::move(model), precision_of(o.train));
   run.stage = "instruct";
   run.options = o.train;

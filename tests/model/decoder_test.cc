@@ -1,0 +1,202 @@
+#include "model/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "model/reference.h"
+
+namespace seodang {
+namespace {
+
+ModelConfig small_config(bool tied, int32_t kv_heads) {
+  ModelConfig c;
+  c.vocab_size = 50;
+  c.hidden_size = 32;
+  c.intermediate_size = 48;
+  c.num_hidden_layers = 2;
+  c.num_attention_heads = 4;
+  c.num_key_value_heads = kv_heads;
+  c.head_dim = 16;  // not hidden_size / heads, on purpose
+  c.max_position_embeddings = 64;
+  c.initializer_range = 0.3;  // gradients of a size that rounding does not hide
+  c.tie_word_embeddings = tied;
+  return c;
+}
+
+// Three documents; some targets ignored, as in instruct tuning.
+Batch random_batch(const ModelConfig& config, uint64_t seed) {
+  Rng rng(seed);
+  Batch batch;
+  for (const int32_t length : {7, 1, 12}) {
+    batch.spans.push_back({static_cast<int32_t>(batch.tokens.size()), length});
+    for (int32_t i = 0; i < length; ++i) {
+      batch.tokens.push_back(
+          static_cast<int32_t>(rng.below(config.vocab_size)));
+      const bool ignored = rng.below(4) == 0;
+      batch.targets.push_back(
+          ignored ? kIgnoreTarget
+                  : static_cast<int32_t>(rng.below(config.vocab_size)));
+      batch.loss_tokens += !ignored;
+    }
+  }
+  return batch;
+}
+
+struct Shape {
+  bool tied;
+  int32_t kv_heads;
+};
+
+class DecoderTest : public testing::TestWithParam<Shape> {
+ protected:
+  ModelConfig config = small_config(GetParam().tied, GetParam().kv_heads);
+  Model model = Model::random(config, 3, Dtype::f32);
+  Batch batch = random_batch(config, 5);
+};
+
+TEST_P(DecoderTest, LossMatchesTheFloat64Reference) {
+  Decoder decoder(config, model.weights(), 32);
+  std::vector<float> losses(batch.tokens.size());
+  const Loss loss = decoder.evaluate(batch, losses.data());
+  EXPECT_EQ(loss.tokens, batch.loss_tokens);
+  EXPECT_NEAR(loss.mean(),
+              ReferenceDecoder(config, model.weights()).loss(batch), 2e-5);
+}
+
+// Every weight matrix, some of its numbers: (L(w+h) - L(w-h)) / 2h in float64.
+TEST_P(DecoderTest, GradientsMatchFiniteDifferences) {
+  for (const Keep keep : {Keep::all, Keep::inputs}) {
+    Decoder decoder(config, model.weights(), 32, keep);
+    const OwnedTensor memory(Dtype::f32, 1, weights_size(config));
+    const Weights gradients =
+        weights_at(config, memory.view().data, Dtype::f32);
+    const float scale = 1.0f / static_cast<float>(batch.loss_tokens);
+    decoder.accumulate_gradients(batch, gradients, scale);
+    ReferenceDecoder reference(config, model.weights());
+    Rng rng(9);
+    for (const NamedTensor& gradient : named_weights(config, gradients)) {
+      auto& weight = reference.weight(gradient.name);
+      for (int i = 0; i < 6; ++i) {
+        // Of the embedding, a row that the batch uses.
+        const bool embedding = gradient.name == "model.embed_tokens.weight";
+        const auto r = static_cast<int64_t>(
+            embedding ? batch.tokens[i] : rng.below(weight.size()));
+        const auto c = static_cast<int64_t>(rng.below(weight[0].size()));
+        const double h = 1e-4, value = weight[r][c];
+        weight[r][c] = value + h;
+        const double above = reference.loss(batch);
+        weight[r][c] = value - h;
+        const double below = reference.loss(batch);
+        weight[r][c] = value;
+        const double expected = (above - below) / (2 * h);
+        EXPECT_NEAR(gradient.tensor.row<float>(r)[c], expected,
+                    2e-5 + 2e-4 * std::abs(expected))
+            << gradient.name << " [" << r << ", " << c << "]";
+      }
+    }
+  }
+}
+
+TEST_P(DecoderTest, Bf16GradientsPointTheSameWay) {
+  const Model rounded = Model::random(config, 3, Dtype::bf16);
+  const auto gradient_of = [&](const Model& m) {
+    Decoder decoder(config, m.weights(), 32, Keep::all);
+    const OwnedTensor memory(Dtype::f32, 1, weights_size(config));
+    decoder.accumulate_gradients(
+        batch, weights_at(config, memory.view().data, Dtype::f32), 1.0f);
+    const float* g = memory.view().row<float>(0);
+    return std::vector<float>(g, g + memory.view().cols);
+  };
+  const auto a = gradient_of(model), b = gradient_of(rounded);
+  double dot = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    dot += double{a[i]} * b[i];
+    aa += double{a[i]} * a[i];
+    bb += double{b[i]} * b[i];
+  }
+  EXPECT_GT(dot / std::sqrt(aa * bb), 0.999);
+}
+
+TEST_P(DecoderTest, CacheContinuesAsIfReadAtOnce) {
+  Decoder decoder(config, model.weights(), 32);
+  const std::vector<int32_t> tokens(batch.tokens.begin(),
+                                    batch.tokens.begin() + 12);
+  const auto expected =
+      ReferenceDecoder(config, model.weights()).logits(tokens);
+  KvCache cache(config, 16, Dtype::f32);
+  const OwnedTensor logits(Dtype::f32, 1, config.vocab_size);
+  size_t at = 0;
+  for (const size_t length : {5, 1, 1, 3, 2}) {
+    const SequenceSpan span{0, static_cast<int32_t>(length), &cache};
+    const Tensor hidden =
+        decoder.forward(std::span(tokens).subspan(at, length), {&span, 1});
+    at += length;
+    EXPECT_EQ(cache.length(), static_cast<int64_t>(at));
+    decoder.logits(logits, hidden.rows_from(hidden.rows - 1, 1));
+    for (int32_t v = 0; v < config.vocab_size; ++v)
+      EXPECT_NEAR(logits.view().row<float>(0)[v], expected[at - 1][v], 2e-4);
+  }
+}
+
+TEST_P(DecoderTest, GradientsDoNotDependOnThreads) {
+  const auto gradient_with = [&](int threads) {
+    set_num_threads(threads);
+    Decoder decoder(config, model.weights(), 32, Keep::all);
+    const OwnedTensor memory(Dtype::f32, 1, weights_size(config));
+    decoder.accumulate_gradients(
+        batch, weights_at(config, memory.view().data, Dtype::f32), 1.0f);
+    const char* bytes = static_cast<const char*>(memory.view().data);
+    return std::string(bytes, memory.bytes());
+  };
+  const std::string twice = gradient_with(2);
+  EXPECT_EQ(twice, gradient_with(2));
+  set_num_threads(0);
+}
+
+TEST_P(DecoderTest, GradientsAddUp) {
+  Decoder decoder(config, model.weights(), 32, Keep::all);
+  const OwnedTensor once(Dtype::f32, 1, weights_size(config));
+  const OwnedTensor twice(Dtype::f32, 1, weights_size(config));
+  decoder.accumulate_gradients(
+      batch, weights_at(config, once.view().data, Dtype::f32), 1.0f);
+  for (int i = 0; i < 2; ++i)
+    decoder.accumulate_gradients(
+        batch, weights_at(config, twice.view().data, Dtype::f32), 1.0f);
+  for (int64_t i = 0; i < once.view().cols; ++i) {
+    const float x = once.view().row<float>(0)[i];
+    EXPECT_NEAR(twice.view().row<float>(0)[i], 2 * x,
+                1e-4 + 1e-4 * std::abs(x));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, DecoderTest,
+                         testing::Values(Shape{true, 2}, Shape{false, 4},
+                                         Shape{false, 1}),
+                         [](const auto& info) {
+                           return std::string(info.param.tied ? "Tied"
+                                                              : "Untied") +
+                                  std::to_string(info.param.kv_heads);
+                         });
+
+TEST(Decoder, RefusesWhatDoesNotFit) {
+  const ModelConfig config = small_config(true, 2);
+  const Model model = Model::random(config, 1, Dtype::f32);
+  Decoder decoder(config, model.weights(), 80);
+  const auto forward = [&](std::vector<int32_t> tokens, int32_t length) {
+    const SequenceSpan span{0, length, nullptr};
+    decoder.forward(tokens, {&span, 1});
+  };
+  EXPECT_THROW(forward({1, 50}, 2), Error);  // vocabulary
+  EXPECT_THROW(forward({1, -1}, 2), Error);
+  EXPECT_THROW(forward(std::vector<int32_t>(65, 1), 65), Error);  // context
+  EXPECT_THROW(forward(std::vector<int32_t>(81, 1), 81), Error);  // max_tokens
+  EXPECT_THROW(forward({1, 2, 3}, 2), Error);                     // not covered
+}
+
+}  // namespace
+}  // namespace seodang
