@@ -26,8 +26,9 @@ void add_instruct(CLI::App& program) {
       ->add_option("-o,--output", options->output,
                    "Directory that becomes the instruct model")
       ->required();
-  command->add_option("--replay-data", options->replay_data,
-                      "Pretraining data to mix in, so that nothing is forgotten");
+  command->add_option(
+      "--replay-data", options->replay_data,
+      "Pretraining data to mix in, so that nothing is forgotten");
   command->add_flag("--json", *json, "Print the summary as JSON");
   add_options(command, *options);
   command->footer(

@@ -26,7 +26,8 @@ void print_summary(const TrainSummary& s, const std::filesystem::path& output,
     return;
   }
   fmt::print(
-      "{}: {} steps, {} tokens in {} ({:.0f} tokens/s, {:.0f}% of the products' "
+      "{}: {} steps, {} tokens in {} ({:.0f} tokens/s, {:.0f}% of the "
+      "products' "
       "peak), loss {:.4f}, validation {:.4f}, peak memory {}\n",
       output.string(), s.steps, s.tokens, show_duration(s.seconds),
       s.tokens_per_second, 100 * s.peak_share, s.train_loss, s.validation_loss,

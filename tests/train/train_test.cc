@@ -1,0 +1,286 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <new>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/rng.h"
+#include "model/decoder.h"
+#include "tokenizer/train_bpe.h"
+#include "train/checkpoint.h"
+#include "train/identity.h"
+#include "train/loop.h"
+#include "train/schedule.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path scratch(const std::string& name) {
+  const fs::path path =
+      fs::path(testing::TempDir()) / ("seodang_train_" + name);
+  fs::remove_all(path);
+  return path;
+}
+
+const Tokenizer& tiny_tokenizer() {
+  static const Tokenizer tokenizer = [] {
+    bool given = false;
+    BpeTrainOptions options;
+    options.vocab_size = 280;
+    return train_bpe(
+        [&](std::string& text) {
+          text = "the cat sat on the mat, the cat sat on the hat";
+          return !std::exchange(given, true);
+        },
+        options);
+  }();
+  return tokenizer;
+}
+
+// Counting upward from a random start: learned quickly, and a pure function of
+// (seed, index).
+class Counting : public BatchSource {
+ public:
+  void batch(uint64_t index, Batch& out) const override {
+    if (index == signal_at) std::raise(SIGINT);
+    Rng rng(1, index);
+    out.tokens.clear();
+    out.targets.clear();
+    out.spans = {{0, 20}, {20, 12}};
+    for (int i = 0; i < 2; ++i) {
+      int32_t token = static_cast<int32_t>(rng.below(64));
+      for (int32_t t = 0; t < out.spans[i].length; ++t) {
+        out.tokens.push_back(token);
+        token = (token + 1) % 64;
+        out.targets.push_back(token);
+      }
+    }
+    out.loss_tokens = 32;
+  }
+  uint64_t batches_per_epoch() const override { return 10; }
+  uint64_t signal_at = UINT64_MAX;
+};
+
+ModelConfig tiny_config() {
+  ModelConfig c =
+      config_of_size(model_size("nano"), tiny_tokenizer().vocab_size());
+  c.hidden_size = 32;
+  c.head_dim = 8;
+  c.intermediate_size = 64;
+  return c;
+}
+
+TrainingRun tiny_run(const BatchSource& batches, const fs::path& output) {
+  TrainingRun run;
+  run.stage = "test";
+  run.options.steps = 40;
+  run.options.batch_tokens = 32;
+  run.options.learning_rate = 1e-2;
+  run.options.checkpoint_every = 7;
+  run.options.validate_every = 10;
+  run.options.accumulate = 2;
+  run.batches = &batches;
+  run.validation.resize(1);
+  batches.batch(1000, run.validation[0]);
+  run.tokenizer = &tiny_tokenizer();
+  run.output = output;
+  run.identity = identity_of(run.options);
+  return run;
+}
+
+Optimizer tiny_optimizer(Dtype precision = Dtype::f32) {
+  return Optimizer(Model::random(tiny_config(), 1, Dtype::f32), precision);
+}
+
+TEST(Training, LossFallsAndARerunGivesTheSameBytes) {
+  const Counting batches;
+  std::string weights[2];
+  for (std::string& bytes : weights) {
+    const fs::path dir = scratch("rerun");
+    Optimizer optimizer = tiny_optimizer();
+    const TrainSummary summary = train(optimizer, tiny_run(batches, dir));
+    EXPECT_EQ(summary.steps, 40);
+    EXPECT_EQ(summary.tokens, 40 * 2 * 32);
+    EXPECT_LT(summary.validation_loss, 3.0);  // ln(vocabulary) is 5.6
+    bytes = read_file(dir / "model.safetensors");
+  }
+  EXPECT_EQ(weights[0], weights[1]);
+}
+
+TEST(Training, StoppedAndResumedEqualsUndisturbed) {
+  for (const Dtype precision : {Dtype::f32, Dtype::bf16}) {
+    const Counting undisturbed;
+    const fs::path whole = scratch("whole");
+    Optimizer optimizer = tiny_optimizer(precision);
+    train(optimizer, tiny_run(undisturbed, whole));
+
+    const fs::path pieces = scratch("pieces");
+    for (const uint64_t stop : {11, 50}) {
+      Counting batches;
+      batches.signal_at = stop;
+      Optimizer again = tiny_optimizer(precision);
+      try {
+        train(again, tiny_run(batches, pieces));
+        FAIL() << "the signal was ignored";
+      } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find("go on"), std::string::npos);
+      }
+      EXPECT_TRUE(find_checkpoint(pieces));
+    }
+    Optimizer last = tiny_optimizer(precision);
+    train(last, tiny_run(undisturbed, pieces));
+    EXPECT_EQ(read_file(whole / "model.safetensors"),
+              read_file(pieces / "model.safetensors"));
+    EXPECT_FALSE(find_checkpoint(pieces));
+    // Each step is logged once, whatever happened in between.
+    std::istringstream log(read_file(pieces / "metrics.jsonl"));
+    std::string line;
+    int steps = 0;
+    while (std::getline(log, line))
+      steps += line.find("\"loss\"") != std::string::npos;
+    EXPECT_EQ(steps, 40);
+  }
+}
+
+TEST(Training, AnotherRunIsNotContinued) {
+  Counting batches;
+  batches.signal_at = 20;
+  const fs::path dir = scratch("another");
+  TrainingRun run = tiny_run(batches, dir);
+  Optimizer optimizer = tiny_optimizer();
+  EXPECT_THROW(train(optimizer, run), Error);
+  TrainSummary summary;
+  EXPECT_FALSE(already_trained(dir, run.identity, summary));
+  run.identity["learning-rate"] = "0.5";
+  try {
+    already_trained(dir, run.identity, summary);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("learning-rate"),
+              std::string::npos);
+  }
+}
+
+TEST(Training, BlowingUpNamesStepAndCheckpoint) {
+  const Counting batches;
+  const fs::path dir = scratch("blown");
+  TrainingRun run = tiny_run(batches, dir);
+  run.options.learning_rate = 9;
+  run.options.clip = 0;
+  run.options.warmup = 0.9;
+  run.options.checkpoint_every = 1;
+  Optimizer optimizer = tiny_optimizer();
+  try {
+    train(optimizer, run);
+    FAIL();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("step"), std::string::npos);
+    EXPECT_NE(message.find("checkpoint-"), std::string::npos) << message;
+  }
+}
+
+TEST(Checkpoint, DamageIsNamed) {
+  Counting batches;
+  batches.signal_at = 4;
+  const fs::path dir = scratch("damage");
+  Optimizer optimizer = tiny_optimizer();
+  EXPECT_THROW(train(optimizer, tiny_run(batches, dir)), Error);
+  const fs::path checkpoint = *find_checkpoint(dir);
+  const fs::path moments = checkpoint / "optimizer.safetensors";
+  fs::resize_file(moments, fs::file_size(moments) / 2);
+  try {
+    load_checkpoint(checkpoint, optimizer);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("optimizer.safetensors"),
+              std::string::npos);
+  }
+  // What a killed process leaves behind is no checkpoint.
+  fs::create_directories(dir / "checkpoint-99.tmp-123");
+  EXPECT_EQ(find_checkpoint(dir), checkpoint);
+}
+
+// AdamW as the paper writes it, in float64, on the optimizer's own weights.
+TEST(Optimizer, FollowsThePaperAndDecaysMatricesOnly) {
+  Optimizer optimizer = tiny_optimizer();
+  const auto weights = named_weights(optimizer.config(), optimizer.masters());
+  const auto gradients =
+      named_weights(optimizer.config(), optimizer.gradients());
+  AdamW options;
+  options.learning_rate = 0.01f;
+  options.weight_decay = 0.5f;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    double w = weights[i].tensor.row<float>(0)[3], m = 0, v = 0;
+    const double start = w;
+    Optimizer fresh = tiny_optimizer();
+    float* g =
+        named_weights(fresh.config(), fresh.gradients())[i].tensor.row<float>(
+            0);
+    const float* updated =
+        named_weights(fresh.config(), fresh.masters())[i].tensor.row<float>(0);
+    for (int step = 1; step <= 3; ++step) {
+      const double gradient = 0.1 * step - 0.15;
+      g[3] = static_cast<float>(gradient);
+      fresh.step(step, options);
+      m = 0.9 * m + 0.1 * gradient;
+      v = 0.95 * v + 0.05 * gradient * gradient;
+      const double unbiased_m = m / (1 - std::pow(0.9, step));
+      const double unbiased_v = v / (1 - std::pow(0.95, step));
+      const double decay = weights[i].decayed ? 0.5 : 0.0;
+      w -= 0.01 * (unbiased_m / (std::sqrt(unbiased_v) + 1e-8) + decay * w);
+      EXPECT_EQ(g[3], 0.0f);
+    }
+    EXPECT_NEAR(updated[3], w, 1e-5) << weights[i].name;
+    EXPECT_NE(start, w);
+  }
+}
+
+TEST(Schedule, WarmsUpStaysAndDecays) {
+  TrainOptions o;
+  o.warmup = 0.1;
+  o.decay = 0.2;
+  o.final_learning_rate = 0.25;
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 5, 100), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 10, 100), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 80, 100), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 90, 100), 0.625);
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 100, 100), 0.25);
+  o.schedule = "cosine";
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 55, 100), 0.625);  // half way down
+  EXPECT_DOUBLE_EQ(learning_rate_factor(o, 100, 100), 0.25);
+}
+
+TEST(Options, NonsenseIsNamed) {
+  const auto complaint = [](auto change) -> std::string {
+    TrainOptions o;
+    change(o);
+    try {
+      check_options(o);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  using O = TrainOptions;
+  EXPECT_EQ(complaint([](O&) {}), "");
+  EXPECT_NE(complaint([](O& o) { o.clip = -1; }).find("clip"),
+            std::string::npos);
+  EXPECT_NE(complaint([](O& o) { o.schedule = "x"; }).find("wsd or cosine"),
+            std::string::npos);
+  EXPECT_NE(complaint([](O& o) { o.beta2 = 1; }).find("beta2"),
+            std::string::npos);
+  O long_context;
+  long_context.context = 100000;
+  EXPECT_THROW(settle_context(long_context, tiny_config()), UsageError);
+}
+
+}  // namespace
+}  // namespace seodang
