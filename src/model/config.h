@@ -53,7 +53,6 @@ struct ModelSize {
   std::string_view name;
   int32_t hidden_size, intermediate_size, num_hidden_layers,
       num_attention_heads, num_key_value_heads, max_position_embeddings;
-  double learning_rate;
 };
 const std::vector<ModelSize>& model_sizes();
 const ModelSize& model_size(std::string_view name);
