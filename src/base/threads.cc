@@ -47,26 +47,29 @@ void set_num_threads(int count) {
   omp_set_num_threads(count);
 }
 
-void parallel_ranges(int64_t count,
-                     const std::function<void(int64_t, int64_t)>& body) {
+namespace threads_internal {
+
+void run_ranges(int64_t count, void* context, Body body) {
   if (count <= 0) return;
   const int64_t threads = std::min<int64_t>(num_threads(), count);
-  if (threads == 1) return body(0, count);
+  if (threads == 1) return body(context, 0, count);
   Failures failures;
 #pragma omp parallel num_threads(static_cast <int>(threads))
   {
     const int64_t i = omp_get_thread_num(), n = omp_get_num_threads();
-    failures.run([&] { body(count * i / n, count * (i + 1) / n); });
+    failures.run([&] { body(context, count * i / n, count * (i + 1) / n); });
   }
   failures.rethrow();
 }
 
-void parallel_items(int64_t count, const std::function<void(int64_t)>& body) {
+void run_items(int64_t count, void* context, Body body) {
   if (count <= 0) return;
   Failures failures;
 #pragma omp parallel for schedule(dynamic) num_threads(num_threads())
-  for (int64_t i = 0; i < count; ++i) failures.run([&] { body(i); });
+  for (int64_t i = 0; i < count; ++i)
+    failures.run([&] { body(context, i, i + 1); });
   failures.rethrow();
 }
 
+}  // namespace threads_internal
 }  // namespace seodang

@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>
+#include <type_traits>
 
 namespace seodang {
 
@@ -13,13 +14,35 @@ namespace seodang {
 int num_threads();
 void set_num_threads(int count);
 
+namespace threads_internal {
+using Body = void (*)(void* context, int64_t begin, int64_t end);
+void run_ranges(int64_t count, void* context, Body body);
+void run_items(int64_t count, void* context, Body body);
+}  // namespace threads_internal
+
 // Calls body(begin, end) on disjoint ranges that cover [0, count), one range a
-// thread (static split). An exception in any range is rethrown here.
-void parallel_ranges(int64_t count,
-                     const std::function<void(int64_t, int64_t)>& body);
+// thread (static split). An exception in any range is rethrown here. Nothing is
+// allocated.
+template <class Body>
+void parallel_ranges(int64_t count, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  threads_internal::run_ranges(
+      count, const_cast<void*>(static_cast<const void*>(std::addressof(body))),
+      [](void* context, int64_t begin, int64_t end) {
+        (*static_cast<Plain*>(context))(begin, end);
+      });
+}
 
 // Calls body(i) for every i in [0, count); threads take the next free index, so
 // body(i) must depend on i alone. For items of uneven cost.
-void parallel_items(int64_t count, const std::function<void(int64_t)>& body);
+template <class Body>
+void parallel_items(int64_t count, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  threads_internal::run_items(
+      count, const_cast<void*>(static_cast<const void*>(std::addressof(body))),
+      [](void* context, int64_t i, int64_t) {
+        (*static_cast<Plain*>(context))(i);
+      });
+}
 
 }  // namespace seodang

@@ -1,6 +1,8 @@
-// Causal grouped-query attention, tiled with an online softmax, so that no T×T
-// buffer exists: Dao et al., "FlashAttention", 2022, algorithms 1 and 4;
-// grouping: Ainslie et al., "GQA", 2023.
+// Causal grouped-query attention. Rows of queries are taken in blocks against
+// all their keys, so memory is (block × key_length), never T×T; the backward
+// computes the probabilities again from the log-sum-exp that the forward kept,
+// as in Dao et al., "FlashAttention", 2022, algorithm 4. Grouping: Ainslie et
+// al., "GQA", 2023.
 //   s_ij = scale · q_i·k_j for j ≤ i,  p = softmax_j(s),  out_i = Σ_j p_ij v_j
 #pragma once
 

@@ -7,5 +7,7 @@
 namespace seodang {
 
 void convert(Tensor out, Tensor in);
+// The same on the calling thread.
+void convert_row(Tensor out, Tensor in);
 
 }  // namespace seodang
