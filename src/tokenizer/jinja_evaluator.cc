@@ -30,6 +30,11 @@ class Evaluator {
     for (auto& [name, value] : globals) scopes_[0][name] = std::move(value);
   }
 
+  // A namespace may hold itself; emptied, it is freed.
+  ~Evaluator() {
+    for (const Value& value : namespaces_) value.mutable_dict().entries.clear();
+  }
+
   std::string run(const Body& body) {
     execute(body);
     return std::move(out_);
@@ -40,7 +45,7 @@ class Evaluator {
   struct Step {
     Step(Evaluator& owner) : evaluator(owner) {
       constexpr int kMaxDepth = 1000;
-      constexpr uint64_t kStepCost = 64;
+      constexpr uint64_t kStepCost = 256;
       if (++evaluator.depth_ > kMaxDepth) {
         --evaluator.depth_;
         throw Error("calls itself too deep");
@@ -236,7 +241,10 @@ class Evaluator {
                      operand(e, 3));
       case EKind::call: {
         const Value callee = operand(e, 0);
-        return callee.function()(arguments(e));
+        Value result = callee.function()(arguments(e));
+        if (result.is_dict() && result.dict().is_namespace)
+          namespaces_.push_back(result);
+        return result;
       }
       case EKind::filter:
         return apply_filter(e.text, operand(e, 0), arguments(e));
@@ -293,6 +301,7 @@ class Evaluator {
 
   std::vector<Scope> scopes_;  // [0]: the template's; then loops and macros
   size_t frame_ = 0;           // where the running macro's scopes begin
+  std::vector<Value> namespaces_;
   std::string out_;
   Budget budget_;
   int depth_ = 0;

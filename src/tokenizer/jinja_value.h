@@ -96,7 +96,7 @@ struct Dict {
 };
 
 // What a template may still do before it is stopped, in bytes made or read (a
-// step of the evaluator counts as 64).
+// step of the evaluator counts as 256).
 class Budget {
  public:
   void charge(uint64_t bytes);  // throws Error when it is spent
