@@ -15,6 +15,20 @@ namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
 
+// What was asked for cannot be parsed: one line, and where to read more.
+int complain(const CLI::App& program, const CLI::ParseError& error) {
+  std::string command = "seodang";
+  for (const CLI::App* app = &program; !app->get_subcommands().empty();) {
+    app = app->get_subcommands().front();
+    command += " " + app->get_name();
+  }
+  const auto unknown = program.remaining(true);
+  const std::string what =
+      unknown.empty() ? error.what() : "unknown: " + unknown.front();
+  fmt::print(stderr, "{}: {}; see {} --help\n", command, what, command);
+  return kUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "Seodang raises language models: raw text in, a well-mannered model out.",
@@ -38,7 +52,8 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : kUsage;
+    const bool asked = error.get_exit_code() == 0;  // --help, --version
+    return asked ? program.exit(error) : complain(program, error);
   }
   return 0;
 }

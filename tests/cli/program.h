@@ -1,0 +1,66 @@
+// The real program, started as a user starts it.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seodang {
+
+struct Outcome {
+  int exit_code = -1;  // -1: ended by a signal
+  int signal = 0;
+  std::string out, err;
+};
+
+// A running `seodang ARGUMENTS`, in a directory, its output going to files.
+class Program {
+ public:
+  // `largest_file` > 0 makes every write beyond so many bytes of a file fail,
+  // as on a full disk (setrlimit RLIMIT_FSIZE with SIGXFSZ ignored).
+  Program(std::filesystem::path directory, std::vector<std::string> arguments,
+          uint64_t largest_file = 0);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  bool running();
+  void send(int signal) const;
+  Outcome wait();
+
+ private:
+  std::filesystem::path directory_;
+  pid_t pid_ = -1;
+  int status_ = 0;
+  bool done_ = false;
+};
+
+Outcome run(const std::filesystem::path& directory,
+            std::vector<std::string> arguments, uint64_t largest_file = 0);
+
+// Words of a command line, parted by single spaces.
+std::vector<std::string> words(std::string_view line);
+
+// Exactly one line on stderr that holds `part`, nothing on stdout.
+void expect_complaint(const Outcome& outcome, int exit_code,
+                      std::string_view part);
+
+// An empty directory of this test, removed with its contents in the end.
+class ScratchTest : public testing::Test {
+ protected:
+  ScratchTest();
+  ~ScratchTest() override;
+  void write(const std::string& name, std::string_view text) const;
+  std::string read(const std::string& name) const;
+  // Names in the directory and below, sorted.
+  std::vector<std::string> names() const;
+
+  std::filesystem::path dir_;
+};
+
+}  // namespace seodang

@@ -1,0 +1,74 @@
+// How every command meets a user: help with examples, and one line for what it
+// does not understand.
+#include <regex>
+#include <set>
+
+#include "cli/program.h"
+
+namespace seodang {
+namespace {
+
+using Usage = ScratchTest;
+
+// Names in the list that follows "Subcommands:" in a help text.
+std::set<std::string> subcommands(const std::string& help) {
+  std::set<std::string> out;
+  const size_t begin = help.find("Subcommands:\n");
+  if (begin == std::string::npos) return out;
+  static const std::regex entry(R"((?:^|\n)  ([a-z]+) )");
+  const std::string list = help.substr(begin, help.find("\n\n", begin) - begin);
+  for (std::sregex_iterator it(list.begin(), list.end(), entry), end; it != end;
+       ++it)
+    out.insert((*it)[1]);
+  return out;
+}
+
+TEST_F(Usage, EveryCommandHasHelpWithAnExample) {
+  const Outcome top = run(dir_, {"--help"});
+  EXPECT_EQ(top.exit_code, 0) << top.err;
+  const std::set<std::string> commands = subcommands(top.out);
+  EXPECT_TRUE(commands.contains("tokenizer")) << top.out;
+  EXPECT_TRUE(commands.contains("data")) << top.out;
+  for (const std::string& command : commands) {
+    const Outcome help = run(dir_, {command, "--help"});
+    EXPECT_EQ(help.exit_code, 0) << help.err;
+    EXPECT_EQ(help.err, "");
+    EXPECT_NE(help.out.find("seodang " + command + " "), std::string::npos)
+        << command << " has no example:\n"
+        << help.out;
+    for (const std::string& part : subcommands(help.out)) {
+      const Outcome inner = run(dir_, {command, part, "--help"});
+      EXPECT_NE(inner.out.find("seodang " + command + " " + part + " "),
+                std::string::npos)
+          << command << " " << part << " has no example:\n"
+          << inner.out;
+    }
+  }
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(Usage, VersionIsOneLine) {
+  const Outcome version = run(dir_, {"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_EQ(version.out, "seodang " SEODANG_VERSION "\n");
+}
+
+TEST_F(Usage, WhatIsNotUnderstoodIsOneLineAndExitsWith2) {
+  expect_complaint(run(dir_, {}), 2, "--help");
+  expect_complaint(run(dir_, {"rais"}), 2, "rais");
+  expect_complaint(run(dir_, {"--nope"}), 2, "--nope");
+  expect_complaint(run(dir_, {"data"}), 2, "files is required");
+  expect_complaint(run(dir_, {"tokenizer"}), 2, "seodang tokenizer --help");
+  expect_complaint(run(dir_, words("data a -o b --tokenizer c --nope")), 2,
+                   "--nope");
+  expect_complaint(run(dir_, words("data a -o b --tokenizer c --seed x")), 2,
+                   "--seed");
+  expect_complaint(run(dir_, words("tokenizer train a -o b --vocab-size x")), 2,
+                   "--vocab-size");
+  expect_complaint(run(dir_, words("tokenizer encode a b --threads -1")), 2,
+                   "--threads");
+  EXPECT_TRUE(names().empty());
+}
+
+}  // namespace
+}  // namespace seodang

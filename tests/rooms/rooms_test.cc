@@ -1,0 +1,126 @@
+// The order of the house, read off the #include lines: a room looks only at
+// rooms below it, and public headers stay light.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Ground floor first; the drawing is in ARCHITECTURE.md.
+constexpr std::array<std::string_view, 13> kRooms = {
+    "base",     "tensor", "kernels", "formats",    "tokenizer", "data", "model",
+    "generate", "eval",   "train",   "upbringing", "serve",     "cli"};
+
+// Libraries' headers that are slow to compile.
+constexpr std::array<std::string_view, 6> kHeavy = {
+    "nlohmann/json.hpp", "spdlog/spdlog.h",      "simdjson.h",
+    "toml++/toml.h",     "oneapi/dnnl/dnnl.hpp", "hwy/highway.h"};
+
+struct Include {
+  fs::path file;
+  int line = 0;
+  std::string name;  // what stands between the quotes or brackets
+
+  std::string where() const {
+    return file.string() + ":" + std::to_string(line);
+  }
+};
+
+fs::path source_root() { return fs::path(SEODANG_SOURCE_DIR) / "src"; }
+
+size_t floor_of(std::string_view room) {
+  return static_cast<size_t>(std::ranges::find(kRooms, room) - kRooms.begin());
+}
+
+std::string room_of(const std::string& path) {
+  return path.substr(0, path.find('/'));
+}
+
+const std::vector<fs::path>& sources() {
+  static const std::vector<fs::path> files = [] {
+    std::vector<fs::path> found;
+    const fs::path root = source_root();
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      const auto extension = entry.path().extension();
+      if (extension == ".cc" || extension == ".h")
+        found.push_back(fs::relative(entry.path(), root));
+    }
+    std::ranges::sort(found);
+    return found;
+  }();
+  return files;
+}
+
+std::vector<Include> includes_of(const fs::path& file) {
+  static const std::regex pattern(R"(^\s*#\s*include\s*["<]([^">]+)[">].*)");
+  std::ifstream in(source_root() / file);
+  std::vector<Include> out;
+  std::string text;
+  std::smatch match;
+  for (int line = 1; std::getline(in, text); ++line)
+    if (std::regex_match(text, match, pattern))
+      out.push_back({file, line, match[1]});
+  return out;
+}
+
+TEST(Rooms, EverySourceStandsInARoom) {
+  EXPECT_GT(sources().size(), 50u);
+  for (const fs::path& file : sources())
+    EXPECT_LT(floor_of(room_of(file.string())), kRooms.size()) << file;
+}
+
+TEST(Rooms, ARoomIncludesOnlyRoomsBelowIt) {
+  for (const fs::path& file : sources()) {
+    const size_t own = floor_of(room_of(file.string()));
+    for (const Include& include : includes_of(file)) {
+      if (include.name.find('/') == std::string::npos) continue;
+      const size_t other = floor_of(room_of(include.name));
+      if (other == kRooms.size()) continue;  // another library's
+      EXPECT_LE(other, own)
+          << include.where() << " looks up at " << include.name;
+    }
+  }
+}
+
+// A heavy header (a library's, or ours that includes one) is included by .cc
+// files alone, and ours only by those of its own room.
+TEST(Rooms, HeadersAreLight) {
+  std::vector<std::string> heavy(kHeavy.begin(), kHeavy.end());
+  const auto is_heavy = [&](const Include& include) {
+    return std::ranges::find(heavy, include.name) != heavy.end();
+  };
+  for (const fs::path& file : sources())
+    if (file.extension() == ".h" &&
+        std::ranges::any_of(includes_of(file), is_heavy))
+      heavy.push_back(file.string());
+  for (const fs::path& file : sources())
+    for (const Include& include : includes_of(file)) {
+      if (!is_heavy(include) || !fs::exists(source_root() / include.name))
+        continue;
+      EXPECT_EQ(file.extension(), ".cc")
+          << include.where() << " includes " << include.name;
+      EXPECT_EQ(room_of(file.string()), room_of(include.name))
+          << include.where() << " includes " << include.name;
+    }
+}
+
+TEST(Rooms, EveryHeaderIsIncludedOnce) {
+  for (const fs::path& file : sources()) {
+    // Highway's -inl.h files are compiled once for each target.
+    if (file.extension() != ".h" || file.string().ends_with("-inl.h")) continue;
+    std::ifstream in(source_root() / file);
+    const std::string text(std::istreambuf_iterator<char>(in), {});
+    EXPECT_NE(text.find("#pragma once\n"), std::string::npos) << file;
+  }
+}
+
+}  // namespace
