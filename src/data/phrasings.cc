@@ -1,8 +1,8 @@
 #include "data/phrasings.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -92,7 +92,7 @@ class Parser {
       inside.remove_suffix(1);
     }
     if (inside.starts_with("b.")) {
-      node.of = "b";
+      node.other = true;
       inside.remove_prefix(2);
     }
     if (inside.empty()) fail("no attribute is named");
@@ -184,6 +184,15 @@ void draw_choices(WeaveContext& context, Rng& rng) {
   context.choices.insert(context.choices.begin() + context.right, right[0]);
 }
 
+// The first attribute in the phrasing that is not among `known`.
+const std::string* unknown_value(
+    const PhrasingNode& node, const std::set<std::string, std::less<>>& known) {
+  if (node.kind == Kind::value && !known.contains(node.text)) return &node.text;
+  for (const PhrasingNode& part : node.parts)
+    if (const std::string* unknown = unknown_value(part, known)) return unknown;
+  return nullptr;
+}
+
 }  // namespace
 
 size_t Deck::deal(Rng& rng) {
@@ -223,7 +232,7 @@ Phrasings Phrasings::load(const std::vector<std::filesystem::path>& files) {
         if (string_view(error.what()).starts_with(where)) throw;
         throw Error("{}: {}", where, error.what());
       }
-      pool->sources.emplace_back(line);
+      pool->where.push_back(where);
     }
   }
   for (auto& [name, pool] : result.pools_)
@@ -239,9 +248,20 @@ Pool& Phrasings::find(const std::string& pool) {
   return found->second;
 }
 
-const std::vector<std::string>& Phrasings::sources(
-    const std::string& pool) const {
-  return const_cast<Phrasings*>(this)->find(pool).sources;
+void Phrasings::check_attributes(const FactTable& facts,
+                                 const std::string& language) const {
+  std::set<std::string, std::less<>> known = {
+      "n",    "answer",  "right",   "right①",  "rightA",  "key",    "key①",
+      "keyA", "answers", "choice1", "choice2", "choice3", "choice4"};
+  for (const Entity& entity : facts.entities())
+    if (const auto in = entity.in.find(language); in != entity.in.end())
+      for (const auto& [attribute, values] : in->second.values)
+        known.insert(attribute);
+  for (const auto& [name, pool] : pools_)
+    for (size_t i = 0; i < pool.phrasings.size(); ++i)
+      if (const std::string* unknown = unknown_value(pool.phrasings[i], known))
+        throw Error("{}: no fact of the language \"{}\" is called {{{}}}",
+                    pool.where[i], language, *unknown);
 }
 
 bool Phrasings::say(const std::string& pool_name, WeaveContext& context,
@@ -289,7 +309,7 @@ bool Phrasings::render(const PhrasingNode& node, WeaveContext& context,
   std::string value = of_sheet(node.text, context);
   if (value.empty()) {
     int entity = context.entity;
-    if (!node.of.empty()) {
+    if (node.other) {
       if (context.others->size() < 2) return false;
       while (context.other < 0 || context.other == context.entity)
         context.other = (*context.others)[rng.below(context.others->size())];

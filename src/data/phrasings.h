@@ -39,9 +39,9 @@ struct PhrasingNode {
   Kind kind = Kind::sequence;
   std::string text{};      // literal; attribute; name of the pool
   std::string particle{};  // of a value; empty for none
-  std::string of{};        // of a value: "b" or empty
   char list = 0;           // of a value: '*', '+' or 0
   bool capital = false;    // of a value: '^'
+  bool other = false;    // of a value: "b."
   std::vector<PhrasingNode> parts{};
 };
 
@@ -59,7 +59,7 @@ class Deck {
 
 struct Pool {
   std::vector<PhrasingNode> phrasings;
-  std::vector<std::string> sources;  // the lines as written
+  std::vector<std::string> where;  // file:line of each
   Deck deck;
 };
 
@@ -90,7 +90,11 @@ class Phrasings {
   static Phrasings load(const std::vector<std::filesystem::path>& files);
 
   bool has(const std::string& pool) const { return pools_.contains(pool); }
-  const std::vector<std::string>& sources(const std::string& pool) const;
+
+  // Throws Error, naming file and line, for an attribute that no thing has in
+  // `language`: it would silence its phrasing without a word.
+  void check_attributes(const FactTable& facts,
+                        const std::string& language) const;
 
   // Appends one phrasing of the pool that can be said of context.entity to
   // `out`; false, and nothing appended, when there is none. Sets

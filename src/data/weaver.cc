@@ -26,6 +26,13 @@ enum Stream : uint64_t { kSplit, kOrder, kProse, kQuestions, kTasks, kGenres };
 
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
 
+Phrasings load(const std::vector<fs::path>& files, const FactTable& facts,
+               const std::string& language) {
+  Phrasings phrasings = Phrasings::load(files);
+  phrasings.check_attributes(facts, language);
+  return phrasings;
+}
+
 struct Text {
   std::string text;
   Said said;
@@ -58,7 +65,7 @@ class GenreWeaver {
       : genre_(genre),
         facts_(facts),
         everyone_(everyone),
-        phrasings_(Phrasings::load(genre.files)),
+        phrasings_(load(genre.files, facts, genre.language)),
         rng_(seed, stream) {}
 
   std::vector<Text> weave() {
@@ -182,7 +189,7 @@ class QuestionWeaver {
         language_(file.language),
         facts_(facts),
         held_out_(held_out),
-        phrasings_(Phrasings::load({file.file})),
+        phrasings_(load({file.file}, facts, file.language)),
         rng_(seed, mix_bits(kQuestions, stream)) {}
 
   std::vector<std::string> examples(int64_t& dropped) {
@@ -292,7 +299,7 @@ std::vector<std::string> weave_task(const Task& task, const FactTable& facts,
                                     const HeldOut& held_out, Rng rng,
                                     int64_t& dropped) {
   constexpr int kDrafts = 8;
-  Phrasings phrasings = Phrasings::load(task.files);
+  Phrasings phrasings = load(task.files, facts, task.language);
   std::vector<int> entities(task.documents, -1);
   for (int i = 0; i < task.each; ++i)
     entities.insert(entities.end(), held_out.others().begin(),

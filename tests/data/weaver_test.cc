@@ -197,7 +197,7 @@ TEST_F(BuiltIn, RewordedQuestionsAreNeverAskedInTuning) {
                                  : pair == std::string("_이 ") ? "_가 "
                                                                : "_를 ";
         if (const size_t at = text.find(open); at != text.npos)
-          text.replace(at, open.size(), pair);
+          text.replace(at, open.size(), std::string(pair));
       }
       if (text.starts_with("The _")) text = text.substr(4);
       return text;
@@ -357,6 +357,7 @@ TEST_F(OwnWorld, MistakesAreNamedWithFileAndLine) {
       {"texts.txt", "= symbol\n{name|는은}\n", "texts.txt:2"},
       {"texts.txt", "= symbol\n[a|b\n", "texts.txt:2"},
       {"texts.txt", "= other\nA {name}.\n", "symbol"},
+      {"texts.txt", "= symbol\n\n[x|{nmae}]\n", "texts.txt:3"},
       {"texts.txt", "= symbol\n<symbol>\n", "leads back to itself"},
       {"facts.json", "[{\"id\": 3}]", "facts.json: thing 1"},
       {"facts.json", "[{\"id\": \"a\"", "facts.json:1"},
