@@ -15,5 +15,6 @@ void add_data(CLI::App& program);
 // clang-format on
 void add_pretrain(CLI::App& program);
 void add_instruct(CLI::App& program);
+void add_raise(CLI::App& program);
 
 }  // namespace seodang

@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
   seodang::add_data(program);
   seodang::add_pretrain(program);
   seodang::add_instruct(program);
+  seodang::add_raise(program);
 
   try {
     program.parse(argc, argv);

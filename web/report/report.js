@@ -17,10 +17,9 @@ const kWords = {
     stop: {eos: "스스로 멈춤", length: "길이 한도에서 잘림", stop: "멈춤말에서 그침"},
     saw: (n) => `모델이 본 토큰 ${n}개`, silent: "(아무 말도 하지 않음)",
     manners: "예절과 지식",
-    mannersNote: "대답률은 제대로 된 대답 하나를 하고 스스로 멈춘 비율, 정답률은 옳은 사실을 담은 비율, 지식 탐침은 평문 그대로의 빈칸에서 옳은 답이 틀린 답 셋을 이기는 확률이다. 괄호는 차이의 95% 구간.",
+    mannersNote: "대답률은 제대로 된 대답 하나를 하고 스스로 멈춘 비율, 정답률은 옳은 사실을 담은 비율, 지식 탐침은 평문 그대로의 빈칸에서 옳은 답이 틀린 답 셋을 이기는 확률이다. 막대 아래는 차이(점)와 그 95% 구간.",
     suite: "시험지", items: (n) => `${n}문항`,
     metrics: {answer_rate: "대답률", correct: "정답률", probe: "지식 탐침", perplexity: "혼란도"},
-    unit: "점",
     explain: "다음 토큰의 후보들",
     explainNote: "걸음마다 모델이 저울질한 후보와 확률. 붉은 것이 고른 토큰이다.",
     growth: "말을 배워 가는 모습",
@@ -32,7 +31,7 @@ const kWords = {
     dropped: "버린 글과 그 까닭",
     reasons: {"empty": "빈 글", "too short": "너무 짧음", "duplicate": "똑같은 글", "near duplicate": "거의 같은 글"},
     replaced: (n) => `UTF-8이 아닌 바이트를 바꾼 문서: ${n}`,
-    examples: "예절을 가르친 문답",
+    examples: "예절을 가르친 문답", genres: "글의 갈래",
     card: "모델 명세", parameters: "매개변수",
     summary: {steps: "걸음 수", tokens: "배운 토큰", seconds: "걸린 시간", tokens_per_second: "초당 토큰", peak_share: "이 기계 곱셈 최고 속도 대비", peak_memory: "최대 메모리", train_loss: "학습 손실", validation_loss: "검증 손실"},
     sources: "글의 출처와 사용 허락",
@@ -54,10 +53,9 @@ const kWords = {
     stop: {eos: "stopped by itself", length: "cut at the length limit", stop: "ended at a stop text"},
     saw: (n) => `the ${n} tokens it saw`, silent: "(said nothing)",
     manners: "Manners and knowledge",
-    mannersNote: "Answer rate: share of questions given one well-formed answer that stops by itself. Correct: share that holds the right fact. Knowledge probe: probability of the right answer against three wrong ones, in the same plain text for both models. In brackets the 95% interval of the difference.",
+    mannersNote: "Answer rate: share of questions given one well-formed answer that stops by itself. Correct: share that holds the right fact. Knowledge probe: probability of the right answer against three wrong ones, in the same plain text for both models. Below the bars, the difference in points with its 95% interval.",
     suite: "Suite", items: (n) => `${n} items`,
     metrics: {answer_rate: "Answer rate", correct: "Correct", probe: "Knowledge probe", perplexity: "Perplexity"},
-    unit: "points",
     explain: "The candidates for the next token",
     explainNote: "What the model weighed at each step, with probabilities. The chosen token is in red.",
     growth: "Learning to speak",
@@ -69,7 +67,7 @@ const kWords = {
     dropped: "What was dropped, and why",
     reasons: {},
     replaced: (n) => `Documents in which bytes that are not UTF-8 were replaced: ${n}`,
-    examples: "Examples of good manners",
+    examples: "Examples of good manners", genres: "Genres",
     card: "Model card", parameters: "parameters",
     summary: {steps: "steps", tokens: "tokens learned from", seconds: "time", tokens_per_second: "tokens per second", peak_share: "share of this machine's matrix-product peak", peak_memory: "peak memory", train_loss: "training loss", validation_loss: "validation loss"},
     sources: "Sources and licences",
@@ -206,7 +204,7 @@ function series(lines) {
 function chart(title, lines) {
   const drawn = series(lines), all = drawn.flatMap(([, list]) => list);
   if (!all.length) return null;
-  const width = 520, height = 300, left = 44, right = 12, top = 10, bottom = 34;
+  const width = 440, height = 280, left = 38, right = 16, top = 10, bottom = 40;
   const lastStep = Math.max(1, ...all.map(([x]) => x));
   const losses = all.map(([, y]) => y);
   const low = Math.min(...losses) * .9, high = Math.max(...losses) * 1.02 + 1e-9;
@@ -218,8 +216,8 @@ function chart(title, lines) {
     canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(loss), y2: y(loss)}),
       svg("text", {x: left - 6, y: y(loss) + 4, "text-anchor": "end"}, String(loss)));
   for (const step of ticks(0, lastStep, 5))
-    canvas.append(svg("text", {x: x(step), y: height - 14, "text-anchor": step ? "middle" : "start"}, short(step)));
-  canvas.append(svg("text", {x: width - right, y: height - 1, "text-anchor": "end"}, words.step));
+    canvas.append(svg("text", {x: x(step), y: height - 22, "text-anchor": step ? "middle" : "start"}, short(step)));
+  canvas.append(svg("text", {x: width - right, y: height - 4, "text-anchor": "end"}, words.step));
   for (const [name, list] of drawn) {
     canvas.append(svg("path", {class: name, d: "M" + list.map(([step, loss]) => `${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("L")}));
     if (name !== "train" || list.length === 1)
@@ -294,7 +292,7 @@ function metricCell(suite, metric) {
   return el("td", {class: "pair", "data-label": label},
     ...scores.map((score, i) => bar(score, i ? "after" : "before")),
     change ? el("div", {class: "delta"},
-      `${signed(100 * (change[1] - change[0]))} ${words.unit} [${signed(100 * change[2])}, ${signed(100 * change[3])}]`) : null);
+      `${signed(100 * (change[1] - change[0]))} [${signed(100 * change[2])}, ${signed(100 * change[3])}]`) : null);
 }
 function manners() {
   const list = suites();
@@ -365,6 +363,8 @@ function corpus() {
         const reason = words.reasons[entry.reason] ?? entry.reason;
         return [entry.example ? el("span", {title: entry.example}, reason) : reason, number(entry.documents), bytes(entry.bytes)];
       }))] : []),
+    ...(Object.keys(listed.genres ?? {}).length ? [el("h3", {}, words.genres),
+      table([words.genres, words.documents], Object.entries(listed.genres).map(([name, count]) => [name, number(count)]))] : []),
     ...(listed.files?.length ? [el("h3", {}, words.file),
       table([words.file, words.bytes], listed.files.map((file) => [file.name, bytes(file.bytes)]))] : []),
     ...(listed.examples?.length ? [el("h3", {}, words.examples),
