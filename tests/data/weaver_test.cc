@@ -118,7 +118,7 @@ TEST_F(BuiltIn, NoExampleNamesAHeldOutCountry) {
     std::string text = examples;
     for (const std::string& word : words)
       for (size_t at; (at = text.find(word)) != text.npos;)
-        text.replace(at, word.size(), "#");
+        text.replace(at, word.size(), 1, '#');
     const size_t at = text.find(name);
     EXPECT_EQ(at, text.npos) << name << " in " << text.substr(at, 200);
   }
@@ -190,7 +190,7 @@ TEST_F(BuiltIn, RewordedQuestionsAreNeverAskedInTuning) {
     const auto blanked = [&](std::string text) {
       for (const std::string& name : all)
         if (const size_t at = text.find(name); at != text.npos)
-          text.replace(at, name.size(), "_");
+          text.replace(at, name.size(), 1, '_');
       // 은/는 and its like differ with the name, not with the wording.
       for (const char* pair : {"_은 ", "_이 ", "_을 "}) {
         const std::string open = pair == std::string("_은 ")   ? "_는 "
