@@ -1,0 +1,161 @@
+// A training run may be stopped in any way at any moment: going on ends in the
+// same bytes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "base/rng.h"
+#include "cli/program.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+class Training : public ScratchTest {
+ protected:
+  void SetUp() override {
+    std::string text;
+    for (int i = 0; i < 400; ++i)
+      text += fmt::format("{} and {} make {}.\n<|endoftext|>\n", i, i + 1,
+                          2 * i + 1);
+    write("sums.txt", text);
+    must("tokenizer train sums.txt -o tok --vocab-size 300");
+    must("data sums.txt --tokenizer tok -o data --near-duplicates 0");
+  }
+
+  void must(const std::string& line) {
+    const Outcome outcome = run(dir_, words(line));
+    ASSERT_EQ(outcome.exit_code, 0) << line << "\n" << outcome.err;
+  }
+
+  // Every step writes a checkpoint: a stop often falls into the writing.
+  static std::vector<std::string> pretrain(const std::string& output) {
+    return words("pretrain --data data --tokenizer tok -o " + output +
+                 " --size nano --steps 40 --batch-tokens 64 "
+                 "--checkpoint-every 1 --validate-every 9 --threads 1");
+  }
+
+  int64_t steps_told(const std::string& output) const {
+    const std::string metrics = output + "/metrics.jsonl";
+    return fs::exists(dir_ / metrics) ? std::ranges::count(read(metrics), '\n')
+                                      : 0;
+  }
+
+  // Waits until metrics.jsonl holds this many lines.
+  bool reaches(Program& program, const std::string& output,
+               int64_t lines) const {
+    while (program.running()) {
+      if (steps_told(output) >= lines) return true;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return false;
+  }
+
+  std::vector<std::string> leftovers(const std::string& output) const {
+    std::vector<std::string> out;
+    for (const std::string& name : names())
+      if (name.starts_with(output) && (name.find("checkpoint-") != name.npos ||
+                                       name.find(".tmp-") != name.npos))
+        out.push_back(name);
+    return out;
+  }
+};
+
+TEST_F(Training, KilledAtAnyMomentEndsInTheSameBytes) {
+  const auto begin = steady_clock::now();
+  const Outcome whole = run(dir_, pretrain("whole"));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  const auto time = steady_clock::now() - begin;
+
+  Rng rng(7);
+  int kills = 0;
+  for (int i = 0; i < 6; ++i) {
+    const int64_t lines =
+        steps_told("killed") + static_cast<int64_t>(rng.below(6));
+    Program program(dir_, pretrain("killed"));
+    if (!reaches(program, "killed", lines)) break;
+    std::this_thread::sleep_for(rng.uniform() * time / 20);
+    program.send(SIGKILL);
+    kills += program.wait().signal == SIGKILL;
+  }
+  EXPECT_GE(kills, 2);
+  const Outcome last = run(dir_, pretrain("killed"));
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  EXPECT_EQ(read("killed/model.safetensors"), read("whole/model.safetensors"));
+  EXPECT_TRUE(leftovers("killed").empty()) << leftovers("killed").front();
+}
+
+TEST_F(Training, AnInterruptSavesAndSaysHowToGoOn) {
+  const Outcome whole = run(dir_, pretrain("whole"));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const int64_t lines = steps_told("stopped") + 3;
+    Program program(dir_, pretrain("stopped"));
+    ASSERT_TRUE(reaches(program, "stopped", lines));
+    program.send(signal);
+    const Outcome stopped = program.wait();
+    EXPECT_EQ(stopped.exit_code, 1) << stopped.err;
+    EXPECT_NE(stopped.err.find("run the same command again"), std::string::npos)
+        << stopped.err;
+  }
+  const Outcome last = run(dir_, pretrain("stopped"));
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  EXPECT_EQ(read("stopped/model.safetensors"), read("whole/model.safetensors"));
+}
+
+TEST_F(Training, AFullDiskIsAnErrorAndNoRuin) {
+  const Outcome whole = run(dir_, pretrain("whole"));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  const Outcome full = run(dir_, pretrain("full"), 100'000);
+  EXPECT_EQ(full.exit_code, 1) << full.err;
+  EXPECT_NE(full.err.find("seodang: "), std::string::npos) << full.err;
+  EXPECT_FALSE(fs::exists(dir_ / "full/model.safetensors"));
+  EXPECT_TRUE(leftovers("full").empty()) << leftovers("full").front();
+  const Outcome last = run(dir_, pretrain("full"));
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  EXPECT_EQ(read("full/model.safetensors"), read("whole/model.safetensors"));
+}
+
+TEST_F(Training, WrongExamplesNameFileAndLine) {
+  must("pretrain --data data --tokenizer tok -o base --size nano --steps 1");
+  const auto tune = [&](const std::string& more) {
+    return run(dir_, words("instruct base bad.jsonl -o tuned " + more));
+  };
+  const std::string good = "{\"prompt\": \"a\", \"completion\": \"b\"}\n";
+  for (const char* line :
+       {"{\"prompt\": \"a\"}", "{\"messages\": []}", "{\"messages\": 1}",
+        "{\"instruction\": \"a\", \"output\": 2}", "[]", "{", "\xff",
+        "{\"conversations\": [{\"from\": \"dog\", \"value\": \"wau\"}]}"}) {
+    write("bad.jsonl", good + line + "\n");
+    expect_complaint(tune("--replay 0"), 1, "bad.jsonl:2");
+  }
+  write("bad.jsonl", "");
+  expect_complaint(tune("--replay 0"), 1, "bad.jsonl");
+  write("bad.jsonl", good);
+  expect_complaint(tune("--replay 0 --context 100000"), 2, "context");
+  expect_complaint(tune("--replay 0.5"), 2, "--replay-data");
+  EXPECT_FALSE(fs::exists(dir_ / "tuned"));
+}
+
+TEST_F(Training, WrongTrainingInputIsOneLine) {
+  const auto before = names();
+  expect_complaint(
+      run(dir_, words("pretrain --data none --tokenizer tok -o x")), 1, "none");
+  expect_complaint(
+      run(dir_, words("pretrain --data data --tokenizer tok -o x --size nano "
+                      "--context 100000")),
+      2, "context");
+  expect_complaint(
+      run(dir_, words("pretrain --data data --tokenizer tok -o x --size big")),
+      2, "big");
+  EXPECT_EQ(names(), before);
+}
+
+}  // namespace
+}  // namespace seodang
