@@ -12,9 +12,14 @@ namespace seodang {
 void add_weave(CLI::App& program);
 void add_tokenizer(CLI::App& program);
 void add_data(CLI::App& program);
-// clang-format on
 void add_pretrain(CLI::App& program);
 void add_instruct(CLI::App& program);
 void add_raise(CLI::App& program);
+void add_generate(CLI::App& program);
+void add_chat(CLI::App& program);
+void add_compare(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_inspect(CLI::App& program);
+// clang-format on
 
 }  // namespace seodang

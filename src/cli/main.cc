@@ -49,6 +49,11 @@ int run(int argc, char** argv) {
   seodang::add_pretrain(program);
   seodang::add_instruct(program);
   seodang::add_raise(program);
+  seodang::add_generate(program);
+  seodang::add_chat(program);
+  seodang::add_compare(program);
+  seodang::add_eval(program);
+  seodang::add_inspect(program);
 
   try {
     program.parse(argc, argv);

@@ -1,0 +1,140 @@
+#include <fmt/core.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/generation_options.h"
+#include "cli/terminal.h"
+#include "generate/generation.h"
+#include "generate/language_model.h"
+
+namespace seodang {
+namespace {
+
+constexpr int kNarrowest = 24;  // columns of a column
+
+struct Arguments {
+  std::vector<std::string> models_and_prompt;
+  GenerateOptions options;
+  bool raw = false, json = false;
+};
+
+struct Answer {
+  std::string path, kind, text, stop;
+};
+
+Answer ask(const std::string& path, const std::string& prompt,
+           const Arguments& arguments) {
+  const LanguageModel model = LanguageModel::load(path);
+  const Message message{"user", prompt};
+  const bool bare = arguments.raw || model.kind() == ModelKind::base;
+  const std::vector<int32_t> tokens =
+      bare ? model.encode_text(prompt) : model.encode_chat({&message, 1});
+  GenerateOptions options = arguments.options;
+  options.end_tokens = model.end_tokens();
+  Session session(model.config(), model.weights(),
+                  std::ssize(tokens) + options.max_new_tokens);
+  const Generation generation =
+      generate(session, model.tokenizer(), tokens, options);
+  return {path, std::string(name_of(model.kind())), generation.text,
+          std::string(name_of(generation.stop))};
+}
+
+std::string heading(const Answer& answer) {
+  return fmt::format("{} ({})", answer.path, answer.kind);
+}
+
+// "⏹": it stopped by itself; "…": it was cut off.
+std::string with_end(const Answer& answer) {
+  return answer.text + (answer.stop == "length" ? " …" : " ⏹");
+}
+
+void print_stacked(const std::vector<Answer>& answers) {
+  for (const Answer& answer : answers)
+    fmt::print("\n{}\n{}\n", heading(answer), with_end(answer));
+}
+
+void print_columns(const std::vector<Answer>& answers, int width) {
+  std::vector<std::vector<std::string>> columns;
+  size_t rows = 0;
+  for (const Answer& answer : answers) {
+    std::vector<std::string> column = wrapped(heading(answer), width);
+    std::string rule;
+    for (int i = 0; i < width; ++i) rule += "─";
+    column.push_back(rule);
+    for (std::string& line : wrapped(with_end(answer), width))
+      column.push_back(std::move(line));
+    rows = std::max(rows, column.size());
+    columns.push_back(std::move(column));
+  }
+  fmt::print("\n");
+  for (size_t row = 0; row < rows; ++row) {
+    std::string line;
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (c > 0) line += " │ ";
+      line += padded(row < columns[c].size() ? columns[c][row] : "", width);
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
+void run(const Arguments& arguments) {
+  if (arguments.models_and_prompt.size() < 2)
+    throw UsageError("compare needs at least one MODEL and a PROMPT");
+  const std::string& prompt = arguments.models_and_prompt.back();
+  check_utf8(prompt, "PROMPT");
+  std::vector<Answer> answers;
+  for (size_t i = 0; i + 1 < arguments.models_and_prompt.size(); ++i)
+    answers.push_back(ask(arguments.models_and_prompt[i], prompt, arguments));
+  if (arguments.json) {
+    using Json = nlohmann::ordered_json;
+    Json models = Json::array();
+    for (const Answer& answer : answers)
+      models.push_back({{"path", answer.path},
+                        {"kind", answer.kind},
+                        {"text", answer.text},
+                        {"stop", answer.stop}});
+    fmt::print("{}\n", Json({{"prompt", prompt}, {"models", models}}).dump());
+    return;
+  }
+  fmt::print("{}\n", prompt);
+  const int count = static_cast<int>(answers.size());
+  const int width = (terminal_width() - 3 * (count - 1)) / count;
+  if (width < kNarrowest)
+    print_stacked(answers);
+  else
+    print_columns(answers, width);
+}
+
+}  // namespace
+
+void add_compare(CLI::App& program) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand(
+      "compare", "Give one prompt to several models, side by side");
+  command
+      ->add_option("MODEL... PROMPT", arguments->models_and_prompt,
+                   "Model directories, then the prompt. An instruct model "
+                   "gets it through its chat template, a base model as it is")
+      ->required();
+  command->add_flag("--raw", arguments->raw, "Give every model the bare text");
+  add_generation_options(command, arguments->options);
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->footer(
+      "⏹ behind an output: the model stopped by itself; …: it was cut "
+      "off.\n"
+      "Examples:\n"
+      "  seodang compare runs/demo/base runs/demo/instruct "
+      "\"대한민국의 수도는?\"\n"
+      "  seodang compare runs/demo/base runs/demo/instruct \"The capital of "
+      "Peru is\" --raw --max-tokens 12");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace seodang

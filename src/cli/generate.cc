@@ -1,0 +1,182 @@
+#include <fmt/core.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "cli/commands.h"
+#include "cli/generation_options.h"
+#include "cli/terminal.h"
+#include "generate/generation.h"
+#include "generate/language_model.h"
+
+namespace seodang {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string model, prompt;
+  GenerateOptions options;
+  bool chat = false, explain = false, json = false;
+};
+
+// What a token looks like in a table: white space and broken characters shown.
+std::string visible(std::string_view bytes) {
+  std::string out;
+  while (!bytes.empty()) {
+    const size_t size = utf8_character_size(bytes);
+    const auto first = static_cast<unsigned char>(bytes[0]);
+    if (size == 0)
+      out += fmt::format("<{:02X}>", first);
+    else if (first == ' ')
+      out += "␣";
+    else if (first == '\n')
+      out += "⏎";
+    else if (first < 0x20)
+      out += fmt::format("<{:02X}>", first);
+    else
+      out += bytes.substr(0, size);
+    bytes.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return out;
+}
+
+// One step: the rivals, their probabilities, and which was chosen.
+void print_step(size_t step, const Choice& choice, const Tokenizer& tokenizer) {
+  constexpr int kTokenWidth = 16, kBarWidth = 30;
+  std::vector<Candidate> rows = choice.top;
+  const auto is_chosen = [&](const Candidate& c) { return c.id == choice.id; };
+  if (std::none_of(rows.begin(), rows.end(), is_chosen))
+    rows.push_back({choice.id, choice.logprob});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const double p = std::exp(rows[i].logprob);
+    fmt::print("{} {} {} {} {:5.1f}%\n",
+               i == 0 ? fmt::format("{:>4}", step) : "    ",
+               is_chosen(rows[i]) ? "▶" : " ",
+               padded(visible(tokenizer.token_bytes(rows[i].id)), kTokenWidth),
+               bar(p, kBarWidth), 100 * p);
+  }
+  fmt::print("\n");
+}
+
+double rate(double count, double seconds) {
+  return seconds > 0 ? count / seconds : 0;
+}
+
+Json token_json(int32_t id, float logprob, const Tokenizer& tokenizer) {
+  return {{"id", id},
+          {"text", replace_invalid_utf8(tokenizer.token_bytes(id))},
+          {"logprob", logprob}};
+}
+
+Json to_json(const std::string& prompt, const Generation& generation,
+             const Tokenizer& tokenizer) {
+  Json tokens = Json::array();
+  for (const Choice& choice : generation.tokens) {
+    Json token = token_json(choice.id, choice.logprob, tokenizer);
+    token["top"] = Json::array();
+    for (const Candidate& rival : choice.top)
+      token["top"].push_back(token_json(rival.id, rival.logprob, tokenizer));
+    tokens.push_back(std::move(token));
+  }
+  const auto completion = static_cast<double>(generation.tokens.size());
+  return {{"prompt", prompt},
+          {"text", generation.text},
+          {"stop", name_of(generation.stop)},
+          {"tokens", std::move(tokens)},
+          {"usage",
+           {{"prompt_tokens", generation.prompt_tokens},
+            {"completion_tokens", generation.tokens.size()},
+            {"prompt_per_second",
+             rate(static_cast<double>(generation.prompt_tokens),
+                  generation.prompt_seconds)},
+            // The first token's logits are the prompt's.
+            {"per_second", rate(completion - 1, generation.seconds)}}}};
+}
+
+void run(const Arguments& arguments) {
+  check_utf8(arguments.prompt, "PROMPT");
+  const LanguageModel model = LanguageModel::load(arguments.model);
+  const Tokenizer& tokenizer = model.tokenizer();
+  const Message message{"user", arguments.prompt};
+  const std::vector<int32_t> prompt = arguments.chat
+                                          ? model.encode_chat({&message, 1})
+                                          : model.encode_text(arguments.prompt);
+  GenerateOptions options = arguments.options;
+  options.end_tokens = model.end_tokens();
+  if (!arguments.explain && !arguments.json) options.top = 0;
+  Session session(model.config(), model.weights(),
+                  static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
+
+  size_t step = 0;
+  const Generation generation =
+      generate(session, tokenizer, prompt, options,
+               [&](const Choice& choice, std::string_view text) {
+                 if (arguments.json) return true;
+                 if (arguments.explain)
+                   print_step(++step, choice, tokenizer);
+                 else
+                   fmt::print("{}", text);
+                 std::fflush(stdout);
+                 return true;
+               });
+  if (arguments.json) {
+    fmt::print("{}\n", to_json(arguments.prompt, generation, tokenizer).dump());
+    return;
+  }
+  if (arguments.explain)
+    fmt::print("{}{}\n", arguments.prompt, generation.text);
+  else
+    fmt::print("\n");
+  std::fflush(stdout);
+  const Json usage = to_json(arguments.prompt, generation, tokenizer)["usage"];
+  fmt::print(stderr,
+             "{} prompt tokens ({:.0f}/s), {} new tokens ({:.0f}/s), ended by "
+             "{}\n",
+             usage["prompt_tokens"].get<int64_t>(),
+             usage["prompt_per_second"].get<double>(),
+             usage["completion_tokens"].get<int64_t>(),
+             usage["per_second"].get<double>(), name_of(generation.stop));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& program) {
+  const auto arguments = std::make_shared<Arguments>();
+  arguments->options.top = 5;
+  CLI::App* command =
+      program.add_subcommand("generate", "Continue a text, token by token");
+  command->add_option("MODEL", arguments->model, "Model directory")->required();
+  command->add_option("PROMPT", arguments->prompt, "Text to continue")
+      ->required();
+  command->add_flag("--chat", arguments->chat,
+                    "Ask PROMPT through the model's chat template; else the "
+                    "bare text is continued, by an instruct model too");
+  command->add_flag("--explain", arguments->explain,
+                    "Show at each step the rivals and their probabilities");
+  command
+      ->add_option("--top", arguments->options.top,
+                   "Rivals to show for each token, with --explain or --json")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  add_generation_options(command, arguments->options);
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->footer(
+      "Examples:\n"
+      "  seodang generate runs/demo/base \"나는 아침에 밥을\"\n"
+      "  seodang generate runs/demo/base \"The capital of\" --explain "
+      "--max-tokens 8\n"
+      "  seodang generate runs/demo/instruct \"대한민국의 수도는?\" --chat\n"
+      "  seodang generate runs/demo/base \"Once\" --temperature 0.8 --top-p "
+      "0.95 --seed 7");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace seodang

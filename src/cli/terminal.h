@@ -1,0 +1,25 @@
+// Text laid out on a terminal, where a Hangul syllable is two columns wide.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seodang {
+
+// Columns that valid UTF-8 takes (Unicode Standard Annex 11).
+int display_width(std::string_view text);
+// With spaces behind it (or before it) up to `width` columns.
+std::string padded(std::string_view text, int width);
+std::string padded_left(std::string_view text, int width);
+// Lines of at most `width` columns, broken at spaces where there are any.
+std::vector<std::string> wrapped(std::string_view text, int width);
+// A bar of `width` columns at most, filled to `share` in eighths of a column.
+std::string bar(double share, int width);
+
+// Columns of the terminal that standard output is, 0 when it is none.
+int terminal_width();
+bool stdin_is_terminal();
+bool stderr_is_terminal();
+
+}  // namespace seodang
