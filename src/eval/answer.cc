@@ -65,7 +65,7 @@ bool has_choices(std::u32string_view text) {
   return false;
 }
 
-// A word of exam papers or of dialogues with a colon behind it.
+// A word of exam papers or of dialogues, perhaps a number, and a colon.
 bool has_header(std::u32string_view text) {
   static const std::set<std::u32string, std::less<>> headers = {
       U"정답",   U"답",     U"해답",     U"문제",     U"질문",    U"보기",
@@ -73,12 +73,17 @@ bool has_header(std::u32string_view text) {
       U"a",      U"answer", U"key",      U"choices",  U"options", U"user",
       U"system", U"human",  U"question", U"assistant"};
   std::u32string word;
+  bool in_word = false;
   for (const char32_t c : text) {
     if ((c == ':' || c == 0xFF1A) && headers.contains(word)) return true;
-    if (u_isalpha(static_cast<UChar32>(c)))
-      word.push_back(static_cast<char32_t>(u_tolower(static_cast<UChar32>(c))));
-    else if (!u_isdigit(static_cast<UChar32>(c)))
+    const auto code = static_cast<UChar32>(c);
+    if (u_isalpha(code)) {
+      if (!in_word) word.clear();
+      word.push_back(static_cast<char32_t>(u_tolower(code)));
+    } else if (c != ' ' && !u_isdigit(code)) {
       word.clear();
+    }
+    in_word = u_isalpha(code) != 0;
   }
   return false;
 }

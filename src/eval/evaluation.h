@@ -24,7 +24,7 @@ struct EvalOptions {
   int resamples = 2000;
   uint64_t seed = 1;  // of the bootstrap; answers are greedy
   // Hears what is being worked on ("base: heldout.ko 128/312").
-  std::function<void(const std::string&)> progress;
+  std::function<void(const std::string&)> progress = {};
 };
 
 // What one model made of one question.

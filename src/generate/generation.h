@@ -15,11 +15,12 @@
 namespace seodang {
 
 struct GenerateOptions {
-  SamplerOptions sampler;
+  SamplerOptions sampler = {};
   int64_t max_new_tokens = 128;
-  std::vector<int32_t> end_tokens;  // LanguageModel::end_tokens()
-  std::vector<std::string> stop;    // texts that end the output, left out of it
-  int32_t top = 0;                  // rivals to keep for each token, best first
+  std::vector<int32_t> end_tokens = {};  // LanguageModel::end_tokens()
+  std::vector<std::string> stop =
+      {};           // texts that end the output, left out of it
+  int32_t top = 0;  // rivals to keep for each token, best first
 };
 
 enum class StopReason {
