@@ -1,7 +1,9 @@
 # On a fresh Debian 12, `make demo` or `make test` is the first and only command.
-.PHONY: all demo test format clean
+.PHONY: all build demo test configure format lint check-format check-tidy clean
 
-all: build/build.ninja
+sources = $(shell find src tests bench -name '*.cc' -o -name '*.h')
+
+all: configure
 	cmake --build build --target seodang-program
 
 # A first look: raises the built-in model, then asks it and its base the same.
@@ -11,17 +13,29 @@ demo: all
 	@echo
 	@echo "The report of the upbringing: runs/demo/report.html"
 
-test: build/build.ninja
+build: configure
 	cmake --build build
+
+test: build
 	ctest --preset release
 
 format:
-	clang-format -i $$(git ls-files '*.cc' '*.h')
+	clang-format -i $(sources)
+
+lint: configure
+	scripts/install-packages checks
+	$(MAKE) check-format check-tidy
+
+check-format:
+	clang-format --dry-run -Werror $(sources)
+
+check-tidy:
+	run-clang-tidy -quiet -p build '$(CURDIR)/src/.*'
 
 clean:
 	rm -rf build build-asan
 
-# Ninja itself configures again when something changes.
-build/build.ninja:
+# Each time, for a package that a newer version needs; the second time is quick.
+configure:
 	scripts/install-packages
 	cmake --preset release
