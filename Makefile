@@ -20,14 +20,14 @@ test: build
 	ctest --preset release
 
 format:
-	clang-format -i $(sources)
+	@clang-format -i $(sources)
 
 lint: configure
 	scripts/install-packages checks
 	$(MAKE) check-format check-tidy
 
 check-format:
-	clang-format --dry-run -Werror $(sources)
+	@clang-format --dry-run -Werror $(sources)
 
 check-tidy:
 	run-clang-tidy -quiet -p build '$(CURDIR)/src/.*'

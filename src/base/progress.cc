@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -54,7 +55,7 @@ void Progress::note(std::string_view text) {
 }
 
 std::string show_duration(double seconds) {
-  const int64_t s = std::max<int64_t>(0, static_cast<int64_t>(seconds + 0.5));
+  const int64_t s = std::max<int64_t>(0, std::llround(seconds));
   if (s >= 3600)
     return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
   return fmt::format("{}:{:02}", s / 60, s % 60);

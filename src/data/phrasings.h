@@ -41,7 +41,7 @@ struct PhrasingNode {
   std::string particle{};  // of a value; empty for none
   char list = 0;           // of a value: '*', '+' or 0
   bool capital = false;    // of a value: '^'
-  bool other = false;    // of a value: "b."
+  bool other = false;      // of a value: "b."
   std::vector<PhrasingNode> parts{};
 };
 
