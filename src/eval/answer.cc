@@ -124,7 +124,8 @@ size_t count_sentences(std::u32string_view text) {
   return count;
 }
 
-// The same words three times in a row, or the same letters four times.
+// The same words three times in a row (four words or more: twice), or the same
+// letters four times.
 bool loops(const PlainText& text) {
   std::vector<std::u32string> words;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -139,8 +140,8 @@ bool loops(const PlainText& text) {
     }
     return false;
   };
-  for (size_t period = 1; period <= words.size() / 3; ++period)
-    if (repeats(words, period, 3)) return true;
+  for (size_t period = 1; period <= words.size() / 2; ++period)
+    if (repeats(words, period, period < 4 ? 3 : 2)) return true;
   // Short runs are words ("1000000", "하하하하").
   for (size_t period = 1; period <= text.size() / 4; ++period)
     if (repeats(text.letters, period, period < 3 ? 8 : 4)) return true;

@@ -84,6 +84,7 @@ TEST(WellFormed, HandMadeTable) {
       {"The capital of France is Paris...", false},
       {"Paris. Paris is large. Paris is old.", false},
       {"Paris is is is the capital.", false},
+      {"Paris is in France. Paris is in France.", false},
       {"Capital: Paris | Currency: euro", false},
       {"Assistant: Paris.", false},
       {"France is large.\nIts capital is Paris.", false},
