@@ -1,0 +1,171 @@
+#include "kernels/attention.h"
+
+#include "base/threads.h"
+#include "kernels/check.h"
+
+namespace seodang {
+namespace {
+
+struct Case {
+  Dtype dtype;
+  int32_t heads, kv_heads, dim;
+  std::vector<int64_t> lengths;
+};
+
+// q (N, heads·dim), k and v (N, kv_heads·dim), documents one behind another.
+Values reference(const Case& c, const Values& q, const Values& k,
+                 const Values& v, Values* lse = nullptr) {
+  const int64_t qw = int64_t{c.heads} * c.dim, kw = int64_t{c.kv_heads} * c.dim;
+  const int64_t group = c.heads / c.kv_heads;
+  Values out(q.size());
+  if (lse != nullptr) lse->assign(q.size() / c.dim, 0);
+  int64_t begin = 0;
+  for (const int64_t length : c.lengths) {
+    for (int64_t h = 0; h < c.heads; ++h)
+      for (int64_t i = begin; i < begin + length; ++i) {
+        Values p;
+        double total = 0;
+        for (int64_t j = begin; j <= i; ++j) {
+          double s = 0;
+          for (int64_t d = 0; d < c.dim; ++d)
+            s += q[i * qw + h * c.dim + d] * k[j * kw + h / group * c.dim + d];
+          p.push_back(std::exp(s / std::sqrt(double(c.dim))));
+          total += p.back();
+        }
+        if (lse != nullptr) (*lse)[i * c.heads + h] = std::log(total);
+        for (int64_t j = begin; j <= i; ++j)
+          for (int64_t d = 0; d < c.dim; ++d)
+            out[i * qw + h * c.dim + d] +=
+                p[j - begin] / total * v[j * kw + h / group * c.dim + d];
+      }
+    begin += length;
+  }
+  return out;
+}
+
+// q, k and v as the columns of one block, as the decoder has them.
+struct Inputs {
+  explicit Inputs(const Case& c) : shape{c.heads, c.kv_heads, c.dim, 0} {
+    shape.scale = 1.0f / std::sqrt(static_cast<float>(c.dim));
+    for (const int64_t length : c.lengths) n += length;
+    const int64_t qw = int64_t{c.heads} * c.dim,
+                  kw = int64_t{c.kv_heads} * c.dim;
+    qkv = random_tensor(c.dtype, n, qw + 2 * kw, 1);
+    dqkv = OwnedTensor(c.dtype, n, qw + 2 * kw);
+    q = qkv.view().cols_from(0, qw);
+    k = qkv.view().cols_from(qw, kw);
+    v = qkv.view().cols_from(qw + kw, kw);
+    dq = dqkv.view().cols_from(0, qw);
+    dk = dqkv.view().cols_from(qw, kw);
+    dv = dqkv.view().cols_from(qw + kw, kw);
+    int64_t begin = 0;
+    for (const int64_t length : c.lengths) {
+      spans.push_back({begin, length, k.rows_from(begin, 1).data,
+                       v.rows_from(begin, 1).data, length, k.stride});
+      begin += length;
+    }
+    out = OwnedTensor(c.dtype, n, qw);
+    g = random_tensor(c.dtype, n, qw, 2);
+    lse.resize(static_cast<size_t>(n * c.heads));
+  }
+  void forward() { attention_forward(out, lse.data(), q, spans, shape); }
+  void backward() {
+    attention_backward(dq, dk, dv, g, out, lse.data(), q, k, v, spans, shape);
+  }
+
+  AttentionShape shape;
+  int64_t n = 0;
+  OwnedTensor qkv, dqkv, out, g;
+  Tensor q, k, v, dq, dk, dv;
+  std::vector<AttentionSpan> spans;
+  std::vector<float> lse;
+};
+
+class Attention : public testing::TestWithParam<Case> {};
+
+TEST_P(Attention, ForwardMatchesFloat64) {
+  Inputs in(GetParam());
+  in.forward();
+  Values lse;
+  const Values expected = reference(GetParam(), values_of(in.q),
+                                    values_of(in.k), values_of(in.v), &lse);
+  expect_near(in.out, expected, tolerance_of(GetParam().dtype), "out");
+  for (size_t i = 0; i < lse.size(); ++i)
+    ASSERT_NEAR(in.lse[i], lse[i], 1e-4) << i;
+}
+
+TEST_P(Attention, BackwardMatchesDifferences) {
+  const Case& c = GetParam();
+  Inputs in(c);
+  if (in.n > 40) GTEST_SKIP() << "float64 differences would take long";
+  in.forward();
+  in.backward();
+  const Values q = values_of(in.q), k = values_of(in.k), v = values_of(in.v),
+               g = values_of(in.g);
+  // The forward's output is rounded to bf16 before the backward reads it.
+  const double tolerance = c.dtype == Dtype::f32 ? 1e-4 : 3e-2;
+  expect_near(
+      in.dq,
+      differences(
+          q, [&](const Values& x) { return dot(reference(c, x, k, v), g); }),
+      tolerance, "dq");
+  expect_near(
+      in.dk,
+      differences(
+          k, [&](const Values& x) { return dot(reference(c, q, x, v), g); }),
+      tolerance, "dk");
+  expect_near(
+      in.dv,
+      differences(
+          v, [&](const Values& x) { return dot(reference(c, q, k, x), g); }),
+      tolerance, "dv");
+}
+
+TEST_P(Attention, DoesNotDependOnThreads) {
+  std::string results[2];
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    Inputs in(GetParam());
+    in.forward();
+    in.backward();
+    results[threads - 1] = bytes_of(in.out) + bytes_of(in.dqkv);
+  }
+  set_num_threads(0);
+  EXPECT_EQ(results[0], results[1]);
+}
+
+// A cache: the last queries of each document, one or several at a time, against
+// keys that came before.
+TEST_P(Attention, LaterQueriesSeeEarlierKeys) {
+  Inputs whole(GetParam());
+  whole.forward();
+  for (const int64_t last : {1, 3, 9}) {
+    Inputs in(GetParam());
+    for (AttentionSpan& span : in.spans) {
+      const int64_t skip = std::max<int64_t>(0, span.query_length - last);
+      span.query_begin += skip;
+      span.query_length -= skip;
+    }
+    in.forward();
+    for (const AttentionSpan& span : in.spans)
+      for (int64_t i = 0; i < span.query_length; ++i)
+        for (int64_t col = 0; col < in.out.view().cols; ++col)
+          ASSERT_NEAR(value_at(in.out, span.query_begin + i, col),
+                      value_at(whole.out, span.query_begin + i, col),
+                      2 * tolerance_of(GetParam().dtype));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Attention,
+    testing::Values(Case{Dtype::f32, 2, 2, 8, {5}},
+                    Case{Dtype::f32, 4, 2, 16, {1, 7, 3}},
+                    Case{Dtype::f32, 3, 1, 24, {20, 2}},
+                    Case{Dtype::bf16, 4, 2, 32, {9, 18}},
+                    Case{Dtype::bf16, 2, 1, 64, {33}},
+                    Case{Dtype::f32, 2, 1, 80, {65, 16}},
+                    Case{Dtype::f32, 2, 2, 128, {257}},
+                    Case{Dtype::bf16, 4, 4, 64, {100, 1, 30}}));
+
+}  // namespace
+}  // namespace seodang

@@ -1,0 +1,344 @@
+// Each kernel's forward against float64, its backward against central
+// differences of that float64 forward: d/dx Σ forward(x)·g = backward(g).
+#include <complex>
+
+#include "base/threads.h"
+#include "kernels/adamw.h"
+#include "kernels/check.h"
+#include "kernels/convert.h"
+#include "kernels/cross_entropy.h"
+#include "kernels/embedding.h"
+#include "kernels/matmul.h"
+#include "kernels/rmsnorm.h"
+#include "kernels/rope.h"
+#include "kernels/swiglu.h"
+
+namespace seodang {
+namespace {
+
+class RowKernels : public testing::TestWithParam<Dtype> {
+ protected:
+  Dtype dtype = GetParam();
+  double tolerance = tolerance_of(dtype);
+};
+
+Values norm_reference(const Values& x, const Values& w, double eps) {
+  const size_t width = w.size();
+  Values y(x.size());
+  for (size_t r = 0; r * width < x.size(); ++r) {
+    double square = 0;
+    for (size_t c = 0; c < width; ++c)
+      square += x[r * width + c] * x[r * width + c];
+    const double scale =
+        1 / std::sqrt(square / static_cast<double>(width) + eps);
+    for (size_t c = 0; c < width; ++c)
+      y[r * width + c] = x[r * width + c] * scale * w[c];
+  }
+  return y;
+}
+
+TEST_P(RowKernels, Rmsnorm) {
+  constexpr double kEps = 1e-2;
+  for (const int64_t width : {1, 7, 16, 45}) {
+    const int64_t rows = 21;
+    const OwnedTensor x = random_tensor(Dtype::f32, rows, width, 1);
+    const OwnedTensor w = random_tensor(dtype, 1, width, 2);
+    const OwnedTensor g = random_tensor(dtype, rows, width, 3);
+    const OwnedTensor y(dtype, rows, width);
+    std::vector<float> rstd(rows);
+    rmsnorm_forward(y, rstd.data(), x, w, kEps);
+    const Values xv = values_of(x), wv = values_of(w), gv = values_of(g);
+    expect_near(y, norm_reference(xv, wv, kEps), tolerance, "rmsnorm");
+
+    const OwnedTensor dx = random_tensor(Dtype::f32, rows, width, 4);
+    const OwnedTensor dw = random_tensor(Dtype::f32, 1, width, 5);
+    Values ex = values_of(dx), ew = values_of(dw);
+    rmsnorm_backward(dx, dw, g, x, w, rstd.data());
+    const Values fx = differences(xv, [&](const Values& v) {
+      return dot(norm_reference(v, wv, kEps), gv);
+    });
+    const Values fw = differences(wv, [&](const Values& v) {
+      return dot(norm_reference(xv, v, kEps), gv);
+    });
+    for (size_t i = 0; i < ex.size(); ++i) ex[i] += fx[i];  // it adds
+    for (size_t i = 0; i < ew.size(); ++i) ew[i] += fw[i];
+    expect_near(dx, ex, 1e-4, "dx");
+    expect_near(dw, ew, 1e-4, "dweight");
+  }
+}
+
+Values swiglu_reference(const Values& gate_up, size_t width) {
+  Values y(gate_up.size() / 2);
+  for (size_t i = 0; i < y.size(); ++i) {
+    const size_t row = i / width, c = i % width;
+    const double g = gate_up[row * 2 * width + c];
+    y[i] = g / (1 + std::exp(-g)) * gate_up[row * 2 * width + width + c];
+  }
+  return y;
+}
+
+TEST_P(RowKernels, Swiglu) {
+  for (const int64_t width : {3, 16, 37}) {
+    const OwnedTensor x = random_tensor(dtype, 9, 2 * width, 1);
+    const OwnedTensor g = random_tensor(dtype, 9, width, 2);
+    const OwnedTensor y(dtype, 9, width), dx(dtype, 9, 2 * width);
+    swiglu_forward(y, x);
+    const Values xv = values_of(x), gv = values_of(g);
+    expect_near(y, swiglu_reference(xv, width), tolerance, "swiglu");
+    swiglu_backward(dx, g, x);
+    const Values expected = differences(xv, [&](const Values& v) {
+      return dot(swiglu_reference(v, width), gv);
+    });
+    expect_near(dx, expected, 2 * tolerance, "dgate_up");
+    swiglu_backward(x, g, x);  // in place
+    EXPECT_EQ(bytes_of(x), bytes_of(dx));
+  }
+}
+
+TEST(Swiglu, LargeGatesStayFinite) {
+  const OwnedTensor x(Dtype::f32, 1, 4), y(Dtype::f32, 1, 2);
+  float* v = x.view().row<float>(0);
+  v[0] = -300;
+  v[1] = 300;
+  v[2] = v[3] = 1;
+  swiglu_forward(y, x);
+  EXPECT_NEAR(y.view().row<float>(0)[0], 0, 1e-6);
+  EXPECT_FLOAT_EQ(y.view().row<float>(0)[1], 300);
+}
+
+TEST_P(RowKernels, RopeTurnsComplexNumbers) {
+  const int64_t half = 12, heads = 3;
+  std::vector<double> frequency;
+  for (int64_t i = 0; i < half; ++i)
+    frequency.push_back(std::pow(10000.0, -static_cast<double>(i) / half));
+  const RopeTable table(frequency, 100);
+  const OwnedTensor x = random_tensor(dtype, 5, heads * 2 * half, 1);
+  const Values before = values_of(x);
+  const std::vector<int32_t> positions = {0, 1, 2, 50, 99};
+  rope_forward(x, positions.data(), table);
+  Values expected = before;
+  for (size_t r = 0; r < 5; ++r)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = 0; i < half; ++i) {
+        const size_t a = r * heads * 2 * half + h * 2 * half + i, b = a + half;
+        const auto turned = std::complex(before[a], before[b]) *
+                            std::polar(1.0, positions[r] * frequency[i]);
+        expected[a] = turned.real();
+        expected[b] = turned.imag();
+      }
+  expect_near(x, expected, tolerance, "rope");
+  // A rotation is linear and orthogonal: its transpose, the backward, undoes
+  // it.
+  rope_backward(x, positions.data(), table);
+  expect_near(x, before, 2 * tolerance, "rope and back");
+}
+
+double cross_entropy_reference(const Values& z, int64_t vocab,
+                               const std::vector<int32_t>& targets) {
+  double sum = 0;
+  for (size_t r = 0; r < targets.size(); ++r) {
+    if (targets[r] < 0) continue;
+    double total = 0;
+    for (int64_t v = 0; v < vocab; ++v) total += std::exp(z[r * vocab + v]);
+    sum += std::log(total) - z[r * vocab + targets[r]];
+  }
+  return sum;
+}
+
+TEST_P(RowKernels, CrossEntropy) {
+  for (const int64_t vocab : {5, 16, 51}) {
+    const OwnedTensor z = random_tensor(Dtype::f32, 4, vocab, 1);
+    const std::vector<int32_t> targets = {0, -100, 4, 2};
+    const OwnedTensor dz(dtype, 4, vocab);
+    float losses[4], again[4];
+    cross_entropy_forward(losses, z, targets.data());
+    cross_entropy_forward_backward(again, dz, z, targets.data(), 0.5f);
+    const Values zv = values_of(z);
+    double sum = 0;
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(losses[i], again[i]);
+      sum += losses[i];
+    }
+    EXPECT_EQ(losses[1], 0);
+    EXPECT_NEAR(sum, cross_entropy_reference(zv, vocab, targets), 1e-5);
+    expect_near(dz,
+                differences(zv,
+                            [&](const Values& v) {
+                              return 0.5 *
+                                     cross_entropy_reference(v, vocab, targets);
+                            }),
+                tolerance, "dlogits");
+  }
+}
+
+TEST(CrossEntropy, HugeLogitsAreFineAndNanIsSeen) {
+  const OwnedTensor z(Dtype::f32, 1, 33), dz(Dtype::f32, 1, 33);
+  float* v = z.view().row<float>(0);
+  v[3] = 3e4f;
+  const int32_t target = 3;
+  float loss = -1;
+  cross_entropy_forward_backward(&loss, dz, z, &target, 1);
+  EXPECT_EQ(loss, 0);
+  v[7] = std::nanf("");
+  cross_entropy_forward_backward(&loss, dz, z, &target, 1);
+  EXPECT_TRUE(std::isnan(loss));
+  v[7] = std::numeric_limits<float>::infinity();
+  cross_entropy_forward(&loss, z, &target);
+  EXPECT_TRUE(std::isnan(loss));
+}
+
+TEST_P(RowKernels, Embedding) {
+  const OwnedTensor table = random_tensor(dtype, 6, 19, 1);
+  const std::vector<int32_t> tokens = {5, 0, 5, 2};
+  const OwnedTensor out(Dtype::f32, 4, 19);
+  embedding_forward(out, tokens.data(), table);
+  for (int64_t r = 0; r < 4; ++r)
+    for (int64_t c = 0; c < 19; ++c)
+      EXPECT_EQ(value_at(out, r, c), value_at(table, tokens[r], c));
+  // The lookup is linear in the table: its gradient counts.
+  const OwnedTensor g = random_tensor(Dtype::f32, 4, 19, 2);
+  const OwnedTensor dtable = random_tensor(Dtype::f32, 6, 19, 3);
+  Values expected = values_of(dtable);
+  for (int64_t r = 0; r < 4; ++r)
+    for (int64_t c = 0; c < 19; ++c)
+      expected[tokens[r] * 19 + c] += value_at(g, r, c);
+  embedding_backward(dtable, tokens.data(), g);
+  expect_near(dtable, expected, 1e-6, "dtable");
+}
+
+TEST_P(RowKernels, LinearAndItsTwoBackwardProducts) {
+  const int64_t n = 5, in = 24, out = 17;
+  const OwnedTensor x = random_tensor(dtype, n, in, 1);
+  const OwnedTensor w = random_tensor(dtype, out, in, 2);
+  const OwnedTensor g = random_tensor(dtype, n, out, 3);
+  const Values xv = values_of(x), wv = values_of(w), gv = values_of(g);
+  const auto reference = [&](const Values& a, const Values& b) {
+    Values y(n * out);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t o = 0; o < out; ++o)
+        for (int64_t k = 0; k < in; ++k)
+          y[i * out + o] += a[i * in + k] * b[o * in + k];
+    return y;
+  };
+  const OwnedTensor y = random_tensor(Dtype::f32, n, out, 4);
+  Values expected = reference(xv, wv), sum = values_of(y);
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += expected[i];
+  linear_forward(y, x, w, true);
+  expect_near(y, sum, 1e-4, "y +=");
+  linear_forward(y, x, w);
+  expect_near(y, expected, 1e-4, "y");
+
+  const OwnedTensor dx(Dtype::f32, n, in);
+  linear_backward_input(dx, g, w);
+  expect_near(
+      dx,
+      differences(xv,
+                  [&](const Values& v) { return dot(reference(v, wv), gv); }),
+      1e-4, "dx");
+  const OwnedTensor dw = random_tensor(Dtype::f32, out, in, 5);
+  Values added = values_of(dw);
+  const Values slope = differences(
+      wv, [&](const Values& v) { return dot(reference(xv, v), gv); });
+  for (size_t i = 0; i < added.size(); ++i) added[i] += slope[i];
+  linear_backward_weight(dw, g, x);
+  expect_near(dw, added, 1e-4, "dw +=");
+}
+
+TEST(Convert, RoundsToNearestEven) {
+  const int64_t n = 1 << 16;
+  const OwnedTensor f32(Dtype::f32, 1, n), b(Dtype::bf16, 1, n);
+  Rng rng(1);
+  float* x = f32.view().row<float>(0);
+  for (int64_t i = 0; i < n; ++i)
+    x[i] = std::bit_cast<float>(static_cast<uint32_t>(rng.next()));
+  x[0] = 1.00390625f;  // half way between two bf16 numbers: to the even one
+  x[1] = std::nanf("");
+  x[2] = std::numeric_limits<float>::infinity();
+  convert(b, f32);
+  for (int64_t i = 0; i < n; ++i)
+    ASSERT_EQ(b.view().row<bf16>(0)[i].bits, bf16(x[i]).bits) << i;
+  EXPECT_EQ(static_cast<float>(b.view().row<bf16>(0)[0]), 1.0f);
+}
+
+TEST(Convert, ReadsHalves) {
+  const OwnedTensor half(Dtype::f16, 1, 6), out(Dtype::f32, 1, 6);
+  uint16_t* bits = half.view().row<uint16_t>(0);
+  const uint16_t given[] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x3555};
+  std::copy(given, given + 6, bits);
+  convert(out, half);
+  const float* v = out.view().row<float>(0);
+  EXPECT_EQ(v[0], 1);
+  EXPECT_EQ(v[1], -2);
+  EXPECT_EQ(v[2], std::ldexp(1.0f, -24));
+  EXPECT_EQ(v[3], 65504);
+  EXPECT_TRUE(std::isinf(v[4]));
+  EXPECT_NEAR(v[5], 1.0 / 3, 1e-4);
+}
+
+TEST(Adamw, FiveStepsAsThePaperWritesThem) {
+  for (const int64_t n : {1, 31, 40000}) {
+    OwnedTensor w = random_tensor(Dtype::f32, 1, n, 1);
+    const OwnedTensor copy(Dtype::bf16, 1, n), m(Dtype::f32, 1, n),
+        v(Dtype::f32, 1, n);
+    Values we = values_of(w), me(n), ve(n);
+    AdamW o;
+    o.learning_rate = 0.02f;
+    o.weight_decay = 0.3f;
+    o.grad_scale = 0.5f;
+    for (int step = 1; step <= 5; ++step) {
+      const OwnedTensor g = random_tensor(Dtype::f32, 1, n, 10 + step);
+      const Values gv = values_of(g);
+      adamw_step(w.view().row<float>(0), copy.view().row<bf16>(0),
+                 m.view().row<float>(0), v.view().row<float>(0),
+                 g.view().row<float>(0), n, step, o);
+      for (int64_t i = 0; i < n; ++i) {
+        const double gi = 0.5 * gv[i];
+        me[i] = 0.9 * me[i] + 0.1 * gi;
+        ve[i] = 0.95 * ve[i] + 0.05 * gi * gi;
+        const double mh = me[i] / (1 - std::pow(0.9, step));
+        const double vh = ve[i] / (1 - std::pow(0.95, step));
+        we[i] -= 0.02 * (mh / (std::sqrt(vh) + 1e-8) + 0.3 * we[i]);
+      }
+      for (const double left : values_of(g)) ASSERT_EQ(left, 0);
+    }
+    expect_near(w, we, 2e-5, "weight");
+    expect_near(copy, we, 1.0 / 128, "bf16 copy");
+  }
+}
+
+TEST(SumOfSquares, MatchesFloat64) {
+  const OwnedTensor x = random_tensor(Dtype::f32, 1, 100003, 1);
+  const Values v = values_of(x);
+  EXPECT_NEAR(sum_of_squares(x.view().row<float>(0), 100003) / dot(v, v), 1,
+              1e-6);
+}
+
+TEST_P(RowKernels, DoNotDependOnThreads) {
+  const OwnedTensor x = random_tensor(Dtype::f32, 67, 40, 1);
+  const OwnedTensor w = random_tensor(dtype, 1, 40, 2);
+  const OwnedTensor g = random_tensor(dtype, 67, 40, 3);
+  std::string results[2];
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    const OwnedTensor y(dtype, 67, 40), dx(Dtype::f32, 67, 40),
+        dw(Dtype::f32, 1, 40);
+    std::vector<float> rstd(67);
+    rmsnorm_forward(y, rstd.data(), x, w, 1e-5f);
+    rmsnorm_backward(dx, dw, g, x, w, rstd.data());
+    const double square = sum_of_squares(dx.view().row<float>(0), 67 * 40);
+    results[threads - 1] =
+        bytes_of(y) + bytes_of(dx) + bytes_of(dw) +
+        std::string(reinterpret_cast<const char*>(&square), 8);
+  }
+  set_num_threads(0);
+  EXPECT_EQ(results[0], results[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, RowKernels,
+                         testing::Values(Dtype::f32, Dtype::bf16),
+                         [](const auto& info) {
+                           return std::string(name_of(info.param));
+                         });
+
+}  // namespace
+}  // namespace seodang
