@@ -20,7 +20,9 @@ namespace HWY_NAMESPACE {
 template <class D>
 HWY_INLINE hn::Vec<D> sigmoid(D d, hn::Vec<D> z) {
   const auto one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(z))));
+  // Beyond this exp() is out of range and σ(z) is 0 in f32 anyway.
+  const auto x = hn::Min(hn::Neg(z), hn::Set(d, 87.0f));
+  return hn::Div(one, hn::Add(one, hn::Exp(d, x)));
 }
 
 void SwigluForward(Tensor out, Tensor gate_up) {
