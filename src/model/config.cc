@@ -191,7 +191,7 @@ double ModelConfig::train_flops_per_token(double context) const {
 const std::vector<ModelSize>& model_sizes() {
   static const std::vector<ModelSize> sizes = {
       {"nano", 64, 192, 2, 4, 2, 256},
-      {"demo", 256, 704, 6, 8, 4, 512},
+      {"demo", 256, 704, 4, 8, 4, 512},
       {"mini", 384, 1024, 8, 6, 2, 1024},
       {"small", 512, 1408, 8, 8, 8, 1024},
       {"medium", 768, 2048, 12, 12, 4, 1024},
@@ -210,7 +210,7 @@ const ModelSize& model_size(std::string_view name) {
 }
 
 double default_learning_rate(const ModelConfig& config) {
-  return 0.048 / std::sqrt(static_cast<double>(config.hidden_size));
+  return 0.024 / std::sqrt(static_cast<double>(config.hidden_size));
 }
 
 ModelConfig config_of_size(const ModelSize& size, int32_t vocab_size) {

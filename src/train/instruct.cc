@@ -15,7 +15,7 @@ namespace seodang {
 namespace {
 
 // Tuning moves gently: this share of the learning rate that pretraining uses.
-constexpr double kTuningRate = 0.2;
+constexpr double kTuningRate = 0.3;
 
 std::vector<Conversation> read_all(
     const std::vector<std::filesystem::path>& files) {
