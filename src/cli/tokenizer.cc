@@ -147,6 +147,12 @@ void add_train(CLI::App& group, const std::shared_ptr<Options>& options) {
                   "All tokens: 256 bytes, merges, special tokens")
       ->capture_default_str();
   command
+      .add_option(
+          "--split", options->train.split,
+          "Words: llama3, llama3-korean (particles apart), or a regular "
+          "expression")
+      ->capture_default_str();
+  command
       .add_option("--min-frequency", options->train.min_frequency,
                   "Pairs seen less often are not merged")
       ->check(CLI::PositiveNumber)

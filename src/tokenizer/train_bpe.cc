@@ -14,9 +14,20 @@
 
 namespace seodang {
 
-const char kLlama3SplitPattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
-    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+std::string split_pattern(const std::string& name) {
+  // Llama 3's tokenizer.json, pre_tokenizer.
+  const std::string llama3 =
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
+      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  if (name == "llama3") return llama3;
+  // As few syllables as leave a particle, or nothing, before the word's end.
+  if (name == "llama3-korean")
+    return "[^\\r\\n\\p{L}\\p{N}]?[가-힣]+?(?=(?:은|는|이|가|을|를|의|에|에서|"
+           "와|과|로|"
+           "으로|도|이다|다|입니다|이고|이며|인)?(?!\\p{L}))|" +
+           llama3;
+  return name;
+}
 
 const std::vector<std::string>& llama3_special_tokens() {
   static const std::vector<std::string> tokens = {
@@ -184,7 +195,7 @@ Tokenizer train_bpe(const std::function<bool(std::string& text)>& next_document,
                     const BpeTrainOptions& options) {
   check(options);
   TokenizerSpec spec;
-  spec.split_patterns = {options.pattern};
+  spec.split_patterns = {split_pattern(options.split)};
   spec.ignore_merges = true;  // as Llama 3 does
   const WordCounts counts =
       count_words(next_document, PreTokenizer(spec.split_patterns));

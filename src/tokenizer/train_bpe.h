@@ -12,13 +12,17 @@
 
 namespace seodang {
 
-// Llama 3's split pattern and special tokens.
-extern const char kLlama3SplitPattern[];
+// The regular expression that cuts text into words before pairs are merged:
+// "llama3", or "llama3-korean", which also cuts a Korean particle from the word
+// it follows (프랑스|의, 프랑스|는), so that a name is one token whatever
+// follows and not a new one for each particle; anything else is the expression
+// itself.
+std::string split_pattern(const std::string& name);
 const std::vector<std::string>& llama3_special_tokens();
 
 struct BpeTrainOptions {
-  int32_t vocab_size = 8192;  // all of it: 256 bytes, merges, special tokens
-  std::string pattern = kLlama3SplitPattern;
+  int32_t vocab_size = 8192;     // all of it: 256 bytes, merges, special tokens
+  std::string split = "llama3";  // see split_pattern
   std::vector<std::string> special_tokens = llama3_special_tokens();
   int64_t min_frequency = 2;  // pairs seen less often are not merged
 };

@@ -44,6 +44,9 @@ struct Recipe {
 template <class Visit>
 void visit_options(BpeTrainOptions& o, Visit&& visit) {
   visit("vocab-size", o.vocab_size, "Tokens, special ones included");
+  visit("split", o.split,
+        "Words: llama3, llama3-korean (particles apart), or a regular "
+        "expression");
   visit("min-frequency", o.min_frequency, "Rarer pairs are not merged");
 }
 template <class Visit>

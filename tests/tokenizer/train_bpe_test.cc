@@ -71,7 +71,7 @@ TEST(TrainBpe, MergesAsTheObviousWayDoes) {
       text += at < 7 ? std::string(1, "aabcde "[at]) : "한";
     }
     const Tokenizer tokenizer = train_on(text, {.vocab_size = 256 + 60,
-                                                .pattern = " [^ ]*|[^ ]+",
+                                                .split = " [^ ]*|[^ ]+",
                                                 .special_tokens = {}});
     const Strings merges = merges_of(tokenizer);
     ASSERT_GE(merges.size(), 40u);
@@ -123,7 +123,7 @@ TEST(TrainBpe, RefusesWhatCannotBe) {
       message_of([] { train_on("", {.vocab_size = 300}); }).find("no text"),
       std::string::npos);
   EXPECT_NE(message_of([] {
-              train_on("a", {.vocab_size = 300, .pattern = "(a"});
+              train_on("a", {.vocab_size = 300, .split = "(a"});
             }).find("split pattern"),
             std::string::npos);
 }
