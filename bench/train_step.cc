@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   }
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
-  const double flops = config.train_flops_per_token(kLength);
+  const double flops = config.train_flops(1, 1, kLength);
   fmt::print(
       "{{\"dtype\":\"{}\",\"tokens_per_second\":{:.0f},\"gflops\":{:.1f},"
       "\"peak_gflops\":{:.1f},\"parameters\":{}}}\n",

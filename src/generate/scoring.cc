@@ -54,8 +54,8 @@ std::vector<double> log_probabilities(const ModelConfig& config,
     for (size_t i = first; i < behind; ++i) {
       if (items[i].tokens.empty()) continue;
       const Span& s = batch.spans[span++];
-      for (int32_t t = 0; t < s.length; ++t)
-        out[i] -= losses[static_cast<size_t>(s.begin + t)];
+      const float* own = losses.data() + s.begin;
+      for (int32_t t = 0; t < s.length; ++t) out[i] -= own[t];
     }
     batch = {};
   };

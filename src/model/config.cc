@@ -182,10 +182,13 @@ int64_t ModelConfig::num_parameters() const {
          hidden * (2 * int64_t{num_hidden_layers} + 1);
 }
 
-double ModelConfig::train_flops_per_token(double context) const {
+double ModelConfig::train_flops(double tokens, double loss_tokens,
+                                double context) const {
+  const double head = double{1} * hidden_size * vocab_size;
+  const double body = static_cast<double>(num_product_parameters()) - head;
   const double width = double{1} * num_attention_heads * head_dim;
-  return 6.0 * static_cast<double>(num_product_parameters()) +
-         6.0 * num_hidden_layers * width * context;
+  return 6 * body * tokens + 6 * head * loss_tokens +
+         6.0 * num_hidden_layers * width * context * tokens;
 }
 
 const std::vector<ModelSize>& model_sizes() {

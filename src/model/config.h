@@ -40,10 +40,11 @@ struct ModelConfig {
   // Weights that take part in a product for every token: all but the norms and
   // the embedding lookup.
   int64_t num_product_parameters() const;
-  // Floating-point operations of one training step per token at context
-  // length T: 6 · product weights + 6 · layers · hidden · T  (causal
-  // attention).
-  double train_flops_per_token(double context) const;
+  // Floating-point operations of training on `tokens` tokens in spans of mean
+  // length `context`, `loss_tokens` of them with a target: 6 · product weights,
+  // of lm_head only where there is a target, + 6 · layers · width · context
+  // (causal attention). What --recompute does twice counts once.
+  double train_flops(double tokens, double loss_tokens, double context) const;
 };
 
 // The one dial: widths, depth and context of a Llama-shaped model from a name

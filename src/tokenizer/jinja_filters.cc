@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "tokenizer/jinja_builtins.h"
@@ -17,7 +18,7 @@ int64_t integer_or(const Value* value, int64_t otherwise) {
 }
 
 std::string text_or(const Value* value, std::string otherwise) {
-  return value ? to_text(*value) : otherwise;
+  return value ? to_text(*value) : std::move(otherwise);
 }
 
 Value length(const Value& input, const Arguments&) {

@@ -80,7 +80,9 @@ class MergeLearner {
       if (count < top.count && count > 0) queue_.push({count, top.pair});
       if (count != top.count) continue;
       if (count < min_frequency) break;
-      merge(top.pair, std::move(found->second.words));
+      // Merging adds pairs, which may move the entry that was found.
+      const std::vector<uint32_t> words = std::move(found->second.words);
+      merge(top.pair, words);
     }
   }
 
@@ -130,7 +132,7 @@ class MergeLearner {
 
   // Two routes can lead to the same bytes, hence to the same id; so a pair may
   // come back after it was merged, and is then merged without a new rule.
-  void merge(Pair pair, std::vector<uint32_t> words) {
+  void merge(Pair pair, const std::vector<uint32_t>& words) {
     const int32_t id =
         token_id(spec_.tokens[pair.first] + spec_.tokens[pair.second]);
     if (merged_.insert(pair).second) spec_.merges.push_back(pair);

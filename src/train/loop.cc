@@ -125,8 +125,8 @@ void Loop::step(int64_t step) {
     loss.tokens += part.tokens;
     const double n = static_cast<double>(batch.tokens.size());
     step_tokens_ += n;
-    flops_ +=
-        n * optimizer_.config().train_flops_per_token(mean_context(batch));
+    flops_ += optimizer_.config().train_flops(
+        n, static_cast<double>(batch.loss_tokens), mean_context(batch));
     state_.tokens += static_cast<int64_t>(batch.tokens.size());
   }
   loss_ = loss.mean();
