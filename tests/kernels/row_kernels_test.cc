@@ -336,8 +336,8 @@ TEST_P(RowKernels, DoNotDependOnThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, RowKernels,
                          testing::Values(Dtype::f32, Dtype::bf16),
-                         [](const auto& info) {
-                           return std::string(name_of(info.param));
+                         [](const auto& dtype) {
+                           return std::string(name_of(dtype.param));
                          });
 
 }  // namespace

@@ -173,10 +173,10 @@ TEST_P(DecoderTest, GradientsAddUp) {
 INSTANTIATE_TEST_SUITE_P(Shapes, DecoderTest,
                          testing::Values(Shape{true, 2}, Shape{false, 4},
                                          Shape{false, 1}),
-                         [](const auto& info) {
-                           return std::string(info.param.tied ? "Tied"
-                                                              : "Untied") +
-                                  std::to_string(info.param.kv_heads);
+                         [](const auto& shape) {
+                           return std::string(shape.param.tied ? "Tied"
+                                                               : "Untied") +
+                                  std::to_string(shape.param.kv_heads);
                          });
 
 TEST(Decoder, RefusesWhatDoesNotFit) {
