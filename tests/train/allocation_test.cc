@@ -18,6 +18,9 @@ std::atomic<int64_t> large_allocations{0};
 constexpr size_t kLarge = 1024;
 }  // namespace
 
+// AddressSanitizer has an operator new of its own and wants every block from
+// it.
+#ifndef __SANITIZE_ADDRESS__
 void* operator new(size_t size) {
   if (watching && size >= kLarge) ++large_allocations;
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
@@ -25,6 +28,7 @@ void* operator new(size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#endif
 
 namespace seodang {
 namespace {
