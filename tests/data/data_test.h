@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "data/shards.h"
+#include "error_of.h"
 
 namespace seodang {
 
@@ -45,19 +46,6 @@ inline TokenShards make_shards(const std::filesystem::path& dir,
   validation.finish();
   write_shard_index(dir, "none", train, validation);
   return TokenShards::open(dir, "train");
-}
-
-// The message of the Error that `action` throws; "" when it throws none.
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    return message;
-  }
-  return "";
 }
 
 }  // namespace seodang

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "generate/language_model.h"
 #include "tokenizer/train_bpe.h"
 
@@ -99,19 +100,6 @@ inline ProgramResult run_program(const std::string& arguments,
   };
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read("out"),
           read("err")};
-}
-
-// The message of the Error that `action` throws; "" when it throws none.
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    return message;
-  }
-  return "";
 }
 
 }  // namespace seodang
