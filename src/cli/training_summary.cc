@@ -11,17 +11,9 @@ namespace seodang {
 void print_summary(const TrainSummary& s, const std::filesystem::path& output,
                    bool json) {
   if (json) {
-    const nlohmann::ordered_json out = {
-        {"output", output.string()},
-        {"steps", s.steps},
-        {"tokens", s.tokens},
-        {"seconds", s.seconds},
-        {"train_loss", s.train_loss},
-        {"validation_loss", s.validation_loss},
-        {"tokens_per_second", s.tokens_per_second},
-        {"peak_share", s.peak_share},
-        {"peak_memory", s.peak_memory},
-        {"stopped_because", s.stopped_because}};
+    nlohmann::ordered_json out = {{"output", output.string()}};
+    visit_summary(
+        s, [&](const char* name, const auto& value) { out[name] = value; });
     fmt::print("{}\n", out.dump(2));
     return;
   }

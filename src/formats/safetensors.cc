@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "formats/json.h"
 
 namespace seodang {
 namespace {
@@ -29,7 +30,8 @@ std::string show(const std::vector<int64_t>& shape) {
 }
 
 // One tensor's line of the header, checked against the bytes there are.
-SafetensorsEntry read_entry(const std::string& where, const Json& json,
+SafetensorsEntry read_entry(const std::string& where,
+                            const nlohmann::json& json,
                             std::span<const std::byte> buffer) {
   const auto fail = [&](std::string_view why) {
     throw Error("{}: {}", where, why);
@@ -47,7 +49,7 @@ SafetensorsEntry read_entry(const std::string& where, const Json& json,
   uint64_t bytes = size_of(entry.dtype);
   if (!json["shape"].is_array() || json["shape"].size() > 8)
     fail("shape is not a list of at most 8 sizes");
-  for (const Json& size : json["shape"]) {
+  for (const nlohmann::json& size : json["shape"]) {
     if (!size.is_number_unsigned()) fail("shape has a size that is no count");
     const uint64_t n = size;
     if (n > INT64_MAX || (n != 0 && bytes > UINT64_MAX / n))
@@ -55,7 +57,7 @@ SafetensorsEntry read_entry(const std::string& where, const Json& json,
     bytes *= n;
     entry.shape.push_back(static_cast<int64_t>(n));
   }
-  const Json& offsets = json["data_offsets"];
+  const nlohmann::json& offsets = json["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2 ||
       !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned())
     fail("data_offsets is not [begin, end]");
@@ -90,7 +92,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
         where, header_size);
   const std::string_view text = file_.text().substr(8, header_size);
   const auto buffer = bytes.subspan(8 + header_size);
-  const Json header = Json::parse(text, nullptr, false);
+  const nlohmann::json header = parse_json(text, where);
   if (!header.is_object())
     throw Error("{}: the header is not a JSON object", where);
 

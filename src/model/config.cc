@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "formats/json.h"
 
 namespace seodang {
 namespace {
@@ -19,7 +19,7 @@ constexpr uint64_t kMaxConfigBytes = 1 << 20;
 // Reads keys of config.json one by one; every complaint names the key.
 class Reader {
  public:
-  Reader(std::string where, const Json& json)
+  Reader(std::string where, const nlohmann::json& json)
       : where_(std::move(where)), json_(json) {}
 
   int32_t count(const char* key, int64_t fallback = -1) const {
@@ -27,7 +27,7 @@ class Reader {
       if (fallback < 0) throw Error("{}: {} is missing", where_, key);
       return static_cast<int32_t>(fallback);
     }
-    const Json& value = json_[key];
+    const nlohmann::json& value = json_[key];
     if (!value.is_number_integer() || value.get<int64_t>() <= 0 ||
         value.get<int64_t>() > std::numeric_limits<int32_t>::max())
       throw Error("{}: {} is {}, not a count", where_, key, value.dump());
@@ -49,9 +49,10 @@ class Reader {
   std::vector<int32_t> tokens(const char* key) const {
     std::vector<int32_t> out;
     if (!present(key)) return out;
-    const Json list =
-        json_[key].is_array() ? json_[key] : Json::array({json_[key]});
-    for (const Json& id : list) {
+    const nlohmann::json list = json_[key].is_array()
+                                    ? json_[key]
+                                    : nlohmann::json::array({json_[key]});
+    for (const nlohmann::json& id : list) {
       if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
           id.get<int64_t>() > std::numeric_limits<int32_t>::max())
         throw Error("{}: {} holds {}, not a token id", where_, key, id.dump());
@@ -60,7 +61,7 @@ class Reader {
     return out;
   }
   // A key that would change the maths unless it has the value built here.
-  void only(const char* key, const Json& value) const {
+  void only(const char* key, const nlohmann::json& value) const {
     if (present(key) && json_[key] != value)
       throw Error("{}: {} = {} is not supported (only {})", where_, key,
                   json_[key].dump(), value.dump());
@@ -71,7 +72,7 @@ class Reader {
 
  private:
   std::string where_;
-  const Json& json_;
+  const nlohmann::json& json_;
 };
 
 }  // namespace
@@ -79,14 +80,14 @@ class Reader {
 ModelConfig ModelConfig::load(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
   const std::string where = path.string();
-  const Json json =
-      Json::parse(read_file(path, kMaxConfigBytes), nullptr, false);
+  const nlohmann::json json = read_json(path, kMaxConfigBytes);
   if (!json.is_object()) throw Error("{}: not a JSON object", where);
   const Reader read(where, json);
-  const Json expected = Json::array({"LlamaForCausalLM"});
+  const nlohmann::json expected = nlohmann::json::array({"LlamaForCausalLM"});
   if (!read.present("architectures") || json["architectures"] != expected)
     throw Error("{}: architectures {} is not supported (only {})", where,
-                json.value("architectures", Json()).dump(), expected.dump());
+                json.value("architectures", nlohmann::json()).dump(),
+                expected.dump());
   read.only("hidden_act", "silu");
   read.only("attention_bias", false);
   read.only("mlp_bias", false);

@@ -47,9 +47,8 @@ struct ModelConfig {
   double train_flops(double tokens, double loss_tokens, double context) const;
 };
 
-// The one dial: widths, depth and context of a Llama-shaped model from a name
-// ("demo", "nano", "micro", "mini", "small", "medium"). Throws UsageError that
-// lists the names for any other.
+// The one dial: widths, depth and context of a Llama-shaped model by name. For
+// an unknown name model_size throws UsageError that lists those there are.
 struct ModelSize {
   std::string_view name;
   int32_t hidden_size, intermediate_size, num_hidden_layers,

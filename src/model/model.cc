@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "formats/json.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
 
@@ -23,7 +24,7 @@ std::vector<int64_t> shape_in_file(const NamedTensor& weight) {
 
 // Which file of a sharded model holds which tensor.
 std::map<std::string, std::string> read_index(const fs::path& path) {
-  const Json json = Json::parse(read_file(path), nullptr, false);
+  const nlohmann::json json = read_json(path);
   if (!json.is_object() || !json.contains("weight_map") ||
       !json["weight_map"].is_object())
     throw Error("{}: no weight_map", path.string());

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "formats/json.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
 
@@ -43,8 +44,6 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
   return {tensor.rows, tensor.cols};
 }
 
-}  // namespace
-
 std::string to_json(const TrainerState& s) {
   Json json;
   json["global_step"] = s.step;
@@ -59,26 +58,7 @@ std::string to_json(const TrainerState& s) {
   return json.dump(2) + "\n";
 }
 
-TrainerState trainer_state_from_json(const std::string& text,
-                                     const std::string& where) {
-  try {
-    const Json json = Json::parse(text);
-    TrainerState s;
-    s.step = json.at("global_step");
-    s.tokens = json.at("tokens");
-    s.seconds = json.at("seconds");
-    s.train_loss = json.at("train_loss");
-    s.validation_loss = json.at("validation_loss");
-    s.best_validation_loss = json.at("best_validation_loss");
-    s.validations_without_gain = json.at("validations_without_gain");
-    s.metrics_bytes = json.at("metrics_bytes");
-    s.options = json.at("options").get<std::map<std::string, std::string>>();
-    return s;
-  } catch (const Json::exception& error) {
-    throw Error("{}: {}; remove this checkpoint to start over", where,
-                error.what());
-  }
-}
+}  // namespace
 
 void save_checkpoint(const fs::path& output, const TrainerState& state,
                      const Optimizer& optimizer, const Tokenizer& tokenizer) {
@@ -110,7 +90,23 @@ std::optional<fs::path> find_checkpoint(const fs::path& output) {
 
 TrainerState read_trainer_state(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "trainer_state.json";
-  return trainer_state_from_json(read_file(path), path.string());
+  try {
+    const nlohmann::json json = read_json(path);
+    TrainerState s;
+    s.step = json.at("global_step");
+    s.tokens = json.at("tokens");
+    s.seconds = json.at("seconds");
+    s.train_loss = json.at("train_loss");
+    s.validation_loss = json.at("validation_loss");
+    s.best_validation_loss = json.at("best_validation_loss");
+    s.validations_without_gain = json.at("validations_without_gain");
+    s.metrics_bytes = json.at("metrics_bytes");
+    s.options = json.at("options").get<std::map<std::string, std::string>>();
+    return s;
+  } catch (const Json::exception& error) {
+    throw Error("{}: {}; remove this checkpoint to start over", path.string(),
+                error.what());
+  }
 }
 
 TrainerState load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {

@@ -27,10 +27,6 @@ struct TrainerState {
   std::map<std::string, std::string> options;
 };
 
-std::string to_json(const TrainerState& state);
-TrainerState trainer_state_from_json(const std::string& text,
-                                     const std::string& where);
-
 // Writes output/checkpoint-STEP and removes older ones.
 void save_checkpoint(const std::filesystem::path& output,
                      const TrainerState& state, const Optimizer& optimizer,

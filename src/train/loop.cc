@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/progress.h"
+#include "formats/json.h"
 #include "kernels/matmul.h"
 #include "model/decoder.h"
 #include "train/checkpoint.h"
@@ -56,10 +57,10 @@ class Loop {
 
  private:
   void resume();
-  void announce(Progress& progress) const;
+  void announce();
   void step(int64_t step);
   void validate();
-  void sample(Progress& progress);
+  void sample();
   void save();
   TrainSummary finish(std::string_view why);
   double elapsed() const { return before_ + progress_->seconds(); }
@@ -88,22 +89,22 @@ void Loop::resume() {
   before_ = state_.seconds;
 }
 
-void Loop::announce(Progress& progress) const {
+void Loop::announce() {
   const ModelConfig& c = optimizer_.config();
-  progress.note(fmt::format(
+  progress_->note(fmt::format(
       "{}: {:.2f}M parameters ({} layers, hidden {}), {} steps of {} tokens, "
       "products in {}",
       run_.stage, static_cast<double>(c.num_parameters()) / 1e6,
       c.num_hidden_layers, c.hidden_size, options_.steps,
       int64_t{options_.batch_tokens} * options_.accumulate,
       name_of(optimizer_.weights().embed_tokens.dtype)));
-  progress.note(fmt::format(
+  progress_->note(fmt::format(
       "memory: {} weights, gradients and moments + {} activations; this "
       "machine's products peak at {:.0f} GFLOP/s",
       show_bytes(static_cast<double>(optimizer_.bytes())),
       show_bytes(static_cast<double>(decoder_.bytes())), peak_ / 1e9));
   if (state_.step > 0)
-    progress.note(fmt::format("going on from step {}", state_.step));
+    progress_->note(fmt::format("going on from step {}", state_.step));
 }
 
 void Loop::step(int64_t step) {
@@ -182,14 +183,14 @@ void Loop::validate() {
                               state_.validation_loss));
 }
 
-void Loop::sample(Progress& progress) {
+void Loop::sample() {
   for (const SamplePrompt& prompt : run_.samples) {
     const std::string text =
         continue_text(optimizer_.config(), optimizer_.weights(),
                       *run_.tokenizer, prompt.tokens);
     metrics_->write(
         {{"step", state_.step}, {"prompt", prompt.text}, {"sample", text}});
-    progress.note(
+    progress_->note(
         fmt::format("step {}: {} → {}", state_.step, prompt.text, text));
   }
 }
@@ -205,12 +206,12 @@ TrainSummary Loop::run() {
   resume();
   metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes);
   progress_.emplace(run_.stage, options_.steps, state_.step);
-  announce(*progress_);
+  announce();
   const InterruptGuard guard;
   const auto every = [&](int64_t n) {
     return n > 0 && state_.step % n == 0 && state_.step < options_.steps;
   };
-  if (state_.step == 0) sample(*progress_);
+  if (state_.step == 0) sample();
   while (state_.step < options_.steps) {
     step(state_.step + 1);
     const double rate = step_tokens_ / step_seconds_;
@@ -228,7 +229,7 @@ TrainSummary Loop::run() {
                      {"tokens_per_second", rate},
                      {"peak_share", share}});
     if (every(options_.validate_every)) validate();
-    if (every(options_.sample_every)) sample(*progress_);
+    if (every(options_.sample_every)) sample();
     if (InterruptGuard::requested()) {
       save();
       throw Error(
@@ -245,7 +246,7 @@ TrainSummary Loop::run() {
 
 TrainSummary Loop::finish(std::string_view why) {
   validate();
-  sample(*progress_);
+  sample();
   TrainSummary summary;
   summary.steps = state_.step;
   summary.tokens = state_.tokens;
@@ -258,17 +259,11 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.peak_memory = peak_memory();
   summary.stopped_because = why;
 
-  Json json = {{"stage", run_.stage},
-               {"steps", summary.steps},
-               {"tokens", summary.tokens},
-               {"seconds", summary.seconds},
-               {"train_loss", summary.train_loss},
-               {"validation_loss", summary.validation_loss},
-               {"tokens_per_second", summary.tokens_per_second},
-               {"peak_share", summary.peak_share},
-               {"peak_memory", summary.peak_memory},
-               {"stopped_because", summary.stopped_because},
-               {"options", run_.identity}};
+  Json json = {{"stage", run_.stage}};
+  visit_summary(summary, [&](const char* name, const auto& value) {
+    json[name] = value;
+  });
+  json["options"] = run_.identity;
   run_.tokenizer->save(run_.output);
   write_file(run_.output / "training.json", json.dump(2) + "\n");
   // The weights come last: where they are, everything is.
@@ -306,18 +301,12 @@ bool already_trained(const fs::path& output,
     throw UsageError("{} holds another model; name another --output",
                      output.string());
   try {
-    const Json json = Json::parse(read_file(path));
+    const nlohmann::json json = read_json(path);
     complain(json.at("options").get<std::map<std::string, std::string>>(),
              "a model trained");
-    summary.steps = json.at("steps");
-    summary.tokens = json.at("tokens");
-    summary.seconds = json.at("seconds");
-    summary.train_loss = json.at("train_loss");
-    summary.validation_loss = json.at("validation_loss");
-    summary.tokens_per_second = json.at("tokens_per_second");
-    summary.peak_share = json.at("peak_share");
-    summary.peak_memory = json.at("peak_memory");
-    summary.stopped_because = json.at("stopped_because");
+    visit_summary(summary, [&](const char* name, auto& value) {
+      json.at(name).get_to(value);
+    });
   } catch (const Json::exception& error) {
     throw Error("{}: {}", path.string(), error.what());
   }

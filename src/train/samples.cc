@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/decoder.h"
+#include "generate/session.h"
 
 namespace seodang {
 
@@ -12,23 +12,18 @@ std::string continue_text(const ModelConfig& config, const Weights& weights,
   constexpr int64_t kTokens = 32;
   const int64_t length = static_cast<int64_t>(prompt.size());
   const int64_t room =
-      std::min<int64_t>(length + kTokens, config.max_position_embeddings);
-  if (length == 0 || length >= room) return "";
+      std::min<int64_t>(kTokens, config.max_position_embeddings - length);
+  if (length == 0 || room <= 0) return "";
   const std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
-  Decoder decoder(config, weights, length);
-  KvCache cache(config, room, weights.embed_tokens.dtype);
-  const OwnedTensor logits(Dtype::f32, 1, config.vocab_size);
-  std::vector<int32_t> next = prompt, answer;
-  while (cache.length() + static_cast<int64_t>(next.size()) <= room) {
-    const SequenceSpan span{0, static_cast<int32_t>(next.size()), &cache};
-    const Tensor hidden = decoder.forward(next, {&span, 1});
-    decoder.logits(logits, hidden.rows_from(hidden.rows - 1, 1));
-    const float* row = logits.view().row<float>(0);
+  Session session(config, weights, length + room);
+  std::span<const float> logits = session.read(prompt);
+  std::vector<int32_t> answer;
+  for (int64_t i = 0; i < room; ++i) {
     const auto best = static_cast<int32_t>(
-        std::max_element(row, row + config.vocab_size) - row);
+        std::max_element(logits.begin(), logits.end()) - logits.begin());
     if (std::find(ends.begin(), ends.end(), best) != ends.end()) break;
     answer.push_back(best);
-    next = {best};
+    logits = session.append(best);
   }
   return tokenizer.decode(answer);
 }

@@ -19,7 +19,21 @@ struct TrainSummary {
   std::string stopped_because;  // "done" or "patience"
 };
 
-// Raised through a signal: everything is saved; what() says how to go on.
+// visit(name, value) for each figure, under its name in training.json and
+// --json.
+template <class Summary, class Visit>
+void visit_summary(Summary& s, Visit&& visit) {
+  visit("steps", s.steps);
+  visit("tokens", s.tokens);
+  visit("seconds", s.seconds);
+  visit("train_loss", s.train_loss);
+  visit("validation_loss", s.validation_loss);
+  visit("tokens_per_second", s.tokens_per_second);
+  visit("peak_share", s.peak_share);
+  visit("peak_memory", s.peak_memory);
+  visit("stopped_because", s.stopped_because);
+}
+
 // Learns to predict the next token of `options.data`. While it runs,
 // `options.output` holds metrics.jsonl and checkpoint-STEP/; in the end the
 // model itself. Where a checkpoint of the same run is found, it goes on from
