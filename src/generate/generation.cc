@@ -141,10 +141,10 @@ class BatchRunner {
               int64_t capacity, int32_t live)
       : max_tokens_(std::max<int64_t>(512, live)),
         decoder_(config, weights, max_tokens_),
-        rows_(weights.embed_tokens.dtype, live, config.hidden_size),
+        rows_(weights.act(), live, config.hidden_size),
         logits_(Dtype::f32, live, config.vocab_size) {
     for (int32_t i = 0; i < live; ++i) {
-      caches_.emplace_back(config, capacity, weights.embed_tokens.dtype);
+      caches_.emplace_back(config, capacity, weights.act());
       free_.push_back(static_cast<size_t>(live - 1 - i));
     }
   }

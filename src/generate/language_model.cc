@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "formats/json.h"
 #include "kernels/matmul.h"
+#include "model/model_source.h"
+#include "tokenizer/gguf_tokenizer.h"
 
 namespace seodang {
 namespace {
@@ -122,9 +124,14 @@ LanguageModel LanguageModel::load(const fs::path& path) {
 LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
   if (!fs::exists(path))
     throw Error("{}: no such model directory", path.string());
+  if (is_gguf(path)) {
+    Tokenizer tokenizer = read_gguf_tokenizer(GgufFile(path));
+    return {path, Model::load_gguf(path, dtype), std::move(tokenizer)};
+  }
   if (!fs::is_directory(path))
-    throw Error("{}: not a model directory (one with config.json)",
-                path.string());
+    throw Error(
+        "{}: neither a model directory (one with config.json) nor a .gguf file",
+        path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(path);
   return {path, Model::load(path, dtype), std::move(tokenizer)};

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "formats/json.h"
 
 namespace seodang {
@@ -79,8 +80,12 @@ class Reader {
 
 ModelConfig ModelConfig::load(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
-  const std::string where = path.string();
-  const nlohmann::json json = read_json(path, kMaxConfigBytes);
+  return parse(read_file(path, kMaxConfigBytes), path.string());
+}
+
+ModelConfig ModelConfig::parse(std::string_view text,
+                               const std::string& where) {
+  const nlohmann::json json = parse_json(text, where);
   if (!json.is_object()) throw Error("{}: not a JSON object", where);
   const Reader read(where, json);
   const nlohmann::json expected = nlohmann::json::array({"LlamaForCausalLM"});

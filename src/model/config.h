@@ -29,6 +29,8 @@ struct ModelConfig {
   // Reads DIR/config.json. Throws Error naming the key when one is missing, of
   // the wrong type, absurd, or changes the maths in a way that is not built.
   static ModelConfig load(const std::filesystem::path& directory);
+  // The same of a config.json's text; `where` names it in messages.
+  static ModelConfig parse(std::string_view json, const std::string& where);
   // The text of config.json.
   std::string to_json() const;
 

@@ -31,6 +31,16 @@ std::vector<double> rope_frequencies(const ModelConfig& config) {
   return out;
 }
 
+// y = x·Wᵀ with W in one block, or in parts whose results stand side by side.
+void project(Tensor y, Tensor x, Tensor w, std::span<const Tensor> parts) {
+  if (w) return linear_forward(y, x, w);
+  int64_t at = 0;
+  for (const Tensor& part : parts) {
+    linear_forward(y.cols_from(at, part.rows), x, part);
+    at += part.rows;
+  }
+}
+
 // Products are compiled per shape; rounding the rows up keeps the shapes few.
 int64_t rounded_rows(int64_t rows, int64_t limit) {
   const int64_t unit = rows <= 8 ? 1 : rows <= 64 ? 8 : 32;
@@ -44,7 +54,7 @@ struct Decoder::State {
       : config(c),
         weights(w),
         max_tokens(tokens),
-        act(w.embed_tokens.dtype),
+        act(w.act()),
         keep(k),
         activations(c, tokens, act, k),
         rope(rope_frequencies(c), c.max_position_embeddings),
@@ -189,7 +199,7 @@ void Decoder::State::forward_layer(size_t l, Tensor output) {
 
   rmsnorm_forward(use(a.input_norm), a.input_rstd, use(a.input),
                   w.input_layernorm, eps);
-  linear_forward(use(a.qkv), use(a.input_norm), w.qkv_proj);
+  project(use(a.qkv), use(a.input_norm), w.qkv_proj, w.qkv_parts);
   rope_forward(q_of(use(a.qkv)), positions.data(), rope);
   rope_forward(k_of(use(a.qkv)), positions.data(), rope);
   attend(l, a);
@@ -198,7 +208,7 @@ void Decoder::State::forward_layer(size_t l, Tensor output) {
 
   rmsnorm_forward(use(a.middle_norm), a.middle_rstd, use(a.middle),
                   w.post_attention_layernorm, eps);
-  linear_forward(use(a.gate_up), use(a.middle_norm), w.gate_up_proj);
+  project(use(a.gate_up), use(a.middle_norm), w.gate_up_proj, w.gate_up_parts);
   swiglu_forward(use(a.swiglu), use(a.gate_up));
   if (!output) return;  // recomputed for the backward, which has it already
   if (output.data != a.middle.data) convert(use(output), use(a.middle));

@@ -2,6 +2,7 @@
 // masters, their bf16 copies, the gradients, or a mapped file.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ struct LayerWeights {
   Tensor post_attention_layernorm;  // (1, hidden_size)
   Tensor gate_up_proj;  // rows: gate, then up; (2·intermediate, hidden)
   Tensor down_proj;     // (hidden_size, intermediate_size)
+  // Instead of qkv_proj and gate_up_proj where these lie apart, as in a mapped
+  // GGUF file: q, k and v; gate and up.
+  std::array<Tensor, 3> qkv_parts;
+  std::array<Tensor, 2> gate_up_parts;
 };
 
 struct Weights {
@@ -25,6 +30,10 @@ struct Weights {
   Tensor norm;  // (1, hidden_size)
   Tensor
       lm_head;  // (vocab_size, hidden_size); the embedding's memory when tied
+
+  // What activations are computed in. Norms have this dtype, and so has all
+  // else that is not quantized.
+  Dtype act() const { return norm.dtype; }
 };
 
 // A weight under its Hugging Face name

@@ -16,6 +16,16 @@ std::string_view name_of(Dtype dtype) {
       return "bfloat16";
     case Dtype::f16:
       return "float16";
+    case Dtype::q8_0:
+      return "q8_0";
+    case Dtype::q4_0:
+      return "q4_0";
+    case Dtype::q4_k:
+      return "q4_k";
+    case Dtype::q5_k:
+      return "q5_k";
+    case Dtype::q6_k:
+      return "q6_k";
   }
   return "";
 }
