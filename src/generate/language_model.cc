@@ -11,7 +11,6 @@
 #include "formats/json.h"
 #include "kernels/matmul.h"
 #include "model/model_source.h"
-#include "tokenizer/gguf_tokenizer.h"
 
 namespace seodang {
 namespace {
@@ -124,17 +123,16 @@ LanguageModel LanguageModel::load(const fs::path& path) {
 LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
   if (!fs::exists(path))
     throw Error("{}: no such model directory", path.string());
-  if (is_gguf(path)) {
-    Tokenizer tokenizer = read_gguf_tokenizer(GgufFile(path));
-    return {path, Model::load_gguf(path, dtype), std::move(tokenizer)};
-  }
-  if (!fs::is_directory(path))
+  if (!is_gguf(path) && !fs::is_directory(path))
     throw Error(
         "{}: neither a model directory (one with config.json) nor a .gguf file",
         path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(path);
-  return {path, Model::load(path, dtype), std::move(tokenizer)};
+  return {
+      path,
+      is_gguf(path) ? Model::load_gguf(path, dtype) : Model::load(path, dtype),
+      std::move(tokenizer)};
 }
 
 LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)

@@ -267,14 +267,15 @@ class Conversion {
     std::move(vocabulary.metadata.begin(), vocabulary.metadata.end(),
               std::back_inserter(out));
     report_.note = std::move(vocabulary.note);
-    const json eos = config.value("eos_token_id", json());
-    if (eos.is_array()) {
-      std::vector<int64_t> ids;
-      for (const json& id : eos)
-        if (id.is_number_integer()) ids.push_back(id.get<int64_t>());
+    // GGUF has one end token for each purpose, config.json any number.
+    json eos = config.value("eos_token_id", json());
+    if (!eos.is_array()) eos = json::array({eos});
+    std::vector<int64_t> ids;
+    for (const json& id : eos)
+      if (id.is_number_integer()) ids.push_back(id.get<int64_t>());
+    if (!ids.empty())
       out.emplace_back("seodang.eos_token_ids",
                        GgufValue::i32_array(std::move(ids)));
-    }
     return out;
   }
 
@@ -331,10 +332,7 @@ class Conversion {
       if (config.contains(key)) generation[key] = config[key];
     write_file(directory.path() / "generation_config.json",
                generation.dump(2) + "\n");
-    const Tokenizer tokenizer = source_.gguf() != nullptr
-                                    ? read_gguf_tokenizer(*source_.gguf())
-                                    : Tokenizer::load(source_.path());
-    tokenizer.save(directory.path());
+    Tokenizer::load(source_.path()).save(directory.path());
 
     std::vector<OwnedTensor> kept;
     std::vector<SafetensorsItem> items;

@@ -297,7 +297,10 @@ json config_of(const GgufFile& file) {
   if (const int64_t bos = file.integer("tokenizer.ggml.bos_token_id", -1);
       bos >= 0)
     config["bos_token_id"] = bos;
-  if (const auto eos = eos_of(file); !eos.empty()) config["eos_token_id"] = eos;
+  if (const auto eos = eos_of(file); eos.size() == 1)
+    config["eos_token_id"] = eos[0];
+  else if (!eos.empty())
+    config["eos_token_id"] = eos;
   return config;
 }
 

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_json.h"
@@ -70,6 +71,8 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
+  if (model_dir.extension() == ".gguf")
+    return read_gguf_tokenizer(GgufFile(model_dir));
   const std::filesystem::path path = model_dir / "tokenizer.json";
   TokenizerSpec spec =
       parse_tokenizer_json(MappedFile(path).text(), path.string());

@@ -19,8 +19,8 @@ struct TokenizerSpec;  // tokenizer/tokenizer_spec.h
 class Tokenizer {
  public:
   // Reads tokenizer.json, and where present tokenizer_config.json,
-  // chat_template.jinja and special_tokens_map.json. Throws Error naming the
-  // file, and the part that is not supported.
+  // chat_template.jinja and special_tokens_map.json; or a .gguf file. Throws
+  // Error naming the file, and the part that is not supported.
   static Tokenizer load(const std::filesystem::path& model_dir);
   explicit Tokenizer(TokenizerSpec spec);
   ~Tokenizer();

@@ -63,6 +63,12 @@ double difference(const std::vector<float>& got,
   return most / std::sqrt(squares / static_cast<double>(expected.size()));
 }
 
+// How the weights were drawn at first is not GGUF's concern.
+std::string without_initializer(ModelConfig config) {
+  config.initializer_range = 1;
+  return config.to_json();
+}
+
 TEST(GgufModel, IsTheModelOfTheDirectory) {
   const fs::path dir = scratch_directory();
   for (const bool instruct : {false, true}) {
@@ -73,7 +79,7 @@ TEST(GgufModel, IsTheModelOfTheDirectory) {
     const auto b = LanguageModel::load(file, Dtype::f32);
     EXPECT_LT(difference(logits_of(b, 40), logits_of(a, 40)), 1e-4);
     EXPECT_LT(difference(logits_of(b, 1), logits_of(a, 1)), 1e-4);
-    EXPECT_EQ(b.config().to_json(), a.config().to_json());
+    EXPECT_EQ(without_initializer(b.config()), without_initializer(a.config()));
     EXPECT_EQ(b.end_tokens(), a.end_tokens());
     EXPECT_EQ(b.kind(), a.kind());
     EXPECT_EQ(b.tokenizer().chat_template(), a.tokenizer().chat_template());
@@ -99,8 +105,8 @@ TEST(GgufModel, ThereAndBackIsTheSame) {
         std::memcmp(other.data.data(), entry.data.data(), entry.data.size()), 0)
         << name;
   }
-  EXPECT_EQ(ModelConfig::load(dir / "back").to_json(),
-            ModelConfig::load(hf).to_json());
+  EXPECT_EQ(without_initializer(ModelConfig::load(dir / "back")),
+            without_initializer(ModelConfig::load(hf)));
   EXPECT_EQ(read_json(dir / "back" / "tokenizer.json"),
             read_json(hf / "tokenizer.json"));
 }
