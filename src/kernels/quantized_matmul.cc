@@ -76,22 +76,24 @@ HWY_INLINE float number(const f16& half) {
 }
 
 // Lane k of the result: the sum of products of bytes 4k to 4k+3 (where vectors
-// have 16 bytes: any four).
+// have 16 bytes: any four). `unsigned_w`: no byte of w is negative. |w| ≤ 128
+// and |x| ≤ 127, so that a pair's sum fits int16.
+template <bool unsigned_w = false>
 HWY_INLINE VecI32 dot(VecI8 w, VecI8 x) {
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+  // x86 multiplies unsigned by signed bytes.
+  const __m256i magnitude = unsigned_w ? w.raw : _mm256_abs_epi8(w.raw);
+  const __m256i factor = unsigned_w ? x.raw : _mm256_sign_epi8(x.raw, w.raw);
 #if HWY_TARGET == HWY_AVX3_DL
   // Written out, since Highway 1.0 turns on AVX-VNNI for this target, and with
   // it GCC takes an encoding that not every processor with AVX512-VNNI has.
   __m256i sums = _mm256_setzero_si256();
-  asm("vpdpbusd %2, %1, %0"
-      : "+v"(sums)
-      : "v"(_mm256_abs_epi8(w.raw)), "v"(_mm256_sign_epi8(x.raw, w.raw)));
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(magnitude), "v"(factor));
   return VecI32{sums};
-#elif HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
-  // |w| ≤ 128 and |x| ≤ 127: a pair's sum fits int16.
-  return VecI32{
-      _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w.raw),
-                                             _mm256_sign_epi8(x.raw, w.raw)),
-                        _mm256_set1_epi16(1))};
+#else
+  return VecI32{_mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, factor),
+                                  _mm256_set1_epi16(1))};
+#endif
 #else
   const hn::Half<TagI8> half;
   const hn::Rebind<int16_t, decltype(half)> d16;
@@ -181,7 +183,8 @@ HWY_INLINE void add_group_block(const Block& w, const int8_t* q,
         numbers = hn::Or(
             numbers, hn::BitCast(d, hn::IfThenElseZero(set, hn::Set(du, 16))));
       }
-      out.a = scaled(dot(numbers, hn::LoadU(d, q + g * 32 + i)), s[g], out.a);
+      out.a =
+          scaled(dot<true>(numbers, hn::LoadU(d, q + g * 32 + i)), s[g], out.a);
     }
     std::swap(out.a, out.b);
   }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "model/gguf_mapping.h"
 #include "model/model.h"
 #include "model/model_source.h"
@@ -37,6 +38,8 @@ class Loader {
     copies_.emplace_back(is_quantized(stored.dtype) ? stored.dtype : dtype_,
                          stored.rows, stored.cols);
     read_rows(tensor, 0, copies_.back());
+    forget_pages({static_cast<const std::byte*>(stored.data),
+                  bytes_of(stored.dtype, stored.size())});
     return copies_.back();
   }
 

@@ -3,6 +3,8 @@
 // row. d is the number behind the f16 of that name.
 #pragma once
 
+#include <cstring>
+
 #include "tensor/tensor.h"
 
 namespace seodang {
@@ -72,14 +74,17 @@ struct GroupScales {
   uint8_t scales[8], mins[8];
 
   static GroupScales unpack(const uint8_t* packed) {
+    // Four bytes at a time: this is done for every block of a product.
+    constexpr uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kTwo = 0x30303030;
+    uint32_t words[3];
+    std::memcpy(words, packed, sizeof words);
+    const uint32_t scales[2] = {words[0] & kSix,
+                                (words[2] & kFour) | (words[0] >> 2 & kTwo)};
+    const uint32_t mins[2] = {words[1] & kSix,
+                              (words[2] >> 4 & kFour) | (words[1] >> 2 & kTwo)};
     GroupScales out;
-    for (int i = 0; i < 4; ++i) {
-      const uint8_t a = packed[i], b = packed[i + 4], c = packed[i + 8];
-      out.scales[i] = a & 63;
-      out.mins[i] = b & 63;
-      out.scales[i + 4] = static_cast<uint8_t>((c & 15) | (a >> 6) << 4);
-      out.mins[i + 4] = static_cast<uint8_t>(c >> 4 | (b >> 6) << 4);
-    }
+    std::memcpy(out.scales, scales, sizeof scales);
+    std::memcpy(out.mins, mins, sizeof mins);
     return out;
   }
   void pack(uint8_t* packed) const {
