@@ -38,7 +38,7 @@ class LanguageModel {
   const std::filesystem::path& path() const { return path_; }
   const ModelConfig& config() const { return model_.config(); }
   const Weights& weights() const { return model_.weights(); }
-  Dtype dtype() const { return model_.memory().dtype; }
+  Dtype dtype() const { return model_.weights().embed_tokens.dtype; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   ModelKind kind() const { return kind_; }
   // Tokens that end an output, sorted: eos of config.json and
