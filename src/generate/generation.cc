@@ -264,11 +264,11 @@ std::vector<Generation> generate_batch(
   if (prompts.empty()) return out;
   size_t longest = 0;
   for (const auto& prompt : prompts) {
-    check(prompt, config.max_position_embeddings);
+    check(prompt, config.context_length());
     longest = std::max(longest, prompt.size());
   }
   const int64_t capacity =
-      std::min<int64_t>(config.max_position_embeddings,
+      std::min<int64_t>(config.context_length(),
                         static_cast<int64_t>(longest) + options.max_new_tokens);
   live = static_cast<int32_t>(
       std::min<size_t>(static_cast<size_t>(live), prompts.size()));
@@ -279,8 +279,8 @@ std::vector<Generation> generate_batch(
     const Choice choice = sequence.sampler.choose(known(logits, tokenizer),
                                                   sequence.tokens, options.top);
     sequence.writer.add(choice);
-    const bool full = static_cast<int64_t>(sequence.tokens.size()) ==
-                      config.max_position_embeddings;
+    const bool full =
+        static_cast<int64_t>(sequence.tokens.size()) == config.context_length();
     if (!sequence.writer.finished() && full)
       sequence.writer.finish(StopReason::length);
     sequence.tokens.push_back(choice.id);

@@ -131,7 +131,7 @@ LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
   Tokenizer tokenizer = Tokenizer::load(path);
   return {
       path,
-      is_gguf(path) ? Model::load_gguf(path, dtype) : Model::load(path, dtype),
+      is_gguf(path) ? Model::load_gguf(path, dtype) : Model::map(path, dtype),
       std::move(tokenizer)};
 }
 

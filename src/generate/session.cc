@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMaxStep = 512;
 
 int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
-  const int64_t most = config.max_position_embeddings;
+  const int64_t most = config.context_length();
   return capacity > 0 ? std::min(capacity, most) : most;
 }
 

@@ -192,6 +192,43 @@ json scaling_of(const GgufFile& file, const json& config) {
           {"original_max_position_embeddings", 8192}};
 }
 
+// What GGUF has no key for: readers take it from the size (llama.cpp,
+// llama-model.cpp; the largest Gemma 2 and 3 have 46 and 62 layers).
+double implied_query_scalar(const json& config) {
+  const int64_t layers = count_of(config, "num_hidden_layers");
+  const int64_t heads = count_of(config, "num_attention_heads");
+  if ((layers == 46 || layers == 62) && heads > 0)
+    return static_cast<double>(count_of(config, "hidden_size")) /
+           static_cast<double>(heads);
+  return static_cast<double>(head_dim_of(config));
+}
+
+// Values that GGUF's readers know by the family alone; another one would be
+// run wrongly.
+void refuse_unspoken(const GgufFamily& family, const json& config,
+                     const std::string& where) {
+  const auto need = [&](bool fits, const char* key) {
+    if (!fits)
+      throw Error("{}: {} of {} has no GGUF form", where, key, family.name);
+  };
+  const json types = config.value("layer_types", json::array());
+  // 2: every second layer is a full one; 0: there are no sliding ones.
+  const size_t pattern = family.name == "gemma2"   ? 2
+                         : family.name == "gemma3" ? 6
+                                                   : 0;
+  for (size_t l = 0; l < types.size(); ++l)
+    need((types[l] == "sliding_attention") ==
+             (pattern > 0 && (l + 1) % pattern != 0),
+         "layer_types");
+  if (!family.norms_around) return;
+  need(number_of(config, "query_pre_attn_scalar", 0) ==
+           implied_query_scalar(config),
+       "query_pre_attn_scalar");
+  need(family.name != "gemma3" ||
+           number_of(config, "rope_local_base_freq", 0) == 10000,
+       "rope_local_base_freq");
+}
+
 // Token ids that end a text: ours has them all, others one for each purpose.
 std::vector<int64_t> eos_of(const GgufFile& file) {
   std::vector<int64_t> out = file.integers("seodang.eos_token_ids");
@@ -273,20 +310,27 @@ json config_of(const GgufFile& file) {
       config[k.hf] = plain(file.real(key(k)));
   if (!config.contains("vocab_size"))
     config["vocab_size"] = file.texts("tokenizer.ggml.tokens").size();
-  config["hidden_act"] = family.norms_plus_one ? "gelu_pytorch_tanh" : "silu";
+  config[family.norms_plus_one ? "hidden_activation" : "hidden_act"] =
+      family.norms_plus_one ? "gelu_pytorch_tanh" : "silu";
   config["tie_word_embeddings"] = !file.tensors().contains("output.weight");
   config["rope_scaling"] = scaling_of(file, config);
-  const std::string type =
-      file.text(fmt::format("{}.rope.scaling.type", family.name), "none");
-  if (type != "none" && type != "") {
-    if (type != "linear")
-      throw Error("{}: rope scaling {} is not supported", file.path().string(),
-                  type.substr(0, 60));
-    config["rope_scaling"] = {
-        {"rope_type", "linear"},
-        {"factor",
-         plain(file.real(fmt::format("{}.rope.scaling.factor", family.name)))}};
+  const auto scaling_key = [&](const char* name) {
+    return fmt::format("{}.rope.scaling.{}", family.name, name);
+  };
+  const std::string type = file.text(scaling_key("type"), "none");
+  if (type == "linear" || type == "yarn") {
+    json scaling = {{"rope_type", type},
+                    {"factor", plain(file.real(scaling_key("factor")))}};
+    if (type == "yarn")
+      scaling["original_max_position_embeddings"] =
+          file.integer(scaling_key("original_context_length"));
+    config["rope_scaling"] = scaling;
+  } else if (type != "none" && type != "") {
+    throw Error("{}: rope scaling {} is not supported", file.path().string(),
+                type.substr(0, 60));
   }
+  if (family.norms_around)
+    config["query_pre_attn_scalar"] = implied_query_scalar(config);
   const int64_t rotated = file.integer(
       fmt::format("{}.rope.dimension_count", family.name), head_dim_of(config));
   if (rotated != head_dim_of(config))
@@ -339,17 +383,22 @@ GgufMetadata metadata_of(const json& config, const std::string& where,
   const auto head_dim = static_cast<uint32_t>(head_dim_of(config));
   out.emplace_back(prefix + "attention.value_length", GgufValue::u32(head_dim));
   out.emplace_back(prefix + "rope.dimension_count", GgufValue::u32(head_dim));
-  const auto scaling = config.find("rope_scaling");
-  if (scaling != config.end() && scaling->is_object() && !is_llama3(config)) {
-    const json type =
-        scaling->value("rope_type", scaling->value("type", json()));
-    if (type != "linear")
+  const json scaling = config.value("rope_scaling", json());
+  if (scaling.is_object() && !is_llama3(config)) {
+    const json type = scaling.value("rope_type", scaling.value("type", json()));
+    if (type != "linear" && type != "yarn")
       throw Error("{}: rope_scaling {} has no GGUF form here", where,
                   type.dump());
-    out.emplace_back(prefix + "rope.scaling.type", GgufValue::string("linear"));
+    out.emplace_back(prefix + "rope.scaling.type",
+                     GgufValue::string(type.get<std::string>()));
     out.emplace_back(prefix + "rope.scaling.factor",
-                     GgufValue::f32(number_of(*scaling, "factor", 1)));
+                     GgufValue::f32(number_of(scaling, "factor", 1)));
+    if (type == "yarn")
+      out.emplace_back(prefix + "rope.scaling.original_context_length",
+                       GgufValue::u32(static_cast<uint32_t>(number_of(
+                           scaling, "original_max_position_embeddings", 0))));
   }
+  refuse_unspoken(family, config, where);
   return out;
 }
 

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "formats/json.h"
 #include "kernels/convert.h"
+#include "model/config.h"
 #include "model/gguf_mapping.h"
 
 namespace seodang {
@@ -46,7 +46,7 @@ ModelSource::~ModelSource() = default;
 void ModelSource::open_directory() {
   if (!fs::is_directory(path_))
     throw Error("{}: no such model directory", path_.string());
-  *config_ = read_json(path_ / "config.json", 1 << 20);
+  *config_ = nlohmann::json::parse(ModelConfig::load(path_).to_json());
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(path_))
     if (entry.path().extension() == ".safetensors" &&

@@ -30,7 +30,7 @@ std::string_view name_of(Dtype dtype) {
   return "";
 }
 
-Buffer::Buffer(size_t bytes) : bytes_(bytes) {
+Buffer::Buffer(size_t bytes, Fill fill) : bytes_(bytes) {
   if (bytes == 0) return;
   // Large blocks start on a huge page, which the kernel gives when it can.
   const size_t alignment = bytes >= (size_t{4} << 20) ? size_t{2} << 20 : 64;
@@ -39,7 +39,7 @@ Buffer::Buffer(size_t bytes) : bytes_(bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   data_.reset(memory);
   if (alignment > 64) ::madvise(memory, rounded, MADV_HUGEPAGE);
-  std::memset(memory, 0, bytes);
+  if (fill == Fill::zero) std::memset(memory, 0, bytes);
 }
 
 void Buffer::Free::operator()(void* memory) const { std::free(memory); }

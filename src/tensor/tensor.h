@@ -127,11 +127,14 @@ struct Tensor {
   }
 };
 
-// Memory aligned to 64 bytes (a cache line, an AVX-512 register), zeroed.
+// Memory aligned to 64 bytes (a cache line, an AVX-512 register).
 class Buffer {
  public:
+  // With Fill::none large memory costs nothing before it is written to.
+  enum class Fill : uint8_t { zero, none };
+
   Buffer() = default;
-  explicit Buffer(size_t bytes);
+  explicit Buffer(size_t bytes, Fill fill = Fill::zero);
 
   size_t bytes() const { return bytes_; }
   void* data() const { return data_.get(); }
