@@ -33,8 +33,7 @@ struct Tokenizer::Parts {
         pre_tokenizer(spec.pre_tokenizer),
         bpe(spec),
         decoder(spec.decoder),
-        special(spec.tokens.size()),
-        bytes(spec.tokens.begin(), spec.tokens.end()) {
+        special(spec.tokens.size()) {
     spell_out();
     for (const AddedToken& token : spec.added_tokens) {
       added.emplace(token.content, token.id);
@@ -48,15 +47,21 @@ struct Tokenizer::Parts {
     eos = id_of(spec.eos_token, "eos_token");
   }
 
-  // Fills `bytes`: views of the spec's tokens, or of `changed`.
+  // Views of the spec, or of `changed`.
   void spell_out() {
+    spelled.assign(spec.tokens.begin(), spec.tokens.end());
+    for (const AddedToken& token : spec.added_tokens)
+      spelled[token.id] =
+          token.normalized
+              ? changed.emplace_back(normalizer.normalize(token.content))
+              : std::string_view(token.content);
+    bytes = spelled;
     if (!spec.byte_level)
       for (size_t id = 0; id < bytes.size(); ++id)
         if (std::string text = decoder.bytes_of(bytes[id]); text != bytes[id])
           bytes[id] = changed.emplace_back(std::move(text));
     for (const AddedToken& token : spec.added_tokens)
-      if (spec.byte_level || token.special || bytes[token.id].empty())
-        bytes[token.id] = token.content;
+      if (token.special) bytes[token.id] = token.content;
   }
 
   int32_t find(std::string_view token) const {
@@ -91,13 +96,6 @@ struct Tokenizer::Parts {
                         });
   }
 
-  // A token as the decoder takes it.
-  std::string spelling(int32_t id) const {
-    return std::string(spec.byte_level || spec.tokens[id].empty()
-                           ? bytes[id]
-                           : std::string_view(spec.tokens[id]));
-  }
-
   TokenizerSpec spec;
   AddedTokenFinder in_text, in_normalized;
   Normalizer normalizer;
@@ -106,7 +104,8 @@ struct Tokenizer::Parts {
   TokenDecoder decoder;
   std::unordered_map<std::string_view, int32_t> added;
   std::vector<bool> special;
-  std::vector<std::string_view> bytes;
+  std::vector<std::string_view> spelled;  // as the decoder takes them
+  std::vector<std::string_view> bytes;    // what they stand for
   std::deque<std::string> changed;
   int32_t bos, eos;
 };
@@ -188,7 +187,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids,
   for (int32_t id : ids) {
     check(id);
     if (!skip_special_tokens || !parts_->special[id])
-      tokens.push_back(parts_->spelling(id));
+      tokens.emplace_back(parts_->spelled[id]);
   }
   return parts_->decoder.decode(std::move(tokens));
 }

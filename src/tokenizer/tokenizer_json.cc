@@ -288,16 +288,21 @@ void add_tokens(std::vector<AddedToken> tokens, TokenizerSpec& spec) {
                           return a.id == b.id && a.content == b.content;
                         }),
             all.end());
+  const size_t known = spec.tokens.size();
+  const TokenTable table(spec.tokens);
   for (const AddedToken& token : all) {
     const auto id = static_cast<size_t>(token.id);
     if (id > spec.tokens.size())
       throw Error("added_tokens: ids {} to {} have no token",
                   spec.tokens.size(), id - 1);
-    if (id == spec.tokens.size())
-      spec.tokens.emplace_back();
-    else if (spec.tokens[id] != token.content)
+    if (id < known ? spec.tokens[id] != token.content : id < spec.tokens.size())
       throw Error("added_tokens: id {} of {} belongs to another token",
                   token.id, shown_text(token.content));
+    if (id < known) continue;
+    if (const int32_t other = table.find(token.content); other >= 0)
+      throw Error("added_tokens: {} has the ids {} and {}",
+                  shown_text(token.content), other, token.id);
+    spec.tokens.emplace_back();
   }
 }
 
