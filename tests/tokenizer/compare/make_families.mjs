@@ -68,8 +68,9 @@ function cutDown(json, wanted) {
     first.get(token)?.forEach(keep);
   };
   wanted.forEach(keep);
+  // Runs of spaces only together merge as all of them do.
   for (const token of Object.keys(json.model.vocab))
-    if (/^<0x[0-9A-F]{2}>$/.test(token) ||
+    if (/^(<0x[0-9A-F]{2}>|▁{2,16})$/.test(token) ||
         (json.pre_tokenizer?.type === 'Sequence' && [...token].length === 1 &&
          token.codePointAt(0) < 0x144))
       kept.add(token);
