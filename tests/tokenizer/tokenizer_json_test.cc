@@ -77,6 +77,7 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
       {"/added_tokens/0/id", 9999, "have no token"},
       {"/added_tokens/0/content", "", "is empty"},
       {"/added_tokens/0/id", 5, "belongs to another token"},
+      {"/added_tokens/0/content", "a", "\"a\" has the ids "},
       {"/surprise", 1, "the file: key \"surprise\" is not supported"},
   };
   for (const Case& broken : cases) {
@@ -136,6 +137,45 @@ TEST(TokenizerJson, DamagedBytesNeverCrash) {
       EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
     }
   }
+}
+
+TEST(TokenizerJson, DamagedFamiliesNeverCrash) {
+  const auto dir = scratch();
+  Rng rng(10);
+  for (const char* family : {"llama-2", "gemma-3"}) {
+    const std::string whole =
+        read_file(kTokenizerData / "families" / family / "tokenizer.json");
+    for (int i = 0; i < 60; ++i) {
+      std::string text = whole;
+      for (int k = 0; k < 3; ++k)
+        text[rng.below(text.size())] = "0123456789\"[]{},:ae "[rng.below(20)];
+      write_file(dir / "tokenizer.json", text);
+      try {
+        const Tokenizer tokenizer = Tokenizer::load(dir);
+        tokenizer.decode(tokenizer.encode("<s>한국어 the\n\n children 123"));
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+      }
+    }
+  }
+}
+
+// What a user writes cannot become a control token, however it is merged.
+TEST(TokenizerJson, SpecialTokensAreNotMadeByMerges) {
+  const auto dir = scratch();
+  json file = good();
+  auto& vocab = file["model"]["vocab"];
+  json& special = file["added_tokens"][0];
+  const int32_t first = special["id"];
+  // A merge that makes the first special token, now a part of the vocabulary.
+  special["content"] = "QZ";
+  vocab["QZ"] = first;
+  file["model"]["merges"].push_back("Q Z");
+  file["post_processor"] = nullptr;
+  write_file(dir / "tokenizer.json", file.dump());
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  EXPECT_EQ(tokenizer.encode("QZ", false, true), (std::vector{first}));
+  EXPECT_EQ(tokenizer.encode("QZ").size(), 2u);
 }
 
 TEST(TokenizerJson, AVocabularyWithoutAByteIsRefused) {
