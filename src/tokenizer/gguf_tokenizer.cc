@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/utf8.h"
 #include "formats/json.h"
+#include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/train_bpe.h"
@@ -86,11 +87,7 @@ class GgufReader {
   }
 
   Tokenizer read() const {
-    const GgufValue* whole = file_.find("tokenizer.huggingface.json");
-    TokenizerSpec spec = parse_tokenizer_json(
-        whole != nullptr ? file_.text("tokenizer.huggingface.json")
-                         : tokenizer_json(),
-        where_);
+    TokenizerSpec spec = read_spec();
     spec.bos_token = special("bos");
     spec.eos_token = special("eos");
     spec.pad_token = special("padding");
@@ -117,20 +114,15 @@ class GgufReader {
     return tokens_[static_cast<size_t>(id)];
   }
 
-  std::string tokenizer_json() const {
+  TokenizerSpec read_spec() const {
+    if (file_.find("tokenizer.huggingface.json") != nullptr)
+      return parse_tokenizer_json(file_.text("tokenizer.huggingface.json"),
+                                  where_);
     const std::string kind = file_.text("tokenizer.ggml.model");
-    json out = {
-        {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
-    out["added_tokens"] = added_tokens();
-    out["post_processor"] = post_processor();
-    if (kind == "gpt2")
-      fill_byte_level(out);
-    else if (kind == "llama")
-      fill_sentencepiece(out);
-    else
-      throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
-                  kind.substr(0, 60));
-    return out.dump();
+    if (kind == "llama") return from_pieces();
+    if (kind == "gpt2") return parse_tokenizer_json(byte_level_json(), where_);
+    throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
+                kind.substr(0, 60));
   }
 
   json added_tokens() const {
@@ -173,7 +165,7 @@ class GgufReader {
     return out;
   }
 
-  void fill_byte_level(json& out) const {
+  std::string byte_level_json() const {
     const std::string pre = file_.text("tokenizer.ggml.pre", "gpt-2");
     const auto type =
         std::find_if(pre_types().begin(), pre_types().end(),
@@ -181,6 +173,10 @@ class GgufReader {
     if (type == pre_types().end())
       throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
                   pre.substr(0, 60));
+    json out = {
+        {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
+    out["added_tokens"] = added_tokens();
+    out["post_processor"] = post_processor();
     out["normalizer"] = json::parse(type->normalizer);
     out["pre_tokenizer"] = pre_tokenizer_of(*type);
     out["decoder"] = byte_level(true);
@@ -188,72 +184,28 @@ class GgufReader {
                     {"ignore_merges", type->ignore_merges},
                     {"vocab", vocabulary()},
                     {"merges", file_.texts("tokenizer.ggml.merges")}};
+    return out.dump();
   }
 
-  // A SentencePiece BPE: of two neighbours those merge first whose union has
-  // the highest score, so every way to make a token is a merge, by score.
-  json merges_by_score() const {
+  TokenizerSpec from_pieces() const {
     const auto& scores = file_.reals("tokenizer.ggml.scores");
     if (scores.size() != tokens_.size())
       throw Error("{}: tokenizer.ggml.scores has {} entries for {} tokens",
                   where_, scores.size(), tokens_.size());
-    std::unordered_map<std::string_view, size_t> ids;
-    for (size_t id = 0; id < count_; ++id) ids.emplace(tokens_[id], id);
-    struct Merge {
-      double score;
-      size_t left, right;
-    };
-    std::vector<Merge> merges;
+    SentencePieceModel model;
     for (size_t id = 0; id < count_; ++id) {
-      if (type(id) != kNormal) continue;
-      const std::string_view token = tokens_[id];
-      const size_t first = merges.size();
-      for (size_t cut = 1; cut < token.size(); ++cut) {
-        const auto left = ids.find(token.substr(0, cut));
-        const auto right = ids.find(token.substr(cut));
-        if (left != ids.end() && right != ids.end())
-          merges.push_back({scores[id], left->second, right->second});
-      }
-      std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first),
-                merges.end(), [](const Merge& a, const Merge& b) {
-                  return std::pair(a.left, a.right) <
-                         std::pair(b.left, b.right);
-                });
+      if (type(id) < kNormal || type(id) > kByte)
+        throw Error("{}: token {} has type {}", where_, id, type(id));
+      model.pieces.push_back({tokens_[id], static_cast<float>(scores[id]),
+                              static_cast<PieceType>(type(id))});
     }
-    std::stable_sort(
-        merges.begin(), merges.end(),
-        [](const Merge& a, const Merge& b) { return a.score > b.score; });
-    json out = json::array();
-    for (const Merge& merge : merges)
-      out.push_back(json::array({tokens_[merge.left], tokens_[merge.right]}));
-    return out;
-  }
-
-  void fill_sentencepiece(json& out) const {
-    const json replace = {
-        {"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
-    const json back = {
-        {"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}};
-    json decoders =
-        json::array({back, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
-    out["normalizer"] = replace;
-    if (file_.flag("tokenizer.ggml.add_space_prefix", true)) {
-      out["normalizer"] = {
-          {"type", "Sequence"},
-          {"normalizers",
-           json::array({{{"type", "Prepend"}, {"prepend", "▁"}}, replace})}};
-      decoders.push_back(
-          {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
-    }
-    out["pre_tokenizer"] = nullptr;
-    out["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
-    const std::string unknown = special("unknown");
-    out["model"] = {{"type", "BPE"},
-                    {"byte_fallback", true},
-                    {"fuse_unk", true},
-                    {"unk_token", unknown.empty() ? json() : json(unknown)},
-                    {"vocab", vocabulary()},
-                    {"merges", merges_by_score()}};
+    model.add_dummy_prefix =
+        file_.flag("tokenizer.ggml.add_space_prefix", true);
+    model.bos_token = special("bos");
+    model.eos_token = special("eos");
+    model.pad_token = special("padding");
+    model.unk_token = special("unknown");
+    return tokenizer_of_pieces(model, false);
   }
 
   const GgufFile& file_;
@@ -322,8 +274,9 @@ std::string pad_token_of(const fs::path& model_dir) {
   return "";
 }
 
-// Merges by rank as scores: only their order matters, and only of what merges
-// make.
+// Merges by rank as scores: only their order matters. What no merge makes comes
+// last.
+constexpr double kNeverMade = -1e9;
 std::vector<double> scores_of(const std::vector<std::string>& merges,
                               const std::vector<std::string>& tokens) {
   std::unordered_map<std::string, double> score;
@@ -336,9 +289,17 @@ std::vector<double> scores_of(const std::vector<std::string>& merges,
   std::vector<double> out;
   for (const std::string& token : tokens) {
     const auto found = score.find(token);
-    out.push_back(found != score.end() ? found->second : 0.0);
+    out.push_back(found != score.end() ? found->second : kNeverMade);
   }
   return out;
+}
+
+std::string tokenizer_json_of(const fs::path& model_dir) {
+  if (fs::exists(model_dir / "tokenizer.json"))
+    return read_file(model_dir / "tokenizer.json");
+  const fs::path pieces = model_dir / "tokenizer.model";
+  return write_tokenizer_json(tokenizer_of_pieces(
+      parse_sentencepiece(MappedFile(pieces).text(), pieces.string()), false));
 }
 
 struct Vocabulary {
@@ -384,7 +345,8 @@ Tokenizer read_gguf_tokenizer(const GgufFile& file) {
 GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
   const Tokenizer tokenizer = Tokenizer::load(model_dir);  // checks the files
   const fs::path path = model_dir / "tokenizer.json";
-  const std::string text = read_file(path), where = path.string();
+  const std::string where = path.string();
+  const std::string text = tokenizer_json_of(model_dir);
   const json file = parse_json(text, where);
   const bool byte_level =
       has_part(file.value("pre_tokenizer", json()), "ByteLevel");

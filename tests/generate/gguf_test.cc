@@ -3,6 +3,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/rng.h"
 #include "formats/gguf.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
@@ -87,6 +88,81 @@ TEST(GgufModel, IsTheModelOfTheDirectory) {
     EXPECT_EQ(b.tokenizer().encode(text, true, true),
               a.tokenizer().encode(text, true, true));
   }
+}
+
+// Small models of each family that GGUF can say; what distinguishes them is
+// drawn at random, so that it matters.
+fs::path write_family_model(const fs::path& dir, nlohmann::json config) {
+  fs::create_directories(dir);
+  const Tokenizer tokenizer = tiny_tokenizer();
+  tokenizer.save(dir);
+  config.update({{"vocab_size", tokenizer.vocab_size()},
+                 {"hidden_size", 64},
+                 {"intermediate_size", 96},
+                 {"num_hidden_layers", 7},
+                 {"num_attention_heads", 4},
+                 {"num_key_value_heads", 2},
+                 {"head_dim", 32},
+                 {"max_position_embeddings", 256},
+                 {"rms_norm_eps", 1e-6},
+                 {"rope_theta", 10000.0},
+                 {"initializer_range", 0.1},
+                 {"bos_token_id", tokenizer.bos_token_id()},
+                 {"eos_token_id", tokenizer.eos_token_id()}});
+  const ModelConfig c = ModelConfig::from_json(config, "config");
+  const Model model = Model::random(c, 1, Dtype::f32);
+  Rng rng(5);
+  for (const NamedTensor& weight : named_weights(c, model.weights()))
+    if (!weight.decayed)
+      for (int64_t i = 0; i < weight.tensor.cols; ++i)
+        weight.tensor.row<float>(0)[i] +=
+            static_cast<float>(0.2 * rng.normal());
+  save_model(dir, c, model.weights());
+  return dir;
+}
+
+TEST(GgufModel, EveryFamilyIsTheModelOfTheDirectory) {
+  const fs::path dir = scratch_directory();
+  const nlohmann::json llama3 = {{"rope_type", "llama3"},
+                                 {"factor", 32.0},
+                                 {"low_freq_factor", 1.0},
+                                 {"high_freq_factor", 4.0},
+                                 {"original_max_position_embeddings", 8192}};
+  const nlohmann::json linear = {{"rope_type", "linear"}, {"factor", 8.0}};
+  const std::vector<nlohmann::json> configs = {
+      {{"architectures", {"LlamaForCausalLM"}}, {"rope_scaling", llama3}},
+      {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", nullptr}},
+      {{"architectures", {"Qwen2ForCausalLM"}}, {"tie_word_embeddings", true}},
+      {{"architectures", {"Qwen3ForCausalLM"}}},
+      {{"architectures", {"GemmaForCausalLM"}}},
+      {{"architectures", {"Gemma2ForCausalLM"}},
+       {"query_pre_attn_scalar", 32},
+       {"sliding_window", 16}},
+      {{"architectures", {"Gemma3ForCausalLM"}},
+       {"query_pre_attn_scalar", 32},
+       {"rope_scaling", linear},
+       {"sliding_window", 16}}};
+  for (const nlohmann::json& config : configs) {
+    const std::string name = config["architectures"][0];
+    SCOPED_TRACE(name);
+    const fs::path hf = write_family_model(dir / name, config);
+    const fs::path file = dir / (name + ".gguf");
+    convert_model(hf, file, ConvertType::as_stored);
+    const auto a = LanguageModel::load(hf, Dtype::f32);
+    const auto b = LanguageModel::load(file, Dtype::f32);
+    EXPECT_LT(difference(logits_of(b, 40), logits_of(a, 40)), 1e-4);
+  }
+}
+
+TEST(GgufModel, RefusesWhatGgufCannotSay) {
+  const fs::path dir = scratch_directory();
+  const fs::path hf = write_family_model(
+      dir / "mistral",
+      {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", 16}});
+  EXPECT_NE(error_of([&] {
+              convert_model(hf, dir / "m.gguf", ConvertType::as_stored);
+            }).find("layer_types of llama has no GGUF form"),
+            std::string::npos);
 }
 
 TEST(GgufModel, ThereAndBackIsTheSame) {
