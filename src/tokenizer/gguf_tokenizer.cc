@@ -47,6 +47,12 @@ const std::vector<PreType>& pre_types() {
   return types;
 }
 
+// A text of the file as a message may print it.
+std::string shown(const std::string& text) {
+  return json(text.substr(0, 60))
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"},
           {"add_prefix_space", false},
@@ -83,6 +89,9 @@ class GgufReader {
     for (size_t id = 0; id < count_; ++id)
       if (find_invalid_utf8(tokens_[id]) != std::string::npos)
         throw Error("{}: token {} is not UTF-8", where_, id);
+    for (const std::string& merge : file.texts("tokenizer.ggml.merges"))
+      if (find_invalid_utf8(merge) != std::string::npos)
+        throw Error("{}: a merge is not UTF-8", where_);
   }
 
   Tokenizer read() const {
@@ -129,7 +138,7 @@ class GgufReader {
       fill_sentencepiece(out);
     else
       throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
-                  kind.substr(0, 60));
+                  shown(kind));
     return out.dump();
   }
 
@@ -180,7 +189,7 @@ class GgufReader {
                      [&](const PreType& t) { return t.name == pre; });
     if (type == pre_types().end())
       throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
-                  pre.substr(0, 60));
+                  shown(pre));
     out["normalizer"] = json::parse(type->normalizer);
     out["pre_tokenizer"] = pre_tokenizer_of(*type);
     out["decoder"] = byte_level(true);
@@ -322,8 +331,9 @@ std::string pad_token_of(const fs::path& model_dir) {
   return "";
 }
 
-// Merges by rank as scores: only their order matters, and only of what merges
-// make.
+// Merges by rank as scores: only their order matters. What no merge makes comes
+// last.
+constexpr double kNeverMade = -1e9;
 std::vector<double> scores_of(const std::vector<std::string>& merges,
                               const std::vector<std::string>& tokens) {
   std::unordered_map<std::string, double> score;
@@ -336,7 +346,7 @@ std::vector<double> scores_of(const std::vector<std::string>& merges,
   std::vector<double> out;
   for (const std::string& token : tokens) {
     const auto found = score.find(token);
-    out.push_back(found != score.end() ? found->second : 0.0);
+    out.push_back(found != score.end() ? found->second : kNeverMade);
   }
   return out;
 }
