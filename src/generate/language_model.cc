@@ -125,7 +125,7 @@ LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
     throw Error("{}: no such model directory", path.string());
   if (!is_gguf(path) && !fs::is_directory(path))
     throw Error(
-        "{}: neither a model directory (one with config.json) nor a .gguf file",
+        "{}: not a model directory (one with config.json) and no .gguf file",
         path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(path);

@@ -112,6 +112,12 @@ std::string translated(const GgufFamily& family, std::string_view name,
                      name.substr(0, number), other, end);
 }
 
+// A text of the file as a message may print it.
+std::string shown(const std::string& text) {
+  return json(text.substr(0, 60))
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 // The shortest decimal that is this float: 1e-5 and not 9.99999974e-06.
 double plain(double value) {
   return std::stod(fmt::format("{}", static_cast<float>(value)));
@@ -259,7 +265,7 @@ const GgufFamily& gguf_family_of(const GgufFile& file) {
   for (const GgufFamily& family : kFamilies)
     if (name == family.name) return family;
   throw Error("{}: general.architecture {} is not supported",
-              file.path().string(), name.substr(0, 60));
+              file.path().string(), shown(name));
 }
 
 std::string gguf_tensor_name(const GgufFamily& family, std::string_view name) {
@@ -327,7 +333,7 @@ json config_of(const GgufFile& file) {
     config["rope_scaling"] = scaling;
   } else if (type != "none" && type != "") {
     throw Error("{}: rope scaling {} is not supported", file.path().string(),
-                type.substr(0, 60));
+                shown(type));
   }
   if (family.norms_around)
     config["query_pre_attn_scalar"] = implied_query_scalar(config);

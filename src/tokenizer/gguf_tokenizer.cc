@@ -48,6 +48,12 @@ const std::vector<PreType>& pre_types() {
   return types;
 }
 
+// A text of the file as a message may print it.
+std::string shown(const std::string& text) {
+  return json(text.substr(0, 60))
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"},
           {"add_prefix_space", false},
@@ -84,6 +90,9 @@ class GgufReader {
     for (size_t id = 0; id < count_; ++id)
       if (find_invalid_utf8(tokens_[id]) != std::string::npos)
         throw Error("{}: token {} is not UTF-8", where_, id);
+    for (const std::string& merge : file.texts("tokenizer.ggml.merges"))
+      if (find_invalid_utf8(merge) != std::string::npos)
+        throw Error("{}: a merge is not UTF-8", where_);
   }
 
   Tokenizer read() const {
@@ -122,7 +131,7 @@ class GgufReader {
     if (kind == "llama") return from_pieces();
     if (kind == "gpt2") return parse_tokenizer_json(byte_level_json(), where_);
     throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
-                kind.substr(0, 60));
+                shown(kind));
   }
 
   json added_tokens() const {

@@ -233,6 +233,7 @@ TEST(Gguf, ChangedBytesNeverCrash) {
 
 TEST(Gguf, WritesWhatItReads) {
   const fs::path path = scratch("written.gguf");
+  fs::remove(path);
   const std::vector<float> v = {1, 2, 3};
   std::string blocks(68, '\x11');
   {
