@@ -181,7 +181,7 @@ class GgufReader {
                      [&](const PreType& t) { return t.name == pre; });
     if (type == pre_types().end())
       throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
-                  pre.substr(0, 60));
+                  shown(pre));
     json out = {
         {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
     out["added_tokens"] = added_tokens();
