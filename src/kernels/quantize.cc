@@ -296,9 +296,13 @@ void pack(BlockQ4K& block, const float* x) {
   int8_t q[256];
   for (int g = 0; g < 8; ++g) {
     // Rounding a scale moves the best min, so their neighbours are tried too.
-    const int scale = d > 0 ? static_cast<int>(lines[g].scale / d + 0.5f) : 0;
+    const int scale =
+        d > 0 ? static_cast<int>(std::min(lines[g].scale / d, 63.0f) + 0.5f)
+              : 0;
     const int min =
-        d_min > 0 ? static_cast<int>(lines[g].min / d_min + 0.5f) : 0;
+        d_min > 0
+            ? static_cast<int>(std::min(lines[g].min / d_min, 63.0f) + 0.5f)
+            : 0;
     float least = INFINITY;
     for (int s = std::max(scale - 1, 0); s <= std::min(scale + 1, 63); ++s)
       for (int m = std::max(min - 1, 0); m <= std::min(min + 1, 63); ++m) {
@@ -331,7 +335,9 @@ void pack(BlockQ6K& block, const float* x) {
   block.d = f16(d);
   int8_t q[256];
   for (int g = 0; g < 16; ++g) {
-    const int scale = d != 0 ? static_cast<int>(std::lround(scales[g] / d)) : 0;
+    const int scale = d != 0 ? static_cast<int>(std::lround(
+                                   std::clamp(scales[g] / d, -128.0f, 127.0f)))
+                             : 0;
     float least = INFINITY;
     block.scales[g] = 0;
     for (int s = std::max(scale - 1, -128); s <= std::min(scale + 1, 127);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <hwy/highway.h>
+
 #include <cmath>
 #include <cstring>
 
@@ -99,6 +101,19 @@ TEST(QuantizedMatmul, FewRows) {
   for (const Dtype format : kFormats)
     for (const Dtype act : {Dtype::f32, Dtype::bf16})
       for (const int64_t rows : {1, 5}) check(format, act, rows, 37, 768);
+}
+
+// This processor has all the instructions of the lesser ones.
+TEST(QuantizedMatmul, FewRowsForEveryTarget) {
+  std::vector<int64_t> targets = {HWY_SCALAR};
+  for (const int64_t target : {HWY_AVX2, HWY_AVX3, HWY_AVX3_DL})
+    if ((hwy::SupportedTargets() & target) != 0) targets.push_back(target);
+  for (const int64_t target : targets) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::GetChosenTarget().Update(target);
+    for (const Dtype format : kFormats) check(format, Dtype::bf16, 3, 9, 512);
+  }
+  hwy::GetChosenTarget().DeInit();
 }
 
 TEST(QuantizedMatmul, BlocksOf32TakeOddWidths) {
