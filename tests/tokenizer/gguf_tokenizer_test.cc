@@ -66,12 +66,12 @@ TEST(GgufTokenizer, RefusesByName) {
   };
   EXPECT_NE(said({}).find("tokenizer.ggml.tokens is missing"),
             std::string::npos);
-  EXPECT_NE(said({tokens, kind("t5")}).find("model t5 is not supported"),
+  EXPECT_NE(said({tokens, kind("t5")}).find("model \"t5\" is not supported"),
             std::string::npos);
   EXPECT_NE(said({tokens,
                   kind("gpt2"),
                   {"tokenizer.ggml.pre", GgufValue::string("superbpe")}})
-                .find("pre superbpe is not supported"),
+                .find("pre \"superbpe\" is not supported"),
             std::string::npos);
   EXPECT_NE(said({tokens, kind("llama")}).find("scores has 0 entries"),
             std::string::npos);
