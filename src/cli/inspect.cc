@@ -74,7 +74,7 @@ std::string advice(const std::string& model, ModelKind kind) {
 
 int64_t kv_cache_bytes(const ModelConfig& c, Dtype dtype) {
   return int64_t{2} * c.num_hidden_layers * c.num_key_value_heads * c.head_dim *
-         c.max_position_embeddings * static_cast<int64_t>(size_of(dtype));
+         c.context_length() * static_cast<int64_t>(size_of(dtype));
 }
 
 std::string in_mib(int64_t bytes) {
@@ -91,7 +91,7 @@ void print_json(const Inspection& i, const std::string& advice_text) {
   const Json out = {{"architecture", i.config.architecture},
                     {"parameters", i.parameters},
                     {"dtype", name_of(i.dtype)},
-                    {"context_length", i.config.max_position_embeddings},
+                    {"context_length", i.config.context_length()},
                     {"vocab_size", i.config.vocab_size},
                     {"kind", name_of(i.verdict.kind)},
                     {"evidence", i.verdict.evidence},
@@ -120,7 +120,7 @@ void run(const Arguments& arguments) {
                    "key-value heads {})",
                    c.num_hidden_layers, c.hidden_size, c.intermediate_size,
                    c.num_attention_heads, c.num_key_value_heads));
-  line("context", fmt::format("{} tokens", c.max_position_embeddings));
+  line("context", fmt::format("{} tokens", c.context_length()));
   line("vocabulary",
        fmt::format("{} (tokenizer: {})", c.vocab_size, i.tokenizer_vocab));
   for (const Dtype dtype : {Dtype::f32, Dtype::bf16})

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   seodang::add_compare(program);
   seodang::add_eval(program);
   seodang::add_inspect(program);
+  seodang::add_convert(program);
 
   try {
     program.parse(argc, argv);

@@ -147,7 +147,7 @@ class Examination {
       const auto all = model_.encode_text(texts[t]);
       const bool has_bos = model_.tokenizer().bos_token_id() >= 0;
       const auto context =
-          static_cast<size_t>(model_.config().max_position_embeddings);
+          static_cast<size_t>(model_.config().context_length());
       for (size_t at = 1; at < all.size(); at += context) {
         const size_t end = std::min(all.size(), at + context);
         pieces.push_back({{has_bos ? all[0] : all[at - 1]},

@@ -141,10 +141,10 @@ class BatchRunner {
               int64_t capacity, int32_t live)
       : max_tokens_(std::max<int64_t>(512, live)),
         decoder_(config, weights, max_tokens_),
-        rows_(weights.embed_tokens.dtype, live, config.hidden_size),
+        rows_(weights.act(), live, config.hidden_size),
         logits_(Dtype::f32, live, config.vocab_size) {
     for (int32_t i = 0; i < live; ++i) {
-      caches_.emplace_back(config, capacity, weights.embed_tokens.dtype);
+      caches_.emplace_back(config, capacity, weights.act());
       free_.push_back(static_cast<size_t>(live - 1 - i));
     }
   }
@@ -264,11 +264,11 @@ std::vector<Generation> generate_batch(
   if (prompts.empty()) return out;
   size_t longest = 0;
   for (const auto& prompt : prompts) {
-    check(prompt, config.max_position_embeddings);
+    check(prompt, config.context_length());
     longest = std::max(longest, prompt.size());
   }
   const int64_t capacity =
-      std::min<int64_t>(config.max_position_embeddings,
+      std::min<int64_t>(config.context_length(),
                         static_cast<int64_t>(longest) + options.max_new_tokens);
   live = static_cast<int32_t>(
       std::min<size_t>(static_cast<size_t>(live), prompts.size()));
@@ -279,8 +279,8 @@ std::vector<Generation> generate_batch(
     const Choice choice = sequence.sampler.choose(known(logits, tokenizer),
                                                   sequence.tokens, options.top);
     sequence.writer.add(choice);
-    const bool full = static_cast<int64_t>(sequence.tokens.size()) ==
-                      config.max_position_embeddings;
+    const bool full =
+        static_cast<int64_t>(sequence.tokens.size()) == config.context_length();
     if (!sequence.writer.finished() && full)
       sequence.writer.finish(StopReason::length);
     sequence.tokens.push_back(choice.id);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "formats/json.h"
 #include "kernels/matmul.h"
+#include "model/model_source.h"
 
 namespace seodang {
 namespace {
@@ -122,12 +123,16 @@ LanguageModel LanguageModel::load(const fs::path& path) {
 LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
   if (!fs::exists(path))
     throw Error("{}: no such model directory", path.string());
-  if (!fs::is_directory(path))
-    throw Error("{}: not a model directory (one with config.json)",
-                path.string());
+  if (!is_gguf(path) && !fs::is_directory(path))
+    throw Error(
+        "{}: not a model directory (one with config.json) and no .gguf file",
+        path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(path);
-  return {path, Model::load(path, dtype), std::move(tokenizer)};
+  return {
+      path,
+      is_gguf(path) ? Model::load_gguf(path, dtype) : Model::map(path, dtype),
+      std::move(tokenizer)};
 }
 
 LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)

@@ -30,15 +30,15 @@ struct KindVerdict {
 
 class LanguageModel {
  public:
-  // Reads a Hugging Face directory. Throws Error when it is none, and when
-  // tokenizer and model disagree on the vocabulary.
+  // Reads a Hugging Face directory or a .gguf file. Throws Error when it is
+  // none, and when tokenizer and model disagree on the vocabulary.
   static LanguageModel load(const std::filesystem::path& path);
   static LanguageModel load(const std::filesystem::path& path, Dtype dtype);
 
   const std::filesystem::path& path() const { return path_; }
   const ModelConfig& config() const { return model_.config(); }
   const Weights& weights() const { return model_.weights(); }
-  Dtype dtype() const { return model_.memory().dtype; }
+  Dtype dtype() const { return weights().act(); }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   ModelKind kind() const { return kind_; }
   // Tokens that end an output, sorted: eos of config.json and

@@ -36,9 +36,9 @@ std::vector<double> log_probabilities(const ModelConfig& config,
     const int64_t length =
         static_cast<int64_t>(item.prompt.size() + item.tokens.size()) - 1;
     if (item.prompt.empty()) throw Error("a continuation has no prompt");
-    if (length > config.max_position_embeddings)
+    if (length > config.context_length())
       throw Error("a text of {} tokens is longer than the context of {}",
-                  length, config.max_position_embeddings);
+                  length, config.context_length());
     longest = std::max(longest, length);
   }
   max_tokens = std::max(max_tokens, longest);

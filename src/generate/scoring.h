@@ -16,7 +16,7 @@ struct Continuation {
 
 // log P(tokens | prompt) in nats for each item: Σ log softmax(logits)[token].
 // Items are packed into forwards of up to `max_tokens` tokens. Throws Error
-// when an item has no prompt or is longer than max_position_embeddings.
+// when an item has no prompt or is longer than context_length().
 std::vector<double> log_probabilities(const ModelConfig& config,
                                       const Weights& weights,
                                       std::span<const Continuation> items,

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMaxStep = 512;
 
 int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
-  const int64_t most = config.max_position_embeddings;
+  const int64_t most = config.context_length();
   return capacity > 0 ? std::min(capacity, most) : most;
 }
 
@@ -19,8 +19,7 @@ int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
 
 Session::Session(const ModelConfig& config, const Weights& weights,
                  int64_t capacity)
-    : kv_cache_(config, clamped_capacity(config, capacity),
-                weights.embed_tokens.dtype),
+    : kv_cache_(config, clamped_capacity(config, capacity), weights.act()),
       step_(std::min(kv_cache_.capacity(), kMaxStep)),
       decoder_(config, weights, step_),
       logits_(Dtype::f32, 1, config.vocab_size) {}

@@ -12,7 +12,7 @@ namespace seodang {
 class Session {
  public:
   // `weights` must outlive it. Room for `capacity` tokens; 0 or more than
-  // max_position_embeddings: that many.
+  // context_length(): that many.
   Session(const ModelConfig& config, const Weights& weights,
           int64_t capacity = 0);
 

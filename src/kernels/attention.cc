@@ -145,23 +145,38 @@ HWY_INLINE float total_of(const float* p, int64_t n) {
   return sum_of(n, [&](auto d, int64_t i) HWY_ATTR { return load(d, p + i); });
 }
 
+// The first key that query number `query` sees.
+HWY_INLINE int64_t first_seen(const AttentionShape& shape, int64_t query) {
+  return shape.window > 0 ? std::max<int64_t>(0, query + 1 - shape.window) : 0;
+}
+
+// s ← cap · tanh(s / cap).
+HWY_INLINE void soften(float* s, int64_t n, float cap) {
+  for_each(n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto t = hn::Tanh(d, hn::Mul(load(d, s + i), hn::Set(d, 1 / cap)));
+    store(d, hn::Mul(t, hn::Set(d, cap)), s + i);
+  });
+}
+
 // One query against many keys, read where they lie: the shape of generation,
 // where each key is used once and copying it would cost as much as using it.
 template <class T>
 void one_query(T* out, float* lse, const T* query, const AttentionSpan& span,
-               const T* keys, const T* values, int64_t seen, int64_t dim,
-               float scale, Scratch& scratch) {
+               const T* keys, const T* values, int64_t seen,
+               const AttentionShape& shape, Scratch& scratch) {
+  const int64_t dim = shape.head_dim;
   scratch.reset(Scratch::rounded(seen) + 2 * Scratch::rounded(dim));
   float* p = scratch.take(seen);
   float* q = scratch.take(dim);
   float* sum = scratch.take(dim);
-  unpack(q, dim, query, dim, 1, dim, scale);
+  unpack(q, dim, query, dim, 1, dim, shape.scale);
   for (int64_t j = 0; j < seen; ++j) {
     const T* key = keys + j * span.stride;
     p[j] = sum_of(dim, [&](auto d, int64_t i) HWY_ATTR {
       return hn::Mul(load(d, q + i), load(d, key + i));
     });
   }
+  if (shape.softcap > 0) soften(p, seen, shape.softcap);
   const float most = max_of(seen, p);
   exponentials(p, seen, seen, most);
   const float total = total_of(p, seen);
@@ -187,18 +202,24 @@ void forward_item(Tensor out, float* lse, Tensor q, const AttentionSpan& span,
                   Scratch& scratch) {
   const int64_t dim = shape.head_dim, heads = shape.num_attention_heads;
   const int64_t group = heads / shape.num_key_value_heads;
-  const int64_t n = span.key_length, past = n - span.query_length;
-  const T* keys = static_cast<const T*>(span.key) + kv_head * dim;
-  const T* values = static_cast<const T*>(span.value) + kv_head * dim;
+  // Keys that lie before every window are passed over.
+  const int64_t skipped =
+      first_seen(shape, span.key_length - span.query_length);
+  const int64_t n = span.key_length - skipped, past = n - span.query_length;
+  const int64_t offset = skipped * span.stride + kv_head * dim;
+  const T* keys = static_cast<const T*>(span.key) + offset;
+  const T* values = static_cast<const T*>(span.value) + offset;
 
   if (span.query_length < kFewQueries) {
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
       for (int64_t i = 0; i < span.query_length; ++i) {
         const int64_t row = span.query_begin + i;
+        const int64_t from = first_seen(shape, past + i);
         one_query(out.row<T>(row) + head * dim,
                   lse == nullptr ? nullptr : lse + row * heads + head,
-                  q.row<T>(row) + head * dim, span, keys, values, past + i + 1,
-                  dim, shape.scale, scratch);
+                  q.row<T>(row) + head * dim, span, keys + from * span.stride,
+                  values + from * span.stride, past + i + 1 - from, shape,
+                  scratch);
       }
     return;
   }
@@ -218,14 +239,19 @@ void forward_item(Tensor out, float* lse, Tensor q, const AttentionSpan& span,
       const int64_t row = span.query_begin + first;
       const int64_t seen = past + first + rows;  // by the block's last query
       const int64_t width = Scratch::rounded(seen);
+      const int64_t from = first_seen(shape, past + first) / kBlock * kBlock;
       unpack(queries, ldd, q.row<T>(row) + head * dim, q.stride, rows, dim,
              shape.scale);
-      product<false>(p, ldn, queries, ldd, 1, keys_t, ldn, rows, width, dim);
+      product<false>(p + from, ldn, queries, ldd, 1, keys_t + from, ldn, rows,
+                     width - from, dim);
       for (int64_t i = 0; i < rows; ++i) {
-        float* line = p + i * ldn;
-        const int64_t own = past + first + i + 1;
+        const int64_t begin = first_seen(shape, past + first + i);
+        const int64_t own = past + first + i + 1 - begin;
+        std::fill(p + i * ldn + from, p + i * ldn + begin, 0.0f);
+        float* line = p + i * ldn + begin;
+        if (shape.softcap > 0) soften(line, own, shape.softcap);
         const float most = max_of(own, line);
-        exponentials(line, own, width, most);
+        exponentials(line, own, width - begin, most);
         const float total = total_of(line, own);
         if (lse != nullptr)
           lse[(row + i) * heads + head] = most + std::log(total);
@@ -233,7 +259,8 @@ void forward_item(Tensor out, float* lse, Tensor q, const AttentionSpan& span,
           store(d, hn::Mul(load(d, line + j), hn::Set(d, 1 / total)), line + j);
         });
       }
-      product<false>(sums, ldd, p, ldn, 1, v, ldd, rows, ldd, seen);
+      product<false>(sums, ldd, p + from, ldn, 1, v + from * ldd, ldd, rows,
+                     ldd, seen - from);
       pack(out.row<T>(row) + head * dim, out.stride, sums, ldd, rows, dim);
     }
 }
@@ -251,6 +278,19 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
                           spans[static_cast<size_t>(item / kv_heads)], shape,
                           item % kv_heads, scratch);
         });
+  });
+}
+
+// Softens s, and moves dP so that P ⊙ (dP − delta) is the gradient before the
+// cap: (dP − delta)·(1 − (s/cap)²) + delta.
+HWY_INLINE void soften_backward(float* s, float* dp, int64_t n, float cap,
+                                float delta) {
+  soften(s, n, cap);
+  for_each(n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto t = hn::Mul(load(d, s + i), hn::Set(d, 1 / cap));
+    const auto slope = hn::NegMulAdd(t, t, hn::Set(d, 1.0f));
+    const auto pull = hn::Set(d, delta);
+    store(d, hn::MulAdd(hn::Sub(load(d, dp + i), pull), slope, pull), dp + i);
   });
 }
 
@@ -289,30 +329,41 @@ void backward_item(Tensor dq, Tensor dk, Tensor dv, Tensor dout, Tensor out,
     for (int64_t first = 0; first < n; first += kBlock) {
       const int64_t rows = std::min(kBlock, n - first), row = begin + first;
       const int64_t seen = first + rows, width = Scratch::rounded(seen);
+      const int64_t from = first_seen(shape, first) / kBlock * kBlock;
       unpack(queries, ldd, q.row<T>(row) + head * dim, q.stride, rows, dim,
              shape.scale);
       unpack(douts, ldd, dout.row<T>(row) + head * dim, dout.stride, rows, dim);
-      product<false>(p, ldn, queries, ldd, 1, keys_t, ldn, rows, width, dim);
-      product<false>(ds, ldn, douts, ldd, 1, values_t, ldn, rows, width, dim);
+      product<false>(p + from, ldn, queries, ldd, 1, keys_t + from, ldn, rows,
+                     width - from, dim);
+      product<false>(ds + from, ldn, douts, ldd, 1, values_t + from, ldn, rows,
+                     width - from, dim);
       for (int64_t i = 0; i < rows; ++i) {
-        const int64_t own = first + i + 1;
-        float *pi = p + i * ldn, *dsi = ds + i * ldn;
+        const int64_t hidden = first_seen(shape, first + i) - from;
+        const int64_t own = first + i + 1 - from - hidden;
+        float *pi = p + i * ldn + from, *dsi = ds + i * ldn + from;
         const T* o = out.row<T>(row + i) + head * dim;
         const float* g = douts + i * ldd;
         const float delta = sum_of(dim, [&](auto d, int64_t c) HWY_ATTR {
           return hn::Mul(load(d, o + c), load(d, g + c));
         });
-        exponentials(pi, own, width, lse[(row + i) * heads + head]);
-        for_each(width, [&](auto d, int64_t j) HWY_ATTR {
+        if (shape.softcap > 0)
+          soften_backward(pi + hidden, dsi + hidden, own, shape.softcap, delta);
+        std::fill(pi, pi + hidden, 0.0f);
+        exponentials(pi + hidden, own, width - from - hidden,
+                     lse[(row + i) * heads + head]);
+        for_each(width - from, [&](auto d, int64_t j) HWY_ATTR {
           store(d,
                 hn::Mul(load(d, pi + j),
                         hn::Sub(load(d, dsi + j), hn::Set(d, delta))),
                 dsi + j);
         });
       }
-      product<true>(dvalues, ldd, p, 1, ldn, douts, ldd, seen, ldd, rows);
-      product<true>(dkeys, ldd, ds, 1, ldn, queries, ldd, seen, ldd, rows);
-      product<false>(dqueries, ldd, ds, ldn, 1, keys, ldd, rows, ldd, seen);
+      product<true>(dvalues + from * ldd, ldd, p + from, 1, ldn, douts, ldd,
+                    seen - from, ldd, rows);
+      product<true>(dkeys + from * ldd, ldd, ds + from, 1, ldn, queries, ldd,
+                    seen - from, ldd, rows);
+      product<false>(dqueries, ldd, ds + from, ldn, 1, keys + from * ldd, ldd,
+                     rows, ldd, seen - from);
       pack(dq.row<T>(row) + head * dim, dq.stride, dqueries, ldd, rows, dim);
     }
   pack(dk.row<T>(begin) + kv_head * dim, dk.stride, dkeys, ldd, n, dim);

@@ -4,6 +4,9 @@
 // as in Dao et al., "FlashAttention", 2022, algorithm 4. Grouping: Ainslie et
 // al., "GQA", 2023.
 //   s_ij = scale · q_i·k_j for j ≤ i,  p = softmax_j(s),  out_i = Σ_j p_ij v_j
+// With a window only keys i − window < j ≤ i are seen (Child et al., "Sparse
+// Transformers", 2019; Mistral 7B, 2023); with a softcap s_ij is
+// softcap · tanh(scale · q_i·k_j / softcap) (Gemma 2, 2024).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +21,8 @@ struct AttentionShape {
   int32_t num_key_value_heads = 0;  // divides num_attention_heads
   int32_t head_dim = 0;             // a multiple of 8, at most 256
   float scale = 0;                  // usually 1/sqrt(head_dim)
+  int32_t window = 0;               // 0: all keys up to the query
+  float softcap = 0;                // 0: none
 };
 
 // One document (or one session's turn): `query_length` rows of q starting at

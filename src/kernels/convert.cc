@@ -1,11 +1,10 @@
 #include "kernels/convert.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/threads.h"
+#include "kernels/quantize.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/convert.cc"
@@ -48,27 +47,26 @@ HWY_AFTER_NAMESPACE();
 namespace seodang {
 namespace {
 
-// IEEE-754 binary16, only ever read: zero and subnormals are fraction · 2^-24.
-float from_half(uint16_t bits) {
-  const uint32_t sign = uint32_t{bits} >> 15 << 31;
-  const uint32_t exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  if (exponent == 0) {
-    const float value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign != 0 ? -value : value;
-  }
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+float number_of(Tensor t, int64_t r, int64_t c) {
+  if (t.dtype == Dtype::f32) return t.row<float>(r)[c];
+  if (t.dtype == Dtype::bf16) return static_cast<float>(t.row<bf16>(r)[c]);
+  return static_cast<float>(t.row<f16>(r)[c]);
 }
 
+void store_number(Tensor t, int64_t r, int64_t c, float value) {
+  if (t.dtype == Dtype::f32)
+    t.row<float>(r)[c] = value;
+  else if (t.dtype == Dtype::bf16)
+    t.row<bf16>(r)[c] = bf16(value);
+  else
+    t.row<f16>(r)[c] = f16(value);
+}
+
+// To or from f16, which no product computes in.
 void convert_half(Tensor out, Tensor in) {
   for (int64_t r = 0; r < out.rows; ++r)
-    for (int64_t c = 0; c < out.cols; ++c) {
-      const float value = from_half(in.row<uint16_t>(r)[c]);
-      if (out.dtype == Dtype::f32)
-        out.row<float>(r)[c] = value;
-      else
-        out.row<bf16>(r)[c] = bf16(value);
-    }
+    for (int64_t c = 0; c < out.cols; ++c)
+      store_number(out, r, c, number_of(in, r, c));
 }
 
 }  // namespace
@@ -76,13 +74,21 @@ void convert_half(Tensor out, Tensor in) {
 HWY_EXPORT(ConvertRows);
 
 void convert_row(Tensor out, Tensor in) {
-  if (in.dtype == Dtype::f16) return convert_half(out, in);
+  if (is_quantized(in.dtype)) {
+    if (out.dtype != in.dtype) return dequantize(out, in);
+    for (int64_t r = 0; r < out.rows; ++r)
+      std::memcpy(out.rows_from(r, 1).data, in.rows_from(r, 1).data,
+                  bytes_of(out.dtype, out.cols));
+    return;
+  }
+  if (in.dtype == Dtype::f16 || out.dtype == Dtype::f16)
+    return convert_half(out, in);
   HWY_DYNAMIC_DISPATCH(ConvertRows)(out, in);
 }
 
 void convert(Tensor out, Tensor in) {
   // One long row is split by columns.
-  if (out.rows == 1) {
+  if (out.rows == 1 && !is_quantized(in.dtype)) {
     parallel_ranges((out.cols + 4095) / 4096, [&](int64_t begin, int64_t end) {
       const int64_t from = begin * 4096;
       const int64_t count = std::min(out.cols, end * 4096) - from;

@@ -1,5 +1,6 @@
-// Copies between dtypes, row by row: out (N,C) = in (N,C). f32, bf16 and f16
-// in; f32 and bf16 out, rounded to nearest even.
+// Copies between dtypes, row by row: out (N,C) = in (N,C), rounded to nearest
+// even. Blocks come in, and go out only of the same format (as bytes); into
+// another see kernels/quantize.h.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "kernels/quantized_matmul.h"
 
 namespace seodang {
 namespace {
@@ -21,6 +22,8 @@ Memory::data_type dnnl_type(Dtype dtype) {
       return Memory::data_type::bf16;
     case Dtype::f16:
       return Memory::data_type::f16;
+    default:
+      break;
   }
   return Memory::data_type::undef;
 }
@@ -112,6 +115,7 @@ void multiply(const Operand& a, const Operand& b, Tensor c, bool add) {
 }  // namespace
 
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
+  if (is_quantized(w.dtype)) return quantized_linear_forward(y, x, w, add);
   multiply({x}, {w, true}, y, add);
 }
 

@@ -8,7 +8,7 @@
 namespace seodang {
 
 // y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`. x and w of one dtype (f32 or
-// bf16); y f32 or that dtype.
+// bf16), or w in blocks (quantized_matmul.h); y f32 or x's dtype.
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add = false);
 // dx (N,I) = dy (N,O) · w (O,I), or += when `add`.
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add = false);

@@ -56,16 +56,18 @@ namespace seodang {
 
 HWY_EXPORT(Rotate);
 
-RopeTable::RopeTable(const std::vector<double>& inv_freq, int64_t max_position)
-    : half(static_cast<int64_t>(inv_freq.size())) {
-  cosine.reserve(static_cast<size_t>(max_position * half));
-  sine.reserve(cosine.capacity());
-  for (int64_t p = 0; p < max_position; ++p)
-    for (const double frequency : inv_freq) {
-      const double angle = static_cast<double>(p) * frequency;
-      cosine.push_back(static_cast<float>(std::cos(angle)));
-      sine.push_back(static_cast<float>(std::sin(angle)));
-    }
+RopeTable::RopeTable(const std::vector<double>& inv_freq, int64_t positions) {
+  for (int64_t p = 0; p < positions; ++p) append(inv_freq, 1);
+}
+
+void RopeTable::append(const std::vector<double>& inv_freq, double scale) {
+  const auto position = static_cast<double>(positions());
+  half = static_cast<int64_t>(inv_freq.size());
+  for (const double frequency : inv_freq) {
+    const double angle = position * frequency;
+    cosine.push_back(static_cast<float>(scale * std::cos(angle)));
+    sine.push_back(static_cast<float>(scale * std::sin(angle)));
+  }
 }
 
 void rope_forward(Tensor x, const int32_t* positions, const RopeTable& table) {

@@ -10,20 +10,28 @@
 
 namespace seodang {
 
-// cos and sin of every angle up to max_position, computed in float64 and
-// rounded once. `inv_freq` has head_dim/2 entries.
+// cos and sin of every angle of the first positions, computed in float64 and
+// rounded once.
 struct RopeTable {
   RopeTable() = default;
-  RopeTable(const std::vector<double>& inv_freq, int64_t max_position);
+  // `inv_freq` has head_dim/2 entries, the same for all positions.
+  RopeTable(const std::vector<double>& inv_freq, int64_t positions);
+  // One position more. Some models turn far positions slower and multiply what
+  // was turned by `scale` (YaRN's attention factor).
+  void append(const std::vector<double>& inv_freq, double scale);
+
+  int64_t positions() const {
+    return half > 0 ? static_cast<int64_t>(cosine.size()) / half : 0;
+  }
   int64_t half = 0;           // head_dim / 2
-  std::vector<float> cosine;  // (max_position, half)
-  std::vector<float> sine;    // (max_position, half)
+  std::vector<float> cosine;  // (positions, half)
+  std::vector<float> sine;    // (positions, half)
 };
 
 // x (N, heads·head_dim) f32 or bf16, rotated in place; positions (N), each
-// below the table's max_position.
+// below the table's positions().
 void rope_forward(Tensor x, const int32_t* positions, const RopeTable& table);
-// The transpose of a rotation is the rotation back.
+// The transpose of a scaled rotation: as much, but turned back.
 void rope_backward(Tensor dx, const int32_t* positions, const RopeTable& table);
 
 }  // namespace seodang

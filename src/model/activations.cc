@@ -34,7 +34,7 @@ struct Widths {
 };
 
 LayerActivations layer_of(Allocator& allocate, const ModelConfig& config,
-                          int64_t n, Dtype act) {
+                          int64_t n, Dtype act, Keep keep) {
   const Widths w(config);
   LayerActivations a{};
   a.input = allocate.tensor(Dtype::f32, n, w.hidden);
@@ -44,10 +44,23 @@ LayerActivations layer_of(Allocator& allocate, const ModelConfig& config,
   a.middle = allocate.tensor(Dtype::f32, n, w.hidden);
   a.middle_norm = allocate.tensor(act, n, w.hidden);
   a.gate_up = allocate.tensor(act, n, 2 * w.inner);
-  a.swiglu = allocate.tensor(act, n, w.inner);
+  a.glu = allocate.tensor(act, n, w.inner);
   a.input_rstd = allocate.floats(n);
   a.middle_rstd = allocate.floats(n);
   a.lse = allocate.floats(n * config.num_attention_heads);
+  if (config.qk_norm) {
+    const int64_t kv_heads = config.num_key_value_heads;
+    if (keep != Keep::nothing)
+      a.qk = allocate.tensor(act, n, w.q + kv_heads * config.head_dim);
+    a.q_rstd = allocate.floats(n * config.num_attention_heads);
+    a.k_rstd = allocate.floats(n * kv_heads);
+  }
+  if (config.branch_norms) {
+    a.attention_output = allocate.tensor(act, n, w.hidden);
+    a.mlp_output = allocate.tensor(act, n, w.hidden);
+    a.attention_output_rstd = allocate.floats(n);
+    a.mlp_output_rstd = allocate.floats(n);
+  }
   return a;
 }
 
@@ -58,7 +71,7 @@ Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
   Allocator allocate(memory_, bytes);
   for (int32_t l = 0; l < config.num_hidden_layers; ++l) {
     if (l == 0 || keep == Keep::all) {
-      layers.push_back(layer_of(allocate, config, tokens, act));
+      layers.push_back(layer_of(allocate, config, tokens, act, keep));
       continue;
     }
     layers.push_back(layers[0]);
@@ -83,7 +96,7 @@ Gradients::Gradients(const ModelConfig& config, int64_t tokens, Dtype act) {
   residual_act = allocate.tensor(act, tokens, w.hidden);
   norm = allocate.tensor(act, tokens, w.hidden);
   gate_up = allocate.tensor(act, tokens, 2 * w.inner);
-  swiglu = allocate.tensor(act, tokens, w.inner);
+  glu = allocate.tensor(act, tokens, w.inner);
   attention = allocate.tensor(act, tokens, w.q);
   qkv = allocate.tensor(act, tokens, w.qkv);
 }

@@ -19,10 +19,17 @@ struct LayerActivations {
   Tensor middle;       // (N, hidden_size) f32: the stream behind attention
   Tensor middle_norm;  // (N, hidden_size) act
   Tensor gate_up;      // (N, 2·intermediate_size) act
-  Tensor swiglu;       // (N, intermediate_size) act
+  Tensor glu;          // (N, intermediate_size) act
   float* input_rstd;   // (N)
   float* middle_rstd;  // (N)
   float* lse;          // (N, num_attention_heads)
+
+  // Where the family has norms on them.
+  Tensor qk;                // (N, q + kv) act: before; none in use (in place)
+  float *q_rstd, *k_rstd;   // (N, heads)
+  Tensor attention_output;  // (N, hidden_size) act: of o_proj
+  Tensor mlp_output;        // (N, hidden_size) act: of down_proj
+  float *attention_output_rstd, *mlp_output_rstd;  // (N)
 };
 
 enum class Keep {
@@ -52,7 +59,7 @@ struct Gradients {
   Tensor residual_act;  // (N, hidden_size) act: the same, rounded for products
   Tensor norm;          // (N, hidden_size) act
   Tensor gate_up;       // (N, 2·intermediate_size) act
-  Tensor swiglu;        // (N, intermediate_size) act
+  Tensor glu;           // (N, intermediate_size) act
   Tensor attention;     // (N, q) act
   Tensor qkv;           // (N, q + 2·kv) act
   int64_t bytes = 0;

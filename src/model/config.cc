@@ -2,118 +2,55 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "formats/json.h"
+#include "model/families.h"
 
 namespace seodang {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kMaxConfigBytes = 1 << 20;
+Json to_json(const RopeScaling& s) {
+  if (s.rope_type == "default") return nullptr;
+  Json json = {{"rope_type", s.rope_type}, {"factor", s.factor}};
+  if (s.rope_type == "llama3" || s.rope_type == "yarn")
+    json["original_max_position_embeddings"] =
+        std::llround(s.original_max_position_embeddings);
+  if (s.rope_type == "llama3") {
+    json["low_freq_factor"] = s.low_freq_factor;
+    json["high_freq_factor"] = s.high_freq_factor;
+  }
+  if (s.rope_type == "yarn") {
+    json["beta_fast"] = s.beta_fast;
+    json["beta_slow"] = s.beta_slow;
+    json["attention_factor"] = s.attention_factor;
+    json["truncate"] = s.truncate;
+  }
+  return json;
+}
 
-// Reads keys of config.json one by one; every complaint names the key.
-class Reader {
- public:
-  Reader(std::string where, const nlohmann::json& json)
-      : where_(std::move(where)), json_(json) {}
-
-  int32_t count(const char* key, int64_t fallback = -1) const {
-    if (!present(key)) {
-      if (fallback < 0) throw Error("{}: {} is missing", where_, key);
-      return static_cast<int32_t>(fallback);
-    }
-    const nlohmann::json& value = json_[key];
-    if (!value.is_number_integer() || value.get<int64_t>() <= 0 ||
-        value.get<int64_t>() > std::numeric_limits<int32_t>::max())
-      throw Error("{}: {} is {}, not a count", where_, key, value.dump());
-    return value.get<int32_t>();
-  }
-  double number(const char* key, double fallback) const {
-    if (!present(key)) return fallback;
-    if (!json_[key].is_number() || !(json_[key].get<double>() > 0))
-      throw Error("{}: {} is {}, not a positive number", where_, key,
-                  json_[key].dump());
-    return json_[key];
-  }
-  bool flag(const char* key, bool fallback) const {
-    if (!present(key)) return fallback;
-    if (!json_[key].is_boolean())
-      throw Error("{}: {} is not true or false", where_, key);
-    return json_[key];
-  }
-  std::vector<int32_t> tokens(const char* key) const {
-    std::vector<int32_t> out;
-    if (!present(key)) return out;
-    const nlohmann::json list = json_[key].is_array()
-                                    ? json_[key]
-                                    : nlohmann::json::array({json_[key]});
-    for (const nlohmann::json& id : list) {
-      if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
-          id.get<int64_t>() > std::numeric_limits<int32_t>::max())
-        throw Error("{}: {} holds {}, not a token id", where_, key, id.dump());
-      out.push_back(id);
-    }
-    return out;
-  }
-  // A key that would change the maths unless it has the value built here.
-  void only(const char* key, const nlohmann::json& value) const {
-    if (present(key) && json_[key] != value)
-      throw Error("{}: {} = {} is not supported (only {})", where_, key,
-                  json_[key].dump(), value.dump());
-  }
-  bool present(const char* key) const {
-    return json_.contains(key) && !json_[key].is_null();
-  }
-
- private:
-  std::string where_;
-  const nlohmann::json& json_;
-};
+Json number_or_null(double value) { return value > 0 ? Json(value) : Json(); }
 
 }  // namespace
 
-ModelConfig ModelConfig::load(const std::filesystem::path& directory) {
-  const auto path = directory / "config.json";
-  const std::string where = path.string();
-  const nlohmann::json json = read_json(path, kMaxConfigBytes);
-  if (!json.is_object()) throw Error("{}: not a JSON object", where);
-  const Reader read(where, json);
-  const nlohmann::json expected = nlohmann::json::array({"LlamaForCausalLM"});
-  if (!read.present("architectures") || json["architectures"] != expected)
-    throw Error("{}: architectures {} is not supported (only {})", where,
-                json.value("architectures", nlohmann::json()).dump(),
-                expected.dump());
-  read.only("hidden_act", "silu");
-  read.only("attention_bias", false);
-  read.only("mlp_bias", false);
-  read.only("rope_scaling", nullptr);
-  read.only("quantization_config", nullptr);
-
-  ModelConfig c;
-  c.vocab_size = read.count("vocab_size");
-  c.hidden_size = read.count("hidden_size");
-  c.intermediate_size = read.count("intermediate_size");
-  c.num_hidden_layers = read.count("num_hidden_layers");
-  c.num_attention_heads = read.count("num_attention_heads");
-  c.num_key_value_heads =
-      read.count("num_key_value_heads", c.num_attention_heads);
-  c.head_dim = read.count("head_dim",
-                          std::max(1, c.hidden_size / c.num_attention_heads));
-  c.max_position_embeddings = read.count("max_position_embeddings", 2048);
-  c.rms_norm_eps = read.number("rms_norm_eps", 1e-6);
-  c.rope_theta = read.number("rope_theta", 10000);
-  c.initializer_range = read.number("initializer_range", 0.02);
-  c.tie_word_embeddings = read.flag("tie_word_embeddings", false);
-  const auto bos = read.tokens("bos_token_id");
-  c.bos_token_id = bos.empty() ? -1 : bos[0];
-  c.eos_token_id = read.tokens("eos_token_id");
-  c.check(where);
-  return c;
+int32_t ModelConfig::context_length() const {
+  double length = max_position_embeddings;
+  // Hugging Face's configurations leave max_position_embeddings as it was
+  // before linear and dynamic scaling, but for Gemma 3.
+  if ((rope_scaling.rope_type == "linear" && rope_local_base_freq == 0) ||
+      rope_scaling.rope_type == "dynamic")
+    length *= rope_scaling.factor;
+  if (rope_scaling.rope_type == "yarn")
+    length =
+        std::max(length, rope_scaling.factor *
+                             rope_scaling.original_max_position_embeddings);
+  return static_cast<int32_t>(
+      std::min<double>(length, std::numeric_limits<int32_t>::max()));
 }
 
 void ModelConfig::check(const std::string& where) const {
@@ -133,15 +70,24 @@ void ModelConfig::check(const std::string& where) const {
   need(head_dim > 0 && head_dim % 8 == 0 && head_dim <= 256,
        "head_dim is not a multiple of 8 up to 256");
   need(max_position_embeddings > 0, "max_position_embeddings is absurd");
+  need(rope_scaling.factor >= 1 && rope_scaling.factor <= 4096,
+       "factor of rope_scaling is absurd");
+  need(layer_types.empty() ||
+           std::ssize(layer_types) == int64_t{num_hidden_layers},
+       "layer_types does not have num_hidden_layers entries");
+  for (int32_t l = 0; l < num_hidden_layers; ++l)
+    need(!slides(l) || sliding_window > 0,
+         "sliding_window is missing and layer_types asks for it");
   for (const int32_t id : eos_token_id)
     need(id < vocab_size, "eos_token_id is outside the vocabulary");
   need(bos_token_id < vocab_size, "bos_token_id is outside the vocabulary");
 }
 
 std::string ModelConfig::to_json() const {
+  const Family& family = family_of(architecture);
   Json json;
   json["architectures"] = {architecture};
-  json["model_type"] = "llama";
+  json["model_type"] = family.model_type;
   json["torch_dtype"] = "float32";
   json["vocab_size"] = vocab_size;
   json["hidden_size"] = hidden_size;
@@ -153,8 +99,8 @@ std::string ModelConfig::to_json() const {
   json["max_position_embeddings"] = max_position_embeddings;
   json["rms_norm_eps"] = rms_norm_eps;
   json["rope_theta"] = rope_theta;
-  json["rope_scaling"] = nullptr;
-  json["hidden_act"] = "silu";
+  json["rope_scaling"] = seodang::to_json(rope_scaling);
+  json["hidden_act"] = name_of(hidden_act);
   json["attention_bias"] = false;
   json["mlp_bias"] = false;
   json["initializer_range"] = initializer_range;
@@ -164,6 +110,19 @@ std::string ModelConfig::to_json() const {
     json["eos_token_id"] = eos_token_id[0];
   else if (!eos_token_id.empty())
     json["eos_token_id"] = eos_token_id;
+  // Of the keys that not every family has, those that this one has.
+  const Json own = {
+      {"hidden_activation", name_of(hidden_act)},
+      {"query_pre_attn_scalar", query_pre_attn_scalar},
+      {"attn_logit_softcapping", number_or_null(attn_logit_softcapping)},
+      {"final_logit_softcapping", number_or_null(final_logit_softcapping)},
+      {"rope_local_base_freq", rope_local_base_freq},
+      {"use_sliding_window", sliding_window > 0},
+      {"sliding_window", sliding_window > 0 ? Json(sliding_window) : Json()}};
+  for (const auto& [key, value] : own.items())
+    if (family.defaults().contains(key)) json[key] = value;
+  for (const LayerType type : layer_types)
+    json["layer_types"].push_back(name_of(type));
   return json.dump(2) + "\n";
 }
 
@@ -179,8 +138,13 @@ int64_t ModelConfig::num_product_parameters() const {
 int64_t ModelConfig::num_parameters() const {
   const int64_t hidden = hidden_size;
   const int64_t embedding = tie_word_embeddings ? 0 : hidden * vocab_size;
-  return num_product_parameters() + embedding +
-         hidden * (2 * int64_t{num_hidden_layers} + 1);
+  const int64_t dim = head_dim;
+  const int64_t qkv =
+      (num_attention_heads + 2 * int64_t{num_key_value_heads}) * dim;
+  const int64_t layer = hidden * (branch_norms ? 4 : 2) +
+                        (qk_norm ? 2 * dim : 0) + (qkv_bias ? qkv : 0);
+  return num_product_parameters() + embedding + hidden +
+         num_hidden_layers * layer;
 }
 
 double ModelConfig::train_flops(double tokens, double loss_tokens,

@@ -8,13 +8,16 @@
 
 #include "base/error.h"
 #include "kernels/attention.h"
+#include "kernels/bias.h"
 #include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
+#include "kernels/glu.h"
 #include "kernels/matmul.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
-#include "kernels/swiglu.h"
+#include "kernels/softcap.h"
+#include "model/rope_frequencies.h"
 
 namespace seodang {
 namespace {
@@ -23,18 +26,60 @@ namespace {
 // speed, little enough that (rows × vocab_size) stays near the cache.
 constexpr int64_t kLogitRows = 512;
 
-// θ_i = rope_theta^(-2i/head_dim); RoFormer, eq. 15.
-std::vector<double> rope_frequencies(const ModelConfig& config) {
-  std::vector<double> out;
-  for (int32_t i = 0; i < config.head_dim / 2; ++i)
-    out.push_back(std::pow(config.rope_theta, -2.0 * i / config.head_dim));
-  return out;
-}
-
 // Products are compiled per shape; rounding the rows up keeps the shapes few.
 int64_t rounded_rows(int64_t rows, int64_t limit) {
   const int64_t unit = rows <= 8 ? 1 : rows <= 64 ? 8 : 32;
   return std::min(limit, (rows + unit - 1) / unit * unit);
+}
+
+// Gemma multiplies in the dtype of the weights.
+float embedding_scale_of(const ModelConfig& c, Dtype act) {
+  if (!c.scale_embeddings) return 1;
+  const float scale = std::sqrt(static_cast<float>(c.hidden_size));
+  return act == Dtype::bf16 ? static_cast<float>(bf16(scale)) : scale;
+}
+
+AttentionShape attention_shape_of(const ModelConfig& c) {
+  AttentionShape shape{c.num_attention_heads, c.num_key_value_heads,
+                       c.head_dim};
+  const double scalar =
+      c.query_pre_attn_scalar > 0 ? c.query_pre_attn_scalar : c.head_dim;
+  shape.scale = 1.0f / std::sqrt(static_cast<float>(scalar));
+  shape.softcap = static_cast<float>(c.attn_logit_softcapping);
+  return shape;
+}
+
+// Calls use(block, row) for `parts` as if they were one matrix, `row` the first
+// of the block's in it: parts that lie behind one another in memory are one
+// block. In training that is all of them; in a file it depends on the writer.
+template <class Use>
+void for_each_block(std::initializer_list<Tensor> parts, Use&& use) {
+  int64_t row = 0;
+  for (auto part = parts.begin(); part != parts.end();) {
+    Tensor block = *part++;
+    while (part != parts.end() && part->dtype == block.dtype &&
+           part->stride == block.stride &&
+           part->data == block.rows_from(block.rows, 0).data)
+      block.rows += (part++)->rows;
+    use(block, row);
+    row += block.rows;
+  }
+}
+
+void project(Tensor y, Tensor x, std::initializer_list<Tensor> w) {
+  for_each_block(w, [&](Tensor block, int64_t row) {
+    linear_forward(y.cols_from(row, block.rows), x, block);
+  });
+}
+
+void project_backward(Tensor dx, std::initializer_list<Tensor> dw, Tensor dy,
+                      Tensor x, std::initializer_list<Tensor> w) {
+  for_each_block(dw, [&](Tensor block, int64_t row) {
+    linear_backward_weight(block, dy.cols_from(row, block.rows), x);
+  });
+  for_each_block(w, [&](Tensor block, int64_t row) {
+    linear_backward_input(dx, dy.cols_from(row, block.rows), block, row > 0);
+  });
 }
 
 }  // namespace
@@ -44,25 +89,51 @@ struct Decoder::State {
       : config(c),
         weights(w),
         max_tokens(tokens),
-        act(w.embed_tokens.dtype),
+        act(w.act()),
         keep(k),
         activations(c, tokens, act, k),
-        rope(rope_frequencies(c), c.max_position_embeddings),
-        shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim,
-              1.0f / std::sqrt(static_cast<float>(c.head_dim))},
+        norm{static_cast<float>(c.rms_norm_eps), c.norm_plus_one ? 1.0f : 0.0f},
+        embedding_scale(embedding_scale_of(c, act)),
+        shape(attention_shape_of(c)),
         positions(static_cast<size_t>(tokens)),
-        logit_rows(std::min(kLogitRows, tokens)),
-        head_hidden(act, logit_rows, c.hidden_size),
-        head_logits(Dtype::f32, logit_rows, c.vocab_size),
-        head_losses(static_cast<size_t>(logit_rows)),
-        head_targets(static_cast<size_t>(logit_rows)) {
+        logit_rows(std::min(kLogitRows, tokens)) {
+    reach(std::min<int64_t>(tokens, c.context_length()));
     if (keep != Keep::nothing) {
+      make_head();
       gradients.emplace(c, tokens, act);
       head_dlogits = OwnedTensor(act, logit_rows, c.vocab_size);
       head_dhidden = OwnedTensor(act, logit_rows, c.hidden_size);
       output_gradient = OwnedTensor(act, tokens, c.hidden_size);
     }
     loss_rows.reserve(static_cast<size_t>(tokens));
+  }
+
+  // Only who asks for losses pays for the head's blocks.
+  void make_head() {
+    if (head_logits.bytes() > 0) return;
+    head_hidden = OwnedTensor(act, logit_rows, config.hidden_size);
+    head_logits = OwnedTensor(Dtype::f32, logit_rows, config.vocab_size);
+    head_losses.resize(static_cast<size_t>(logit_rows));
+    head_targets.resize(static_cast<size_t>(logit_rows));
+  }
+
+  // Makes the angles of the first `length` positions.
+  void reach(int64_t length) {
+    extend(rope, config, LayerType::full_attention, length);
+    if (config.rope_local_base_freq > 0)
+      extend(local_rope, config, LayerType::sliding_attention, length);
+  }
+  const RopeTable& rope_of(size_t layer) const {
+    return config.rope_local_base_freq > 0 &&
+                   config.slides(static_cast<int64_t>(layer))
+               ? local_rope
+               : rope;
+  }
+  AttentionShape shape_of(size_t layer) const {
+    AttentionShape out = shape;
+    if (config.slides(static_cast<int64_t>(layer)))
+      out.window = config.sliding_window;
+    return out;
   }
 
   Tensor q_of(Tensor qkv) const {
@@ -81,11 +152,23 @@ struct Decoder::State {
     return int64_t{shape.num_key_value_heads} * shape.head_dim;
   }
 
+  void cap(Tensor logits) const {
+    if (config.final_logit_softcapping > 0)
+      softcap_forward(logits,
+                      static_cast<float>(config.final_logit_softcapping));
+  }
+
   void check(std::span<const int32_t> tokens) const;
   void place(const Batch& batch);
   Tensor forward(std::span<const int32_t> tokens);
   void forward_layer(size_t l, Tensor output);
   void attend(size_t l, const LayerActivations& a);
+  void normalize_heads(const LayerWeights& w, const LayerActivations& a);
+  void add_branch(Tensor stream, Tensor x, Tensor w, Tensor branch, float* rstd,
+                  Tensor branch_norm) const;
+  void branch_gradient(Tensor dbranch, Tensor dstream, Tensor dbranch_norm,
+                       Tensor branch, const float* rstd,
+                       Tensor branch_norm) const;
   void backward(const Batch& batch, const Weights& into);
   void backward_layer(size_t l, const Weights& into);
   template <class Block>
@@ -98,7 +181,9 @@ struct Decoder::State {
   Keep keep;
   Activations activations;
   std::optional<Gradients> gradients;
-  RopeTable rope;
+  RopeTable rope, local_rope;
+  RmsNorm norm;
+  float embedding_scale;
   AttentionShape shape;
 
   // The batch at hand.
@@ -130,16 +215,15 @@ void Decoder::State::check(std::span<const int32_t> tokens) const {
       throw Error("spans do not cover the tokens in order");
     covered += span.length;
     const int64_t past = span.kv_cache != nullptr ? span.kv_cache->length() : 0;
-    const int64_t limit =
-        span.kv_cache != nullptr
-            ? std::min<int64_t>(config.max_position_embeddings,
-                                span.kv_cache->capacity())
-            : config.max_position_embeddings;
+    const int64_t limit = span.kv_cache != nullptr
+                              ? std::min<int64_t>(config.context_length(),
+                                                  span.kv_cache->capacity())
+                              : config.context_length();
     if (past + span.length > limit)
       throw Error(
           "a sequence of {} tokens is longer than the {} there is room "
-          "for (max_position_embeddings {})",
-          past + span.length, limit, config.max_position_embeddings);
+          "for (context length {})",
+          past + span.length, limit, config.context_length());
   }
   if (covered != static_cast<int64_t>(tokens.size()))
     throw Error("spans cover {} of {} tokens", covered, tokens.size());
@@ -160,13 +244,16 @@ Tensor Decoder::State::forward(std::span<const int32_t> tokens) {
   std::fill(positions.begin(), positions.end(), 0);
   for (const SequenceSpan& span : sequences) {
     const int64_t past = span.kv_cache != nullptr ? span.kv_cache->length() : 0;
+    if (past + span.length > rope.positions())
+      reach(
+          std::min<int64_t>(config.context_length(), 2 * (past + span.length)));
     for (int32_t i = 0; i < span.length; ++i)
       positions[static_cast<size_t>(span.begin + i)] =
           static_cast<int32_t>(past + i);
   }
 
   embedding_forward(activations.layers[0].input.rows_from(0, n), tokens.data(),
-                    weights.embed_tokens);
+                    weights.embed_tokens, embedding_scale);
   const size_t depth = activations.layers.size();
   for (size_t l = 0; l < depth; ++l)
     forward_layer(l, l + 1 < depth ? activations.layers[l + 1].input
@@ -176,33 +263,82 @@ Tensor Decoder::State::forward(std::span<const int32_t> tokens) {
       span.kv_cache->truncate(span.kv_cache->length() + span.length);
   rmsnorm_forward(activations.output_norm.rows_from(0, rows),
                   activations.output_rstd,
-                  activations.output.rows_from(0, rows), weights.norm,
-                  static_cast<float>(config.rms_norm_eps));
+                  activations.output.rows_from(0, rows), weights.norm, norm);
   return activations.output_norm.rows_from(0, n);
 }
 
+// Without an output the layer is computed again for the backward, which has
+// the output already.
 void Decoder::State::forward_layer(size_t l, Tensor output) {
   const LayerWeights& w = weights.layers[l];
   const LayerActivations& a = activations.layers[l];
-  const float eps = static_cast<float>(config.rms_norm_eps);
   const auto use = [&](Tensor t) { return t.rows_from(0, rows); };
+  const Tensor q = q_of(use(a.qkv)), k = k_of(use(a.qkv));
 
   rmsnorm_forward(use(a.input_norm), a.input_rstd, use(a.input),
-                  w.input_layernorm, eps);
-  linear_forward(use(a.qkv), use(a.input_norm), w.qkv_proj);
-  rope_forward(q_of(use(a.qkv)), positions.data(), rope);
-  rope_forward(k_of(use(a.qkv)), positions.data(), rope);
+                  w.input_layernorm, norm);
+  project(use(a.qkv), use(a.input_norm), {w.q_proj, w.k_proj, w.v_proj});
+  if (w.q_bias) {
+    bias_forward(q, w.q_bias);
+    bias_forward(k, w.k_bias);
+    bias_forward(v_of(use(a.qkv)), w.v_bias);
+  }
+  if (w.q_norm) normalize_heads(w, a);
+  rope_forward(q, positions.data(), rope_of(l));
+  rope_forward(k, positions.data(), rope_of(l));
   attend(l, a);
   if (a.middle.data != a.input.data) convert(use(a.middle), use(a.input));
-  linear_forward(use(a.middle), use(a.attention), w.o_proj, true);
+  add_branch(use(a.middle), use(a.attention), w.o_proj, a.attention_output,
+             a.attention_output_rstd, w.attention_norm);
 
   rmsnorm_forward(use(a.middle_norm), a.middle_rstd, use(a.middle),
-                  w.post_attention_layernorm, eps);
-  linear_forward(use(a.gate_up), use(a.middle_norm), w.gate_up_proj);
-  swiglu_forward(use(a.swiglu), use(a.gate_up));
-  if (!output) return;  // recomputed for the backward, which has it already
-  if (output.data != a.middle.data) convert(use(output), use(a.middle));
-  linear_forward(use(output), use(a.swiglu), w.down_proj, true);
+                  w.mlp_layernorm, norm);
+  project(use(a.gate_up), use(a.middle_norm), {w.gate_proj, w.up_proj});
+  glu_forward(use(a.glu), use(a.gate_up), config.hidden_act);
+  if (output && output.data != a.middle.data)
+    convert(use(output), use(a.middle));
+  add_branch(output ? use(output) : Tensor(), use(a.glu), w.down_proj,
+             a.mlp_output, a.mlp_output_rstd, w.mlp_norm);
+}
+
+// What the backward needs to know of q and k before is put aside; in use they
+// are normalized in place.
+void Decoder::State::normalize_heads(const LayerWeights& w,
+                                     const LayerActivations& a) {
+  const Tensor after = a.qkv.rows_from(0, rows);
+  Tensor before = after;
+  if (a.qk) {
+    before = a.qk.rows_from(0, rows);
+    convert(before, after.cols_from(0, before.cols));
+  }
+  rmsnorm_forward(q_of(after), a.q_rstd, q_of(before), w.q_norm, norm);
+  rmsnorm_forward(k_of(after), a.k_rstd, k_of(before), w.k_norm, norm);
+}
+
+// stream += x·wᵀ, or a norm of it where the family has one. Without a stream
+// only what the norm's backward needs is computed.
+void Decoder::State::add_branch(Tensor stream, Tensor x, Tensor w,
+                                Tensor branch, float* rstd,
+                                Tensor branch_norm) const {
+  if (branch_norm) {
+    branch = branch.rows_from(0, rows);
+    linear_forward(branch, x, w);
+    rmsnorm_forward(stream, rstd, branch, branch_norm, norm, true);
+  } else if (stream) {
+    linear_forward(stream, x, w, true);
+  }
+}
+
+// The gradient of x·wᵀ in add_branch.
+void Decoder::State::branch_gradient(Tensor dbranch, Tensor dstream,
+                                     Tensor dbranch_norm, Tensor branch,
+                                     const float* rstd,
+                                     Tensor branch_norm) const {
+  if (branch_norm)
+    rmsnorm_backward(dbranch, dbranch_norm, dstream, branch.rows_from(0, rows),
+                     branch_norm, rstd, norm);
+  else
+    convert(dbranch, dstream);
 }
 
 void Decoder::State::attend(size_t l, const LayerActivations& a) {
@@ -227,7 +363,8 @@ void Decoder::State::attend(size_t l, const LayerActivations& a) {
     to.value = values.data;
   }
   attention_forward(a.attention.rows_from(0, rows), a.lse,
-                    q_of(a.qkv).rows_from(0, rows), attention_spans, shape);
+                    q_of(a.qkv).rows_from(0, rows), attention_spans,
+                    shape_of(l));
 }
 
 void Decoder::State::backward(const Batch& batch, const Weights& into) {
@@ -235,14 +372,15 @@ void Decoder::State::backward(const Batch& batch, const Weights& into) {
   std::memset(dx.data, 0, static_cast<size_t>(dx.size()) * sizeof(float));
   rmsnorm_backward(dx, into.norm, output_gradient.view().rows_from(0, rows),
                    activations.output.rows_from(0, rows), weights.norm,
-                   activations.output_rstd);
+                   activations.output_rstd, norm, true);
   const size_t depth = activations.layers.size();
   for (size_t l = depth; l-- > 0;) {
     // The last layer's activations are still there from the forward.
     if (keep == Keep::inputs && l + 1 < depth) forward_layer(l, {});
     backward_layer(l, into);
   }
-  embedding_backward(into.embed_tokens, batch.tokens.data(), dx);
+  embedding_backward(into.embed_tokens, batch.tokens.data(), dx,
+                     embedding_scale);
 }
 
 // Reads upward through forward_layer: what came last there comes first here.
@@ -254,28 +392,42 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
   const auto use = [&](Tensor t) { return t.rows_from(0, rows); };
   const Tensor dx = use(d.residual), dx_act = use(d.residual_act);
 
-  convert(dx_act, dx);
-  linear_backward_weight(dw.down_proj, dx_act, use(a.swiglu));
-  linear_backward_input(use(d.swiglu), dx_act, w.down_proj);
-  swiglu_backward(use(d.gate_up), use(d.swiglu), use(a.gate_up));
-  linear_backward_weight(dw.gate_up_proj, use(d.gate_up), use(a.middle_norm));
-  linear_backward_input(use(d.norm), use(d.gate_up), w.gate_up_proj);
-  rmsnorm_backward(dx, dw.post_attention_layernorm, use(d.norm), use(a.middle),
-                   w.post_attention_layernorm, a.middle_rstd);
+  branch_gradient(dx_act, dx, dw.mlp_norm, a.mlp_output, a.mlp_output_rstd,
+                  w.mlp_norm);
+  linear_backward_weight(dw.down_proj, dx_act, use(a.glu));
+  linear_backward_input(use(d.glu), dx_act, w.down_proj);
+  glu_backward(use(d.gate_up), use(d.glu), use(a.gate_up), config.hidden_act);
+  project_backward(use(d.norm), {dw.gate_proj, dw.up_proj}, use(d.gate_up),
+                   use(a.middle_norm), {w.gate_proj, w.up_proj});
+  rmsnorm_backward(dx, dw.mlp_layernorm, use(d.norm), use(a.middle),
+                   w.mlp_layernorm, a.middle_rstd, norm, true);
 
-  convert(dx_act, dx);
+  branch_gradient(dx_act, dx, dw.attention_norm, a.attention_output,
+                  a.attention_output_rstd, w.attention_norm);
   linear_backward_weight(dw.o_proj, dx_act, use(a.attention));
   linear_backward_input(use(d.attention), dx_act, w.o_proj);
   const Tensor qkv = use(a.qkv), dqkv = use(d.qkv);
-  attention_backward(q_of(dqkv), k_of(dqkv), v_of(dqkv), use(d.attention),
-                     use(a.attention), a.lse, q_of(qkv), k_of(qkv), v_of(qkv),
-                     attention_spans, shape);
-  rope_backward(q_of(dqkv), positions.data(), rope);
-  rope_backward(k_of(dqkv), positions.data(), rope);
-  linear_backward_weight(dw.qkv_proj, dqkv, use(a.input_norm));
-  linear_backward_input(use(d.norm), dqkv, w.qkv_proj);
+  const Tensor dq = q_of(dqkv), dk = k_of(dqkv), dv = v_of(dqkv);
+  attention_backward(dq, dk, dv, use(d.attention), use(a.attention), a.lse,
+                     q_of(qkv), k_of(qkv), v_of(qkv), attention_spans,
+                     shape_of(l));
+  rope_backward(dq, positions.data(), rope_of(l));
+  rope_backward(dk, positions.data(), rope_of(l));
+  if (w.q_norm) {
+    rmsnorm_backward(dq, dw.q_norm, dq, q_of(use(a.qk)), w.q_norm, a.q_rstd,
+                     norm);
+    rmsnorm_backward(dk, dw.k_norm, dk, k_of(use(a.qk)), w.k_norm, a.k_rstd,
+                     norm);
+  }
+  if (w.q_bias) {
+    bias_backward(dw.q_bias, dq);
+    bias_backward(dw.k_bias, dk);
+    bias_backward(dw.v_bias, dv);
+  }
+  project_backward(use(d.norm), {dw.q_proj, dw.k_proj, dw.v_proj}, dqkv,
+                   use(a.input_norm), {w.q_proj, w.k_proj, w.v_proj});
   rmsnorm_backward(dx, dw.input_layernorm, use(d.norm), use(a.input),
-                   w.input_layernorm, a.input_rstd);
+                   w.input_layernorm, a.input_rstd, norm, true);
 }
 
 // Goes through the rows that carry loss, a block at a time: gathers their
@@ -284,6 +436,7 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
 template <class Block>
 Loss Decoder::State::through_head(const Batch& batch, float* losses,
                                   Block&& block) {
+  make_head();
   loss_rows.clear();
   for (size_t i = 0; i < batch.targets.size(); ++i) {
     if (batch.targets[i] >= config.vocab_size)
@@ -306,6 +459,7 @@ Loss Decoder::State::through_head(const Batch& batch, float* losses,
                   static_cast<size_t>(config.hidden_size) * size_of(act));
     }
     linear_forward(head_logits, head_hidden, weights.lm_head);
+    cap(head_logits);
     block(first, count);
     for (int64_t r = 0; r < count; ++r) {
       const float value = head_losses[static_cast<size_t>(r)];
@@ -332,6 +486,7 @@ Tensor Decoder::forward(std::span<const int32_t> tokens,
 
 void Decoder::logits(Tensor out, Tensor hidden) const {
   linear_forward(out, hidden, state_->weights.lm_head);
+  state_->cap(out);
 }
 
 Loss Decoder::evaluate(const Batch& batch, float* losses) {
@@ -356,6 +511,10 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
         cross_entropy_forward_backward(s.head_losses.data(), s.head_dlogits,
                                        s.head_logits, s.head_targets.data(),
                                        scale);
+        if (s.config.final_logit_softcapping > 0)
+          softcap_backward(
+              s.head_dlogits, s.head_logits,
+              static_cast<float>(s.config.final_logit_softcapping));
         linear_backward_weight(gradients.lm_head, s.head_dlogits,
                                s.head_hidden);
         linear_backward_input(s.head_dhidden, s.head_dlogits,

@@ -1,7 +1,9 @@
 // The transformer: one forward for training and for use, and its backward.
 //   x₀ = embed(tokens);  x ← x + o(attention(rope(qkv(norm(x)))));
-//   x ← x + down(swiglu(gate_up(norm(x))));  logits = lm_head(norm(x))
-// Touvron et al., "LLaMA", 2023, section 2.2.
+//   x ← x + down(glu(gate_up(norm(x))));  logits = lm_head(norm(x))
+// Touvron et al., "LLaMA", 2023, section 2.2. What other families add (biases,
+// norms of heads and of branches, windows, caps) is there when ModelConfig and
+// the weights have it.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +42,8 @@ class Decoder {
 
   // Hidden states (N, hidden_size) behind the last norm, valid until the next
   // call. The spans cover tokens [0,N). Throws Error when a sequence grows past
-  // max_position_embeddings or its cache, or N past max_tokens, or a token is
-  // outside the vocabulary.
+  // context_length() or its cache, or N past max_tokens, or a token is outside
+  // the vocabulary.
   Tensor forward(std::span<const int32_t> tokens,
                  std::span<const SequenceSpan> spans);
 

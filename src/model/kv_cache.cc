@@ -8,7 +8,8 @@ KvCache::KvCache(const ModelConfig& config, int64_t capacity, Dtype dtype)
       dtype_(dtype),
       memory_(static_cast<size_t>(2 * config.num_hidden_layers * capacity *
                                   width_) *
-              size_of(dtype)) {}
+                  size_of(dtype),
+              Buffer::Fill::none) {}
 
 Tensor KvCache::keys(int64_t layer) const {
   std::byte* base = memory_.as<std::byte>();

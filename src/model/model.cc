@@ -1,8 +1,11 @@
 #include "model/model.h"
 
+#include <spdlog/spdlog.h>
+
+#include <array>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -39,39 +42,118 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return out;
 }
 
+// The tensors of a directory under the names that a text model has.
+class StoredTensors {
+ public:
+  StoredTensors(const fs::path& directory,
+                std::map<std::string, SafetensorsFile>& files)
+      : directory_(directory),
+        index_(directory / "model.safetensors.index.json"),
+        files_(files) {
+    if (!fs::exists(directory / "model.safetensors") && fs::exists(index_))
+      file_of_ = read_index(index_);
+    if (file_of_.empty()) {
+      SafetensorsFile& file = open("model.safetensors");
+      for (const auto& [name, entry] : file.entries())
+        file_of_[name] = "model.safetensors";
+    }
+  }
+
+  Tensor find(const std::string& name, const WeightShape& shape) {
+    const auto found = file_of_.find(stored_name(name));
+    if (found == file_of_.end())
+      throw Error("{}: tensor {} is missing", directory_.string(), name);
+    std::vector<int64_t> stored_shape = {shape.cols};
+    if (shape.decayed) stored_shape.insert(stored_shape.begin(), shape.rows);
+    used_.insert(found->first);
+    return open(found->second).tensor(found->first, stored_shape);
+  }
+
+  // Throws Error when something is left that changes what the model computes.
+  void check_rest(const ModelConfig& config) const {
+    int64_t vision = 0;
+    for (const auto& [name, file] : file_of_) {
+      if (used_.contains(name) || name.ends_with("rotary_emb.inv_freq") ||
+          (config.tie_word_embeddings && name.ends_with("lm_head.weight")))
+        continue;
+      if (config.architecture != "Gemma3ForCausalLM" || !is_vision(name))
+        throw Error("{}: tensor {} is not one of a {} like this",
+                    (directory_ / file).string(), name, config.architecture);
+      ++vision;
+    }
+    if (vision > 0)
+      spdlog::info("{}: only the text part is used, {} vision tensors are not",
+                   directory_.string(), vision);
+  }
+
+ private:
+  SafetensorsFile& open(const std::string& file) {
+    const auto at = files_.find(file);
+    if (at != files_.end()) return at->second;
+    return files_.emplace(file, SafetensorsFile(directory_ / file))
+        .first->second;
+  }
+  // Models that also see pictures have the text model's names inside theirs.
+  std::string stored_name(const std::string& name) const {
+    if (file_of_.contains(name)) return name;
+    if (const std::string outer = "language_model." + name;
+        file_of_.contains(outer))
+      return outer;
+    constexpr std::string_view kModel = "model.";
+    return name.starts_with(kModel)
+               ? "model.language_model." + name.substr(kModel.size())
+               : name;
+  }
+  static bool is_vision(const std::string& name) {
+    constexpr std::array<std::string_view, 4> kParts = {
+        "vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+        "model.multi_modal_projector."};
+    return std::any_of(kParts.begin(), kParts.end(),
+                       [&](auto part) { return name.starts_with(part); });
+  }
+
+  fs::path directory_, index_;
+  std::map<std::string, SafetensorsFile>& files_;
+  std::map<std::string, std::string> file_of_;
+  std::set<std::string> used_;
+};
+
 }  // namespace
 
-Model Model::load(const fs::path& directory, Dtype dtype) {
+Model Model::open(const fs::path& directory) {
   Model model;
   model.config_ = ModelConfig::load(directory);
-  const fs::path single = directory / "model.safetensors";
-  const fs::path index = directory / "model.safetensors.index.json";
-  std::map<std::string, std::string> file_of;
-  if (!fs::exists(single) && fs::exists(index)) file_of = read_index(index);
+  StoredTensors stored(directory, model.files_);
+  for_each_weight(
+      model.config_, model.weights_,
+      [&](const std::string& name, Tensor& tensor, const WeightShape& shape) {
+        tensor = stored.find(name, shape);
+      });
+  stored.check_rest(model.config_);
+  return model;
+}
 
-  // Opening checks sizes before any memory is asked for.
-  std::map<std::string, SafetensorsFile> files;
-  const auto file_with = [&](const std::string& name) -> SafetensorsFile& {
-    const auto found = file_of.find(name);
-    if (!file_of.empty() && found == file_of.end())
-      throw Error("{}: tensor {} is missing", index.string(), name);
-    const std::string file =
-        file_of.empty() ? "model.safetensors" : found->second;
-    const auto at = files.find(file);
-    if (at != files.end()) return at->second;
-    return files.emplace(file, SafetensorsFile(directory / file)).first->second;
-  };
-  const auto expected =
-      named_weights(model.config_, weights_at(model.config_, nullptr, dtype));
-  file_with(expected[0].name)
-      .tensor(expected[0].name,
-              {model.config_.vocab_size, model.config_.hidden_size});
-
+Model Model::load(const fs::path& directory, Dtype dtype) {
+  Model model = open(directory);
+  const auto from = named_weights(model.config_, model.weights_);
   model.memory_ = OwnedTensor(dtype, 1, weights_size(model.config_));
   model.weights_ = weights_at(model.config_, model.memory_.view().data, dtype);
-  for (const NamedTensor& weight : named_weights(model.config_, model.weights_))
-    convert(weight.tensor,
-            file_with(weight.name).tensor(weight.name, shape_in_file(weight)));
+  const auto to = named_weights(model.config_, model.weights_);
+  for (size_t i = 0; i < to.size(); ++i) convert(to[i].tensor, from[i].tensor);
+  model.files_.clear();
+  return model;
+}
+
+Model Model::map(const fs::path& directory, Dtype dtype) {
+  Model model = open(directory);
+  for_each_weight(model.config_, model.weights_,
+                  [&](const std::string&, Tensor& tensor, const WeightShape&) {
+                    if (tensor.dtype == dtype) return;
+                    model.converted_.emplace_back(dtype, tensor.rows,
+                                                  tensor.cols);
+                    convert(model.converted_.back(), tensor);
+                    tensor = model.converted_.back();
+                  });
   return model;
 }
 
@@ -87,12 +169,14 @@ Model Model::random(const ModelConfig& config, uint64_t seed, Dtype dtype) {
     const double deviation =
         config.initializer_range /
         (residual ? std::sqrt(2.0 * config.num_hidden_layers) : 1.0);
+    const bool multiplies = weight.name.ends_with("norm.weight");
+    const float fixed = multiplies && !config.norm_plus_one ? 1.0f : 0.0f;
     Rng rng(seed, ++stream);
     OwnedTensor values(Dtype::f32, weight.tensor.rows, weight.tensor.cols);
     float* value = values.view().row<float>(0);
     for (int64_t i = 0; i < weight.tensor.size(); ++i)
       value[i] =
-          weight.decayed ? static_cast<float>(deviation * rng.normal()) : 1.0f;
+          weight.decayed ? static_cast<float>(deviation * rng.normal()) : fixed;
     convert(weight.tensor, values);
   }
   return model;

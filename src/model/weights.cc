@@ -11,44 +11,93 @@ class Arena {
   Arena(void* memory, Dtype dtype)
       : memory_(static_cast<std::byte*>(memory)), dtype_(dtype) {}
 
-  Tensor take(int64_t rows, int64_t cols) {
-    constexpr int64_t kAlign = 32;  // numbers: 64 bytes even in bf16
+  Tensor take(const WeightShape& shape) {
+    if (!shape.joined) used_ = rounded(used_);
     const int64_t at = used_;
-    used_ += (rows * cols + kAlign - 1) / kAlign * kAlign;
+    used_ += shape.rows * shape.cols;
     if (memory_ == nullptr) return {};
-    return {memory_ + at * static_cast<int64_t>(size_of(dtype_)), dtype_, rows,
-            cols};
+    return {memory_ + at * static_cast<int64_t>(size_of(dtype_)), dtype_,
+            shape.rows, shape.cols};
   }
-  int64_t used() const { return used_; }
+  int64_t used() const { return rounded(used_); }
 
  private:
+  static int64_t rounded(int64_t numbers) {
+    constexpr int64_t kAlign = 32;  // numbers: 64 bytes even in bf16
+    return (numbers + kAlign - 1) / kAlign * kAlign;
+  }
+
   std::byte* memory_;
   Dtype dtype_;
   int64_t used_ = 0;
 };
 
-Weights lay_out(const ModelConfig& c, Arena& arena) {
-  const int64_t hidden = c.hidden_size;
-  const int64_t q = int64_t{c.num_attention_heads} * c.head_dim;
-  const int64_t kv = int64_t{c.num_key_value_heads} * c.head_dim;
-  Weights w;
-  w.embed_tokens = arena.take(c.vocab_size, hidden);
-  for (int32_t l = 0; l < c.num_hidden_layers; ++l) {
-    LayerWeights& layer = w.layers.emplace_back();
-    layer.input_layernorm = arena.take(1, hidden);
-    layer.qkv_proj = arena.take(q + 2 * kv, hidden);
-    layer.o_proj = arena.take(hidden, q);
-    layer.post_attention_layernorm = arena.take(1, hidden);
-    layer.gate_up_proj = arena.take(2 * int64_t{c.intermediate_size}, hidden);
-    layer.down_proj = arena.take(hidden, c.intermediate_size);
-  }
-  w.norm = arena.take(1, hidden);
-  w.lm_head =
-      c.tie_word_embeddings ? w.embed_tokens : arena.take(c.vocab_size, hidden);
-  return w;
+Weights lay_out(const ModelConfig& config, Arena& arena) {
+  Weights weights;
+  for_each_weight(
+      config, weights,
+      [&](const std::string&, Tensor& tensor, const WeightShape& shape) {
+        tensor = arena.take(shape);
+      });
+  return weights;
 }
 
 }  // namespace
+
+void for_each_weight(const ModelConfig& c, Weights& weights,
+                     const std::function<void(const std::string&, Tensor&,
+                                              const WeightShape&)>& visit) {
+  const int64_t hidden = c.hidden_size, inner = c.intermediate_size;
+  const int64_t q = int64_t{c.num_attention_heads} * c.head_dim;
+  const int64_t kv = int64_t{c.num_key_value_heads} * c.head_dim;
+  visit("model.embed_tokens.weight", weights.embed_tokens,
+        {c.vocab_size, hidden, true});
+  weights.layers.resize(static_cast<size_t>(c.num_hidden_layers));
+  for (size_t l = 0; l < weights.layers.size(); ++l) {
+    LayerWeights& w = weights.layers[l];
+    const auto name_of = [&](const char* name, const char* kind) {
+      return fmt::format("model.layers.{}.{}.{}", l, name, kind);
+    };
+    const auto matrix = [&](const char* name, Tensor& tensor, int64_t rows,
+                            int64_t cols, bool joined = false) {
+      visit(name_of(name, "weight"), tensor, {rows, cols, true, joined});
+    };
+    const auto norm = [&](const char* name, Tensor& tensor, int64_t width) {
+      visit(name_of(name, "weight"), tensor, {1, width});
+    };
+    const auto bias = [&](const char* name, Tensor& tensor, int64_t width) {
+      visit(name_of(name, "bias"), tensor, {1, width});
+    };
+    norm("input_layernorm", w.input_layernorm, hidden);
+    matrix("self_attn.q_proj", w.q_proj, q, hidden);
+    matrix("self_attn.k_proj", w.k_proj, kv, hidden, true);
+    matrix("self_attn.v_proj", w.v_proj, kv, hidden, true);
+    if (c.qkv_bias) {
+      bias("self_attn.q_proj", w.q_bias, q);
+      bias("self_attn.k_proj", w.k_bias, kv);
+      bias("self_attn.v_proj", w.v_bias, kv);
+    }
+    if (c.qk_norm) {
+      norm("self_attn.q_norm", w.q_norm, c.head_dim);
+      norm("self_attn.k_norm", w.k_norm, c.head_dim);
+    }
+    matrix("self_attn.o_proj", w.o_proj, hidden, q);
+    if (c.branch_norms)
+      norm("post_attention_layernorm", w.attention_norm, hidden);
+    norm(c.branch_norms ? "pre_feedforward_layernorm"
+                        : "post_attention_layernorm",
+         w.mlp_layernorm, hidden);
+    matrix("mlp.gate_proj", w.gate_proj, inner, hidden);
+    matrix("mlp.up_proj", w.up_proj, inner, hidden, true);
+    matrix("mlp.down_proj", w.down_proj, hidden, inner);
+    if (c.branch_norms) norm("post_feedforward_layernorm", w.mlp_norm, hidden);
+  }
+  visit("model.norm.weight", weights.norm, {1, hidden});
+  if (c.tie_word_embeddings)
+    weights.lm_head = weights.embed_tokens;
+  else
+    visit("lm_head.weight", weights.lm_head, {c.vocab_size, hidden, true});
+}
 
 int64_t weights_size(const ModelConfig& config) {
   Arena counting(nullptr, Dtype::f32);
@@ -63,30 +112,13 @@ Weights weights_at(const ModelConfig& config, void* memory, Dtype dtype) {
 
 std::vector<NamedTensor> named_weights(const ModelConfig& config,
                                        const Weights& weights) {
-  const int64_t q = int64_t{config.num_attention_heads} * config.head_dim;
-  const int64_t kv = int64_t{config.num_key_value_heads} * config.head_dim;
-  const int64_t inner = config.intermediate_size;
   std::vector<NamedTensor> out;
-  out.push_back({"model.embed_tokens.weight", weights.embed_tokens, true});
-  for (size_t l = 0; l < weights.layers.size(); ++l) {
-    const LayerWeights& w = weights.layers[l];
-    const auto add = [&](const char* name, Tensor tensor, bool decayed) {
-      out.push_back(
-          {fmt::format("model.layers.{}.{}.weight", l, name), tensor, decayed});
-    };
-    add("input_layernorm", w.input_layernorm, false);
-    add("self_attn.q_proj", w.qkv_proj.rows_from(0, q), true);
-    add("self_attn.k_proj", w.qkv_proj.rows_from(q, kv), true);
-    add("self_attn.v_proj", w.qkv_proj.rows_from(q + kv, kv), true);
-    add("self_attn.o_proj", w.o_proj, true);
-    add("post_attention_layernorm", w.post_attention_layernorm, false);
-    add("mlp.gate_proj", w.gate_up_proj.rows_from(0, inner), true);
-    add("mlp.up_proj", w.gate_up_proj.rows_from(inner, inner), true);
-    add("mlp.down_proj", w.down_proj, true);
-  }
-  out.push_back({"model.norm.weight", weights.norm, false});
-  if (!config.tie_word_embeddings)
-    out.push_back({"lm_head.weight", weights.lm_head, true});
+  Weights views = weights;
+  for_each_weight(
+      config, views,
+      [&](const std::string& name, Tensor& tensor, const WeightShape& shape) {
+        out.push_back({name, tensor, shape.decayed});
+      });
   return out;
 }
 

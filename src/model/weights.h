@@ -2,6 +2,7 @@
 // masters, their bf16 copies, the gradients, or a mapped file.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,19 @@
 
 namespace seodang {
 
+// Views without memory are weights that the family does not have.
 struct LayerWeights {
   Tensor input_layernorm;  // (1, hidden_size)
-  Tensor qkv_proj;         // rows: all q heads, all k heads, all v heads
-  Tensor o_proj;           // (hidden_size, num_attention_heads·head_dim)
-  Tensor post_attention_layernorm;  // (1, hidden_size)
-  Tensor gate_up_proj;  // rows: gate, then up; (2·intermediate, hidden)
-  Tensor down_proj;     // (hidden_size, intermediate_size)
+  Tensor q_proj;           // (num_attention_heads·head_dim, hidden_size)
+  Tensor k_proj, v_proj;   // (num_key_value_heads·head_dim, hidden_size)
+  Tensor q_bias, k_bias, v_bias;  // (1, rows of the projection)
+  Tensor q_norm, k_norm;          // (1, head_dim)
+  Tensor o_proj;              // (hidden_size, num_attention_heads·head_dim)
+  Tensor attention_norm;      // (1, hidden_size): of what attention adds
+  Tensor mlp_layernorm;       // (1, hidden_size): of what the mlp reads
+  Tensor gate_proj, up_proj;  // (intermediate_size, hidden_size)
+  Tensor down_proj;           // (hidden_size, intermediate_size)
+  Tensor mlp_norm;            // (1, hidden_size): of what the mlp adds
 };
 
 struct Weights {
@@ -25,19 +32,36 @@ struct Weights {
   Tensor norm;  // (1, hidden_size)
   Tensor
       lm_head;  // (vocab_size, hidden_size); the embedding's memory when tied
+
+  // What activations are computed in. Norms have this dtype, and so has all
+  // else that is not quantized.
+  Dtype act() const { return norm.dtype; }
 };
 
 // A weight under its Hugging Face name
-// ("model.layers.0.self_attn.q_proj.weight"): products that are fused here are
-// rows of one block, so each is still one view.
+// ("model.layers.0.self_attn.q_proj.weight").
 struct NamedTensor {
   std::string name;
   Tensor tensor;
   bool decayed = false;  // weight decay applies: matrices yes, norms no
 };
 
-// All weights in one block of memory, each starting on a 64-byte boundary.
-// Numbers between them are padding and stay zero.
+struct WeightShape {
+  int64_t rows = 0, cols = 0;
+  bool decayed = false;
+  // Lies right behind the weight before it, so that one product takes both.
+  bool joined = false;
+};
+
+// Calls visit for every weight that `config` has, in the order of memory, and
+// makes a tied lm_head, which is not visited, the embedding.
+void for_each_weight(
+    const ModelConfig& config, Weights& weights,
+    const std::function<void(const std::string& name, Tensor& tensor,
+                             const WeightShape& shape)>& visit);
+
+// All weights in one block of memory, each starting on a 64-byte boundary but
+// for those that are joined. Numbers between them are padding and stay zero.
 int64_t weights_size(const ModelConfig& config);  // in numbers
 Weights weights_at(const ModelConfig& config, void* memory, Dtype dtype);
 // In the order of memory; a tied lm_head is not listed.

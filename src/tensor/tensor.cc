@@ -16,11 +16,21 @@ std::string_view name_of(Dtype dtype) {
       return "bfloat16";
     case Dtype::f16:
       return "float16";
+    case Dtype::q8_0:
+      return "q8_0";
+    case Dtype::q4_0:
+      return "q4_0";
+    case Dtype::q4_k:
+      return "q4_k";
+    case Dtype::q5_k:
+      return "q5_k";
+    case Dtype::q6_k:
+      return "q6_k";
   }
   return "";
 }
 
-Buffer::Buffer(size_t bytes) : bytes_(bytes) {
+Buffer::Buffer(size_t bytes, Fill fill) : bytes_(bytes) {
   if (bytes == 0) return;
   // Large blocks start on a huge page, which the kernel gives when it can.
   const size_t alignment = bytes >= (size_t{4} << 20) ? size_t{2} << 20 : 64;
@@ -29,7 +39,7 @@ Buffer::Buffer(size_t bytes) : bytes_(bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   data_.reset(memory);
   if (alignment > 64) ::madvise(memory, rounded, MADV_HUGEPAGE);
-  std::memset(memory, 0, bytes);
+  if (fill == Fill::zero) std::memset(memory, 0, bytes);
 }
 
 void Buffer::Free::operator()(void* memory) const { std::free(memory); }

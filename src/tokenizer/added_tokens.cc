@@ -1,32 +1,102 @@
 #include "tokenizer/added_tokens.h"
 
+#include <unicode/uchar.h>
+
 #include <algorithm>
 
-namespace seodang {
+#include "base/utf8.h"
 
-AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens) {
-  for (const AddedToken& token : tokens) {
-    auto& same = by_first_byte_[static_cast<uint8_t>(token.content[0])];
-    if (same.empty()) first_bytes_ += token.content[0];
-    same.push_back(&token);
-  }
-  for (auto& same : by_first_byte_)
-    std::stable_sort(same.begin(), same.end(), [](auto* a, auto* b) {
-      return a->content.size() > b->content.size();
-    });
+namespace seodang {
+namespace {
+
+// A letter, mark, decimal digit or joiner (Unicode Technical Standard 18,
+// annex C: \w).
+bool is_word(char32_t c) {
+  return u_hasBinaryProperty(c, UCHAR_ALPHABETIC) ||
+         (U_GET_GC_MASK(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) ||
+         u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL);
 }
 
-const AddedToken* AddedTokenFinder::next(std::string_view text, size_t from,
-                                         bool special, size_t& begin) const {
-  for (begin = text.find_first_of(first_bytes_, from); begin != text.npos;
-       begin = text.find_first_of(first_bytes_, begin + 1)) {
-    for (const AddedToken* token :
-         by_first_byte_[static_cast<uint8_t>(text[begin])])
-      if ((special || !token->special) &&
-          text.substr(begin).starts_with(token->content))
-        return token;
+bool is_space(char32_t c) { return u_isUWhiteSpace(c); }
+
+// Where the last character of text[0, end) begins.
+size_t last_character(std::string_view text, size_t end) {
+  do {
+    --end;
+  } while (end > 0 && (text[end] & 0xC0) == 0x80);
+  return end;
+}
+
+bool is_part_of_word(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0) {
+    const size_t before = last_character(text, begin);
+    if (is_word(decode_utf8(text.substr(before, begin - before)))) return true;
+  }
+  const size_t size = utf8_character_size(text.substr(end));
+  return size > 0 && is_word(decode_utf8(text.substr(end, size)));
+}
+
+size_t skip_spaces_left(std::string_view text, size_t begin) {
+  while (begin > 0) {
+    const size_t before = last_character(text, begin);
+    if (!is_space(decode_utf8(text.substr(before, begin - before)))) break;
+    begin = before;
+  }
+  return begin;
+}
+
+size_t skip_spaces_right(std::string_view text, size_t end) {
+  while (end < text.size()) {
+    const size_t size = utf8_character_size(text.substr(end));
+    if (!is_space(decode_utf8(text.substr(end, size)))) break;
+    end += size;
+  }
+  return end;
+}
+
+}  // namespace
+
+void AddedTokenFinder::add(std::string text, const AddedToken& token) {
+  if (text.empty()) return;  // a normalizer may leave nothing
+  auto& sizes = sizes_[static_cast<uint8_t>(text[0])];
+  const auto place = std::lower_bound(sizes.begin(), sizes.end(), text.size(),
+                                      std::greater<>());
+  if (place == sizes.end() || *place != text.size())
+    sizes.insert(place, text.size());
+  tokens_.emplace(std::move(text), &token);
+}
+
+const AddedToken* AddedTokenFinder::longest_at(std::string_view text,
+                                               size_t& size) const {
+  for (const size_t candidate : sizes_[static_cast<uint8_t>(text[0])]) {
+    if (candidate > text.size()) continue;
+    const auto found = tokens_.find(text.substr(0, candidate));
+    if (found == tokens_.end()) continue;
+    size = candidate;
+    return found->second;
   }
   return nullptr;
+}
+
+void AddedTokenFinder::split(std::string_view text, bool parse_special,
+                             const Piece& piece) const {
+  size_t done = 0;
+  for (size_t at = 0, size = 0; at < text.size();) {
+    const AddedToken* const token = longest_at(text.substr(at), size);
+    if (!token) {
+      ++at;
+      continue;
+    }
+    size_t begin = at, end = at += size;
+    if (token->special && !parse_special) continue;
+    if (token->single_word && is_part_of_word(text, begin, end)) continue;
+    if (token->lstrip) begin = std::max(done, skip_spaces_left(text, begin));
+    if (token->rstrip) end = skip_spaces_right(text, end);
+    if (done < begin) piece(text.substr(done, begin - done), nullptr);
+    piece(text.substr(begin, end - begin), token);
+    done = end;
+  }
+  if (done < text.size()) piece(text.substr(done), nullptr);
 }
 
 }  // namespace seodang

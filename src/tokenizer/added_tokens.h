@@ -2,27 +2,42 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tokenizer/tokenizer_spec.h"
 
 namespace seodang {
 
-// Leftmost, and of those that begin at one place the longest. `tokens` must
-// outlive it.
+// Leftmost, and of those that begin at one place the longest.
 class AddedTokenFinder {
  public:
-  explicit AddedTokenFinder(const std::vector<AddedToken>& tokens);
+  // Adds a token, which must outlive this, under the text it is found by: its
+  // content, or that normalized. Of equal texts the first counts.
+  void add(std::string text, const AddedToken& token);
 
-  // The next token at or after byte `from`, and where it begins; nullptr if
-  // none. Special tokens count only with `special`.
-  const AddedToken* next(std::string_view text, size_t from, bool special,
-                         size_t& begin) const;
+  // Calls piece(text, token) for the pieces of `text`, left to right: `token`
+  // is null for text between tokens. A special token counts only with
+  // `parse_special`; else what it covers stays text, as Hugging Face's
+  // encode_special_tokens does.
+  using Piece = std::function<void(std::string_view, const AddedToken*)>;
+  void split(std::string_view text, bool parse_special,
+             const Piece& piece) const;
 
  private:
-  std::array<std::vector<const AddedToken*>, 256> by_first_byte_;
-  std::string first_bytes_;
+  const AddedToken* longest_at(std::string_view text, size_t& size) const;
+
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, const AddedToken*, Hash, std::equal_to<>>
+      tokens_;
+  // Sizes of the texts that begin with a byte, longest first.
+  std::array<std::vector<size_t>, 256> sizes_;
 };
 
 }  // namespace seodang

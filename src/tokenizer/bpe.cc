@@ -7,11 +7,14 @@
 #include <queue>
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "tokenizer/byte_token.h"
 
 namespace seodang {
 namespace {
 
 constexpr uint64_t kEmpty = ~uint64_t{0};
+constexpr std::string_view kSpaceMark = "▁";
 
 uint64_t pair_key(int32_t left, int32_t right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 |
@@ -62,35 +65,76 @@ MergeTable::Merge MergeTable::get(int32_t left, int32_t right) const {
   return slots_[slot_of(pair_key(left, right))].merge;
 }
 
-Bpe::Bpe(const std::vector<std::string>& tokens,
-         const std::vector<std::pair<int32_t, int32_t>>& merges,
-         bool ignore_merges)
-    : merges_(merges.size()), ignore_merges_(ignore_merges) {
+Bpe::Bpe(const TokenizerSpec& spec)
+    : table_(spec.tokens),
+      special_(spec.tokens.size()),
+      merges_(spec.merges.size()),
+      byte_level_(spec.byte_level),
+      ignore_merges_(spec.ignore_merges),
+      byte_fallback_(spec.byte_fallback),
+      fuse_unk_(spec.fuse_unk) {
   static std::atomic<uint64_t> models{0};
   serial_ = ++models;
-  ids_.reserve(tokens.size());
-  for (size_t id = 0; id < tokens.size(); ++id)
-    if (!tokens[id].empty()) ids_.emplace(tokens[id], static_cast<int32_t>(id));
+  for (const AddedToken& token : spec.added_tokens)
+    special_[token.id] = token.special;
+  if (!spec.unk_token.empty()) {
+    unk_id_ = find(spec.unk_token);
+    if (unk_id_ < 0)
+      throw Error("unk_token \"{}\" is not in the vocabulary", spec.unk_token);
+  }
+  read_bytes(spec);
+  read_merges(spec);
+}
+
+void Bpe::read_bytes(const TokenizerSpec& spec) {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
-    byte_ids_[byte] = find(std::string_view(&c, 1));
-    if (byte_ids_[byte] < 0)
+    byte_ids_[byte] = spec.byte_level
+                          ? find_ordinary(std::string_view(&c, 1))
+                          : find(token_of_byte(static_cast<uint8_t>(byte)));
+    if (spec.byte_level && byte_ids_[byte] < 0)
       throw Error("vocabulary has no token for byte 0x{:02X}", byte);
   }
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto [left, right] = merges[rank];
-    const int32_t id = find(tokens[left] + tokens[right]);
+}
+
+void Bpe::read_merges(const TokenizerSpec& spec) {
+  // Unknown characters are fused across words, so none may be unknown.
+  cuts_at_spaces_ =
+      !byte_level_ && !ignore_merges_ && byte_fallback_ &&
+      std::find(byte_ids_, byte_ids_ + 256, -1) == byte_ids_ + 256;
+  std::string made;
+  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    const auto [left, right] = spec.merges[rank];
+    (made = spec.tokens[left]) += spec.tokens[right];
+    const int32_t id = find(made);
     if (id < 0) throw Error("merge {} makes no token of the vocabulary", rank);
+    if (special_[id]) continue;
     merges_.put(left, right, {static_cast<int32_t>(rank), id});
+    if (!spec.tokens[left].ends_with(kSpaceMark) &&
+        spec.tokens[right].starts_with(kSpaceMark))
+      cuts_at_spaces_ = false;
   }
 }
 
-int32_t Bpe::find(std::string_view bytes) const {
-  const auto found = ids_.find(bytes);
-  return found == ids_.end() ? -1 : found->second;
+int32_t Bpe::find_ordinary(std::string_view token) const {
+  const int32_t id = find(token);
+  return id >= 0 && special_[id] ? -1 : id;
 }
 
-void Bpe::encode(std::string_view word, std::vector<int32_t>& out) const {
+void Bpe::encode(std::string_view text, std::vector<int32_t>& out) const {
+  // Without a pre-tokenizer a word may be a whole document.
+  while (cuts_at_spaces_) {
+    const size_t space = text.find_first_not_of(kSpaceMark);
+    const size_t next =
+        space == text.npos ? space : text.find(kSpaceMark, space);
+    if (next == text.npos) break;
+    encode_word(text.substr(0, next), out);
+    text.remove_prefix(next);
+  }
+  encode_word(text, out);
+}
+
+void Bpe::encode_word(std::string_view word, std::vector<int32_t>& out) const {
   if (word.size() > WordCache::kMaxWord) {
     encode_uncached(word, out);
     return;
@@ -116,18 +160,47 @@ void Bpe::encode(std::string_view word, std::vector<int32_t>& out) const {
 void Bpe::encode_uncached(std::string_view word,
                           std::vector<int32_t>& out) const {
   if (ignore_merges_) {
-    if (const int32_t id = find(word); id >= 0) {
+    if (const int32_t id = find_ordinary(word); id >= 0) {
       out.push_back(id);
       return;
     }
   }
   const size_t first = out.size();
-  for (char byte : word) out.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+  spell(word, out);
   constexpr size_t kShort = 64;
-  if (word.size() <= kShort)
+  if (out.size() - first <= kShort)
     merge_short(out, first);
   else
     merge_long(out, first);
+}
+
+// One id for each byte, or for each character.
+void Bpe::spell(std::string_view word, std::vector<int32_t>& out) const {
+  if (byte_level_) {
+    for (char byte : word) out.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    return;
+  }
+  bool after_unknown = false;
+  while (!word.empty()) {
+    const std::string_view one = word.substr(0, utf8_character_size(word));
+    word.remove_prefix(one.size());
+    auto has_id = [&](char byte) {
+      return byte_ids_[static_cast<uint8_t>(byte)] >= 0;
+    };
+    const int32_t id = find_ordinary(one);
+    const bool unknown =
+        id < 0 &&
+        !(byte_fallback_ && std::all_of(one.begin(), one.end(), has_id));
+    if (id >= 0) {
+      out.push_back(id);
+    } else if (!unknown) {
+      for (char byte : one)
+        out.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    } else if (unk_id_ >= 0 && !(fuse_unk_ && after_unknown)) {
+      out.push_back(unk_id_);
+    }
+    after_unknown = unknown;
+  }
 }
 
 // Looks at every pair after every merge; for words this is faster than a queue.

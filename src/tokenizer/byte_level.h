@@ -18,6 +18,11 @@ std::string spell_bytes(std::string_view bytes);
 // the table.
 std::optional<std::string> unspell_bytes(std::string_view spelling);
 
+// The part ByteLevel of a tokenizer.json, as a decoder or post-processor.
+inline constexpr const char* kByteLevelPart =
+    R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,)"
+    R"("use_regex":true})";
+
 // All bytes in the order of their characters: the first 256 ids of a
 // vocabulary.
 const std::array<uint8_t, 256>& bytes_by_spelling();

@@ -10,46 +10,58 @@
 
 namespace seodang {
 
-// A sequence of Hugging Face's Split(behavior Isolated): each match is a word,
-// and so is each stretch between matches; the next pattern cuts the words of
-// the one before.
+// The "pre_tokenizer" of tokenizer.json: Split with its five behaviours,
+// Digits, Metaspace, ByteLevel and Sequence. ByteLevel's spelling of bytes is
+// left out: byte-level vocabularies are kept as raw bytes.
 class PreTokenizer {
  public:
-  explicit PreTokenizer(const std::vector<std::string>& patterns);
+  // `json`: the part's JSON; "null" cuts nothing. Throws Error naming what is
+  // not supported.
+  explicit PreTokenizer(const std::string& json);
 
-  // Calls `word` with each word of `text` (valid UTF-8), in order.
-  template <class F>
-  void split(std::string_view text, F&& word) const {
-    split_from(0, text, word);
+  // It ends with ByteLevel, so its words are bytes and not characters.
+  bool byte_level() const { return byte_level_; }
+
+  // Calls `word` with each word of `text` (valid UTF-8), in order; none is
+  // empty. `at_start`: `text` begins where the user's text does.
+  using Word = std::function<void(std::string_view)>;
+  void split(std::string_view text, const Word& word,
+             bool at_start = true) const {
+    split_from(0, text, at_start, word);
   }
+
+  // What becomes of a match: its own piece, nothing, part of the piece before
+  // or after it, or one piece with the matches beside it.
+  enum class Behavior {
+    isolated,
+    removed,
+    merged_with_previous,
+    merged_with_next,
+    contiguous
+  };
 
  private:
-  template <class F>
-  void split_from(size_t stage, std::string_view text, F& word) const;
+  struct Stage {
+    // Changes the piece before it is cut; may be empty.
+    std::function<std::string(std::string_view, bool at_start)> change;
+    std::vector<Regex> pattern;  // one, or none: nothing is cut
+    Behavior behavior = Behavior::isolated;
+    bool invert = false;  // what is between the matches counts as the matches
+  };
+  static Stage split_stage(const JsonPart& part);
+  static Stage metaspace_stage(const JsonPart& part);
+  static Stage byte_level_stage(const JsonPart& part);
+  void read(const JsonPart& part);
+  void split_from(size_t stage, std::string_view text, bool at_start,
+                  const Word& word) const;
+  void cut(const Stage& stage, std::string_view text, const Word& piece) const;
 
-  std::vector<Regex> stages_;
+  std::vector<Stage> stages_;
+  bool byte_level_ = false;
 };
 
-template <class F>
-void PreTokenizer::split_from(size_t stage, std::string_view text,
-                              F& word) const {
-  if (text.empty()) return;
-  if (stage == stages_.size()) {
-    word(text);
-    return;
-  }
-  size_t done = 0, from = 0, begin, end;
-  while (from < text.size() && stages_[stage].search(text, from, begin, end)) {
-    if (begin == end) {  // an empty match cuts nothing; step over a character
-      from = begin + 1;
-      while (from < text.size() && (text[from] & 0xC0) == 0x80) ++from;
-      continue;
-    }
-    split_from(stage + 1, text.substr(done, begin - done), word);
-    split_from(stage + 1, text.substr(begin, end - begin), word);
-    done = from = end;
-  }
-  split_from(stage + 1, text.substr(done), word);
-}
+// The JSON of a byte-level pre-tokenizer that first cuts at each of `patterns`
+// (behavior Isolated).
+std::string byte_level_pre_tokenizer(const std::vector<std::string>& patterns);
 
 }  // namespace seodang

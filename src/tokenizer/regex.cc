@@ -3,7 +3,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
+#include "tokenizer/json_part.h"
 
 namespace seodang {
 namespace {
@@ -44,20 +47,25 @@ pcre2_match_data* match_data() {
 
 }  // namespace
 
-Regex::Regex(const std::string& pattern) {
-  const std::string source = with_unicode_spaces(pattern);
+Regex::Regex(const std::string& source, uint32_t options) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(source.data()), source.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
-                    &offset, nullptr);
+                    PCRE2_UTF | options, &error, &offset, nullptr);
   if (!code)
-    throw Error("split pattern \"{}\": {}", pattern, message_of(error));
+    throw Error("split pattern {}: {}", nlohmann::json(source).dump(),
+                message_of(error));
   code_ = std::shared_ptr<void>(
       code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it, interpreted
 }
+
+Regex::Regex(const std::string& pattern)
+    : Regex(with_unicode_spaces(pattern), PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C) {
+}
+
+Regex Regex::literal(const std::string& text) { return {text, PCRE2_LITERAL}; }
 
 bool Regex::search(std::string_view text, size_t from, size_t& begin,
                    size_t& end) const {
@@ -74,6 +82,24 @@ bool Regex::search(std::string_view text, size_t from, size_t& begin,
   begin = pcre2_get_ovector_pointer(data)[0];
   end = pcre2_get_ovector_pointer(data)[1];
   return true;
+}
+
+std::string Regex::replace(std::string_view text,
+                           std::string_view content) const {
+  std::string out;
+  size_t done = 0;
+  for_each_match(text, [&](size_t begin, size_t end) {
+    (out += text.substr(done, begin - done)) += content;
+    done = end;
+  });
+  return out += text.substr(done);
+}
+
+Regex read_pattern(const JsonPart& part) {
+  const JsonPart pattern(part.value("pattern"), part.where() + ": pattern");
+  pattern.only_keys({"Regex", "String"});
+  return pattern.has("Regex") ? Regex(pattern.text("Regex"))
+                              : Regex::literal(pattern.text("String"));
 }
 
 }  // namespace seodang

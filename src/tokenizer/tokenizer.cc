@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -8,29 +9,60 @@
 #include "base/utf8.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/gguf_tokenizer.h"
+#include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
 
 namespace seodang {
+namespace {
+
+constexpr const char* kJson = "tokenizer.json";
+constexpr const char* kPieces = "tokenizer.model";
+
+}  // namespace
 
 // What a tokenizer is built of; shared by its copies and never changed.
 struct Tokenizer::Parts {
   explicit Parts(TokenizerSpec given)
       : spec(std::move(given)),
-        finder(spec.added_tokens),
-        pre_tokenizer(spec.split_patterns),
-        bpe(spec.tokens, spec.merges, spec.ignore_merges),
-        special(spec.tokens.size()),
-        bytes(spec.tokens.begin(), spec.tokens.end()) {
+        normalizer(spec.normalizer),
+        pre_tokenizer(spec.pre_tokenizer),
+        bpe(spec),
+        decoder(spec.decoder),
+        special(spec.tokens.size()) {
+    spell_out();
     for (const AddedToken& token : spec.added_tokens) {
       added.emplace(token.content, token.id);
-      bytes[token.id] = token.content;
       special[token.id] = token.special;
+      if (token.normalized)
+        in_normalized.add(normalizer.normalize(token.content), token);
+      else
+        in_text.add(token.content, token);
     }
     bos = id_of(spec.bos_token, "bos_token");
     eos = id_of(spec.eos_token, "eos_token");
+  }
+
+  // Views of the spec, or of `changed`.
+  void spell_out() {
+    spelled.assign(spec.tokens.begin(), spec.tokens.end());
+    for (const AddedToken& token : spec.added_tokens)
+      spelled[token.id] =
+          token.normalized
+              ? changed.emplace_back(normalizer.normalize(token.content))
+              : std::string_view(token.content);
+    bytes = spelled;
+    if (!spec.byte_level)
+      for (size_t id = 0; id < bytes.size(); ++id)
+        if (std::string text = decoder.bytes_of(bytes[id]); text != bytes[id])
+          bytes[id] = changed.emplace_back(std::move(text));
+    for (const AddedToken& token : spec.added_tokens)
+      if (token.special) bytes[token.id] = token.content;
   }
 
   int32_t find(std::string_view token) const {
@@ -45,18 +77,37 @@ struct Tokenizer::Parts {
     return id;
   }
 
-  void encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
-    pre_tokenizer.split(text,
-                        [&](std::string_view word) { bpe.encode(word, ids); });
+  // `text` has none of the added tokens that are searched before it is
+  // normalized.
+  void encode_piece(std::string_view text, bool at_start, bool parse_special,
+                    std::vector<int32_t>& ids) const {
+    std::string normalized;
+    if (!normalizer.empty()) text = normalized = normalizer.normalize(text);
+    const PreTokenizer::Word encode_word = [&](std::string_view word) {
+      bpe.encode(word, ids);
+    };
+    in_normalized.split(text, parse_special,
+                        [&](std::string_view piece, const AddedToken* token) {
+                          if (token)
+                            ids.push_back(token->id);
+                          else
+                            pre_tokenizer.split(
+                                piece, encode_word,
+                                at_start && piece.data() == text.data());
+                        });
   }
 
   TokenizerSpec spec;
-  AddedTokenFinder finder;
+  AddedTokenFinder in_text, in_normalized;
+  Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   Bpe bpe;
+  TokenDecoder decoder;
   std::unordered_map<std::string_view, int32_t> added;
   std::vector<bool> special;
-  std::vector<std::string_view> bytes;
+  std::vector<std::string_view> spelled;  // as the decoder takes them
+  std::vector<std::string_view> bytes;    // what they stand for
+  std::deque<std::string> changed;
   int32_t bos, eos;
 };
 
@@ -69,10 +120,34 @@ Tokenizer& Tokenizer::operator=(const Tokenizer&) = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
+namespace {
+
+TokenizerSpec read_pieces(const std::filesystem::path& model_dir) {
+  const std::filesystem::path path = model_dir / kPieces;
+  const SentencePieceModel model =
+      parse_sentencepiece(MappedFile(path).text(), path.string());
+  try {
+    return tokenizer_of_pieces(model, read_prefix_once(model_dir));
+  } catch (const Error& error) {
+    throw Error("{}: {}", path.string(), error.what());
+  }
+}
+
+}  // namespace
+
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
-  const std::filesystem::path path = model_dir / "tokenizer.json";
-  TokenizerSpec spec =
-      parse_tokenizer_json(MappedFile(path).text(), path.string());
+  if (model_dir.extension() == ".gguf")
+    return read_gguf_tokenizer(GgufFile(model_dir));
+  std::filesystem::path path = model_dir / kJson;
+  TokenizerSpec spec;
+  if (!std::filesystem::exists(path) &&
+      std::filesystem::exists(model_dir / kPieces)) {
+    path = model_dir / kPieces;
+    spec = read_pieces(model_dir);
+    read_added_tokens(model_dir, spec);
+  } else {
+    spec = parse_tokenizer_json(MappedFile(path).text(), path.string());
+  }
   read_tokenizer_config(model_dir, spec);
   try {
     return Tokenizer(std::move(spec));
@@ -84,7 +159,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
 void Tokenizer::save(const std::filesystem::path& model_dir) const {
   TokenizerSpec spec = parts_->spec;
   spec.chat_template = chat_template_;
-  write_file(model_dir / "tokenizer.json", write_tokenizer_json(spec));
+  write_file(model_dir / kJson, write_tokenizer_json(spec));
   write_tokenizer_config(model_dir, spec);
 }
 
@@ -96,31 +171,38 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos,
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 3 + 2);
   if (add_bos && parts_->bos >= 0) ids.push_back(parts_->bos);
-  size_t done = 0, begin;
-  while (const AddedToken* token =
-             parts_->finder.next(text, done, parse_special, begin)) {
-    parts_->encode_plain(text.substr(done, begin - done), ids);
-    ids.push_back(token->id);
-    done = begin + token->content.size();
-  }
-  parts_->encode_plain(text.substr(done), ids);
+  parts_->in_text.split(text, parse_special,
+                        [&](std::string_view piece, const AddedToken* token) {
+                          if (token)
+                            ids.push_back(token->id);
+                          else
+                            parts_->encode_piece(piece,
+                                                 piece.data() == text.data(),
+                                                 parse_special, ids);
+                        });
   return ids;
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids,
                               bool skip_special_tokens) const {
-  std::string bytes;
-  for (int32_t id : ids)
-    if (const std::string_view token = token_bytes(id);
-        !skip_special_tokens || !parts_->special[id])
-      bytes += token;
-  return replace_invalid_utf8(bytes);
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (int32_t id : ids) {
+    check(id);
+    if (!skip_special_tokens || !parts_->special[id])
+      tokens.emplace_back(parts_->spelled[id]);
+  }
+  return parts_->decoder.decode(std::move(tokens));
 }
 
-std::string_view Tokenizer::token_bytes(int32_t id) const {
+void Tokenizer::check(int32_t id) const {
   if (id < 0 || id >= vocab_size())
     throw Error("token id {} is outside the vocabulary of {}", id,
                 vocab_size());
+}
+
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+  check(id);
   return parts_->bytes[id];
 }
 

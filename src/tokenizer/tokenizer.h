@@ -14,13 +14,14 @@ namespace seodang {
 
 struct TokenizerSpec;  // tokenizer/tokenizer_spec.h
 
-// A byte-level BPE tokenizer. Cheap to copy (shared, immutable parts); every
-// const member may be called from many threads at once.
+// A BPE tokenizer, of bytes or of characters. Cheap to copy (shared, immutable
+// parts); every const member may be called from many threads at once.
 class Tokenizer {
  public:
-  // Reads tokenizer.json, and where present tokenizer_config.json,
-  // chat_template.jinja and special_tokens_map.json. Throws Error naming the
-  // file, and the part that is not supported.
+  // Reads tokenizer.json, or where there is none SentencePiece's
+  // tokenizer.model; and where present tokenizer_config.json,
+  // chat_template.jinja and special_tokens_map.json. Or a .gguf file. Throws
+  // Error naming the file, and the part that is not supported.
   static Tokenizer load(const std::filesystem::path& model_dir);
   explicit Tokenizer(TokenizerSpec spec);
   ~Tokenizer();
@@ -41,16 +42,19 @@ class Tokenizer {
                               bool parse_special = false) const;
 
   // The text of `ids`, always valid UTF-8: bytes that form no character become
-  // U+FFFD. Throws Error for an id outside [0, vocab_size).
+  // U+FFFD. As Hugging Face's: where encode() puts a space before the text,
+  // that space is taken away. Throws Error for an id outside [0, vocab_size).
   std::string decode(std::span<const int32_t> ids,
                      bool skip_special_tokens = true) const;
 
-  // The raw bytes of one token; of a special token, its content. Valid as long
-  // as this tokenizer. Throws Error for an id outside [0, vocab_size).
+  // The raw bytes of one token in the midst of a text (a space for "▁"); of a
+  // special token, its content. Valid as long as this tokenizer. Throws Error
+  // for an id outside [0, vocab_size).
   std::string_view token_bytes(int32_t id) const;
 
   int32_t vocab_size() const;  // largest id + 1, special tokens included
-  // The id of a special token's content, or of the token with these raw bytes.
+  // The id of an added token's content, or of the token that the vocabulary
+  // has so: as raw bytes if it is of bytes, else as it is spelled ("▁the").
   std::optional<int32_t> find(std::string_view special_or_token) const;
   bool is_special(int32_t id) const;
 
@@ -64,6 +68,7 @@ class Tokenizer {
   void set_chat_template(std::string jinja);
 
  private:
+  void check(int32_t id) const;
   struct Parts;
   std::shared_ptr<const Parts> parts_;
   std::string chat_template_;

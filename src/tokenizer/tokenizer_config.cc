@@ -1,10 +1,13 @@
 #include "tokenizer/tokenizer_config.h"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/json.h"
+#include "tokenizer/json_part.h"
+#include "tokenizer/tokenizer_json.h"
 
 namespace seodang {
 namespace {
@@ -15,6 +18,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* kConfig = "tokenizer_config.json";
 constexpr const char* kSpecialTokens = "special_tokens_map.json";
+constexpr const char* kAddedTokens = "added_tokens.json";
 constexpr const char* kTemplate = "chat_template.jinja";
 constexpr uint64_t kMaxBytes = uint64_t{64} << 20;
 
@@ -81,6 +85,40 @@ void read_tokenizer_config(const fs::path& model_dir, TokenizerSpec& spec) {
                            ? read_file(model_dir / kTemplate, kMaxBytes)
                            : read_template(config, config_path);
   if (!config.empty()) spec.config = read_file(config_path, kMaxBytes);
+}
+
+bool read_prefix_once(const fs::path& model_dir) {
+  return read_object(model_dir / kConfig).value("legacy", json()) == false;
+}
+
+void read_added_tokens(const fs::path& model_dir, TokenizerSpec& spec) {
+  constexpr int64_t kMaxId = 1 << 24;
+  fs::path path = model_dir / kConfig;
+  json listed = read_object(path).value("added_tokens_decoder", json());
+  std::vector<AddedToken> tokens;
+  try {
+    if (listed.is_object()) {
+      for (const auto& [key, value] : listed.items()) {
+        int32_t id = -1;
+        const char* const end = key.data() + key.size();
+        if (std::from_chars(key.data(), end, id).ptr != end || id < 0 ||
+            id >= kMaxId)
+          throw Error("added_tokens_decoder: {} is not a token id", shown(key));
+        tokens.push_back(read_added_token(value, id));
+      }
+    } else {
+      path = model_dir / kAddedTokens;
+      listed = read_object(path);
+      for (const auto& [content, id] : listed.items()) {
+        if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxId)
+          throw Error("the id of {} is not a token id", shown(content));
+        tokens.push_back({id.get<int32_t>(), content, false});
+      }
+    }
+    add_tokens(std::move(tokens), spec);
+  } catch (const Error& error) {
+    throw Error("{}: {}", path.string(), error.what());
+  }
 }
 
 void write_tokenizer_config(const fs::path& model_dir,

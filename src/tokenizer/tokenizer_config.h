@@ -13,6 +13,15 @@ namespace seodang {
 void read_tokenizer_config(const std::filesystem::path& model_dir,
                            TokenizerSpec& spec);
 
+// Whether the space that SentencePiece puts before a text is put there only
+// once ("legacy": false) and not after each special token.
+bool read_prefix_once(const std::filesystem::path& model_dir);
+
+// Adds the added tokens that tokenizer_config.json ("added_tokens_decoder") or
+// added_tokens.json name: for a tokenizer.model, which cannot hold them.
+void read_added_tokens(const std::filesystem::path& model_dir,
+                       TokenizerSpec& spec);
+
 // Writes tokenizer_config.json (with the template in it) and
 // special_tokens_map.json; removes a chat_template.jinja that would hide the
 // template.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/post_processor.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/word_counts.h"
 
@@ -197,10 +198,11 @@ Tokenizer train_bpe(const std::function<bool(std::string& text)>& next_document,
                     const BpeTrainOptions& options) {
   check(options);
   TokenizerSpec spec;
-  spec.split_patterns = {split_pattern(options.split)};
+  spec.pre_tokenizer = byte_level_pre_tokenizer({split_pattern(options.split)});
+  spec.decoder = kByteLevelPart;
   spec.ignore_merges = true;  // as Llama 3 does
   const WordCounts counts =
-      count_words(next_document, PreTokenizer(spec.split_patterns));
+      count_words(next_document, PreTokenizer(spec.pre_tokenizer));
   if (counts.empty())
     throw Error("no text to learn a tokenizer from: every document is empty");
   MergeLearner(counts, spec)
@@ -215,7 +217,10 @@ Tokenizer train_bpe(const std::function<bool(std::string& text)>& next_document,
   spec.eos_token = if_present(options.special_tokens, "<|end_of_text|>");
   spec.pad_token =
       if_present(options.special_tokens, "<|finetune_right_pad_id|>");
-  spec.bos_in_template = !spec.bos_token.empty();
+  int32_t bos = 0;
+  for (const AddedToken& token : spec.added_tokens)
+    if (token.content == spec.bos_token) bos = token.id;
+  spec.post_processor = post_processor_putting(spec.bos_token, bos);
   return Tokenizer(std::move(spec));
 }
 

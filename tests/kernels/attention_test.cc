@@ -10,6 +10,8 @@ struct Case {
   Dtype dtype;
   int32_t heads, kv_heads, dim;
   std::vector<int64_t> lengths;
+  int32_t window = 0;
+  float softcap = 0;
 };
 
 // q (N, heads·dim), k and v (N, kv_heads·dim), documents one behind another.
@@ -29,7 +31,10 @@ Values reference(const Case& c, const Values& q, const Values& k,
           double s = 0;
           for (int64_t d = 0; d < c.dim; ++d)
             s += q[i * qw + h * c.dim + d] * k[j * kw + h / group * c.dim + d];
-          p.push_back(std::exp(s / std::sqrt(double(c.dim))));
+          s /= std::sqrt(double(c.dim));
+          if (c.softcap > 0) s = c.softcap * std::tanh(s / c.softcap);
+          const bool seen = c.window == 0 || j > i - c.window;
+          p.push_back(seen ? std::exp(s) : 0);
           total += p.back();
         }
         if (lse != nullptr) (*lse)[i * c.heads + h] = std::log(total);
@@ -45,7 +50,8 @@ Values reference(const Case& c, const Values& q, const Values& k,
 
 // q, k and v as the columns of one block, as the decoder has them.
 struct Inputs {
-  explicit Inputs(const Case& c) : shape{c.heads, c.kv_heads, c.dim, 0} {
+  explicit Inputs(const Case& c)
+      : shape{c.heads, c.kv_heads, c.dim, 0, c.window, c.softcap} {
     shape.scale = 1.0f / std::sqrt(static_cast<float>(c.dim));
     for (const int64_t length : c.lengths) n += length;
     const int64_t qw = int64_t{c.heads} * c.dim,
@@ -185,7 +191,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{Dtype::bf16, 2, 1, 64, {33}},
                     Case{Dtype::f32, 2, 1, 80, {65, 16}},
                     Case{Dtype::f32, 2, 2, 128, {257}},
-                    Case{Dtype::bf16, 4, 4, 64, {100, 1, 30}}));
+                    Case{Dtype::bf16, 4, 4, 64, {100, 1, 30}},
+                    Case{Dtype::f32, 4, 2, 16, {1, 7, 20}, 4},
+                    Case{Dtype::f32, 2, 1, 24, {26, 3}, 1, 0.7f},
+                    Case{Dtype::f32, 2, 2, 16, {29}, 0, 1.5f},
+                    Case{Dtype::f32, 2, 1, 64, {150, 40, 2}, 33, 2},
+                    Case{Dtype::bf16, 2, 1, 32, {90, 17}, 16, 5}));
 
 }  // namespace
 }  // namespace seodang

@@ -1,17 +1,20 @@
 // Each kernel's forward against float64, its backward against central
 // differences of that float64 forward: d/dx Σ forward(x)·g = backward(g).
 #include <complex>
+#include <numbers>
 
 #include "base/threads.h"
 #include "kernels/adamw.h"
+#include "kernels/bias.h"
 #include "kernels/check.h"
 #include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
+#include "kernels/glu.h"
 #include "kernels/matmul.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
-#include "kernels/swiglu.h"
+#include "kernels/softcap.h"
 
 namespace seodang {
 namespace {
@@ -46,14 +49,14 @@ TEST_P(RowKernels, Rmsnorm) {
     const OwnedTensor g = random_tensor(dtype, rows, width, 3);
     const OwnedTensor y(dtype, rows, width);
     std::vector<float> rstd(rows);
-    rmsnorm_forward(y, rstd.data(), x, w, kEps);
+    rmsnorm_forward(y, rstd.data(), x, w, {kEps});
     const Values xv = values_of(x), wv = values_of(w), gv = values_of(g);
     expect_near(y, norm_reference(xv, wv, kEps), tolerance, "rmsnorm");
 
     const OwnedTensor dx = random_tensor(Dtype::f32, rows, width, 4);
     const OwnedTensor dw = random_tensor(Dtype::f32, 1, width, 5);
     Values ex = values_of(dx), ew = values_of(dw);
-    rmsnorm_backward(dx, dw, g, x, w, rstd.data());
+    rmsnorm_backward(dx, dw, g, x, w, rstd.data(), {kEps}, true);
     const Values fx = differences(xv, [&](const Values& v) {
       return dot(norm_reference(v, wv, kEps), gv);
     });
@@ -64,6 +67,111 @@ TEST_P(RowKernels, Rmsnorm) {
     for (size_t i = 0; i < ew.size(); ++i) ew[i] += fw[i];
     expect_near(dx, ex, 1e-4, "dx");
     expect_near(dw, ew, 1e-4, "dweight");
+  }
+}
+
+// Gemma's norms, heads side by side, in place, and added to what is there.
+TEST_P(RowKernels, RmsnormOfGroups) {
+  constexpr RmsNorm kNorm{1e-2f, 1};
+  const int64_t rows = 18, groups = 3, width = 24;
+  const OwnedTensor x = random_tensor(dtype, rows, groups * width, 1);
+  const OwnedTensor w = random_tensor(dtype, 1, width, 2);
+  const OwnedTensor g = random_tensor(dtype, rows, groups * width, 3);
+  const OwnedTensor y = random_tensor(Dtype::f32, rows, groups * width, 4);
+  std::vector<float> rstd(rows * groups), again(rows * groups);
+  const Values xv = values_of(x), wv = values_of(w), gv = values_of(g);
+  const auto reference = [&](const Values& v, Values weight) {
+    for (double& one : weight) one += 1;
+    return norm_reference(v, weight, kNorm.eps);
+  };
+  Values expected = reference(xv, wv);
+  Values sum = values_of(y);
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += expected[i];
+  rmsnorm_forward(y, rstd.data(), x, w, kNorm, true);
+  expect_near(y, sum, 2e-5, "added");
+  rmsnorm_forward({}, again.data(), x, w, kNorm);
+  EXPECT_EQ(rstd, again);
+
+  const OwnedTensor dw = random_tensor(Dtype::f32, 1, width, 5);
+  Values ew = values_of(dw);
+  rmsnorm_backward(g, dw, g, x, w, rstd.data(), kNorm);  // in place
+  expect_near(
+      g,
+      differences(xv,
+                  [&](const Values& v) { return dot(reference(v, wv), gv); }),
+      2 * tolerance, "dx");
+  const Values fw = differences(
+      wv, [&](const Values& v) { return dot(reference(xv, v), gv); });
+  for (size_t i = 0; i < ew.size(); ++i) ew[i] += fw[i];
+  expect_near(dw, ew, 1e-4, "dweight");
+  rmsnorm_forward(x, rstd.data(), x, w, kNorm);  // in place
+  expect_near(x, expected, tolerance, "in place");
+}
+
+TEST_P(RowKernels, Bias) {
+  const OwnedTensor block = random_tensor(dtype, 7, 40, 1);
+  const Tensor y = block.view().cols_from(3, 21);
+  const OwnedTensor bias = random_tensor(dtype, 1, 21, 2);
+  const OwnedTensor dbias = random_tensor(Dtype::f32, 1, 21, 3);
+  Values expected = values_of(y), sum = values_of(dbias);
+  const Values b = values_of(bias);
+  for (size_t i = 0; i < expected.size(); ++i) sum[i % 21] += expected[i];
+  bias_backward(dbias, y);  // the transpose of repeating rows is their sum
+  expect_near(dbias, sum, 1e-5, "dbias");
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] += b[i % 21];
+  bias_forward(y, bias);
+  expect_near(y, expected, tolerance, "bias");
+}
+
+TEST_P(RowKernels, Softcap) {
+  constexpr float kCap = 1.5f;
+  const OwnedTensor x = random_tensor(Dtype::f32, 3, 37, 1);
+  const OwnedTensor g = random_tensor(dtype, 3, 37, 2);
+  x.view().row<float>(0)[0] = 1e9f;
+  const Values xv = values_of(x), gv = values_of(g);
+  const auto reference = [&](Values v) {
+    for (double& one : v) one = kCap * std::tanh(one / kCap);
+    return v;
+  };
+  softcap_forward(x, kCap);
+  expect_near(x, reference(xv), 2e-6, "softcap");
+  softcap_backward(g, x, kCap);
+  expect_near(
+      g,
+      differences(xv, [&](const Values& v) { return dot(reference(v), gv); }),
+      tolerance, "dx");
+}
+
+Values geglu_reference(const Values& gate_up, size_t width) {
+  Values y(gate_up.size() / 2);
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double* row = &gate_up[i / width * 2 * width];
+    const double z = row[i % width];
+    y[i] = z / 2 *
+           (1 + std::tanh(std::sqrt(2 / std::numbers::pi) *
+                          (z + 0.044715 * z * z * z))) *
+           row[width + i % width];
+  }
+  return y;
+}
+
+TEST_P(RowKernels, Geglu) {
+  for (const int64_t width : {3, 37}) {
+    const OwnedTensor x = random_tensor(dtype, 9, 2 * width, 1);
+    const OwnedTensor g = random_tensor(dtype, 9, width, 2);
+    const OwnedTensor y(dtype, 9, width), dx(dtype, 9, 2 * width);
+    set_value(x, 0, 0, -40);
+    set_value(x, 1, 0, 40);
+    glu_forward(y, x, Activation::gelu_tanh);
+    const Values xv = values_of(x), gv = values_of(g);
+    expect_near(y, geglu_reference(xv, width), tolerance, "geglu");
+    glu_backward(dx, g, x, Activation::gelu_tanh);
+    expect_near(dx,
+                differences(xv,
+                            [&](const Values& v) {
+                              return dot(geglu_reference(v, width), gv);
+                            }),
+                2 * tolerance, "dgate_up");
   }
 }
 
@@ -82,15 +190,15 @@ TEST_P(RowKernels, Swiglu) {
     const OwnedTensor x = random_tensor(dtype, 9, 2 * width, 1);
     const OwnedTensor g = random_tensor(dtype, 9, width, 2);
     const OwnedTensor y(dtype, 9, width), dx(dtype, 9, 2 * width);
-    swiglu_forward(y, x);
+    glu_forward(y, x, Activation::silu);
     const Values xv = values_of(x), gv = values_of(g);
     expect_near(y, swiglu_reference(xv, width), tolerance, "swiglu");
-    swiglu_backward(dx, g, x);
+    glu_backward(dx, g, x, Activation::silu);
     const Values expected = differences(xv, [&](const Values& v) {
       return dot(swiglu_reference(v, width), gv);
     });
     expect_near(dx, expected, 2 * tolerance, "dgate_up");
-    swiglu_backward(x, g, x);  // in place
+    glu_backward(x, g, x, Activation::silu);  // in place
     EXPECT_EQ(bytes_of(x), bytes_of(dx));
   }
 }
@@ -101,7 +209,7 @@ TEST(Swiglu, LargeGatesStayFinite) {
   v[0] = -300;
   v[1] = 300;
   v[2] = v[3] = 1;
-  swiglu_forward(y, x);
+  glu_forward(y, x, Activation::silu);
   EXPECT_NEAR(y.view().row<float>(0)[0], 0, 1e-6);
   EXPECT_FLOAT_EQ(y.view().row<float>(0)[1], 300);
 }
@@ -195,14 +303,17 @@ TEST_P(RowKernels, Embedding) {
   for (int64_t r = 0; r < 4; ++r)
     for (int64_t c = 0; c < 19; ++c)
       EXPECT_EQ(value_at(out, r, c), value_at(table, tokens[r], c));
+  embedding_forward(out, tokens.data(), table, 5.5f);
+  EXPECT_FLOAT_EQ(static_cast<float>(value_at(out, 1, 3)),
+                  static_cast<float>(5.5 * value_at(table, 0, 3)));
   // The lookup is linear in the table: its gradient counts.
   const OwnedTensor g = random_tensor(Dtype::f32, 4, 19, 2);
   const OwnedTensor dtable = random_tensor(Dtype::f32, 6, 19, 3);
   Values expected = values_of(dtable);
   for (int64_t r = 0; r < 4; ++r)
     for (int64_t c = 0; c < 19; ++c)
-      expected[tokens[r] * 19 + c] += value_at(g, r, c);
-  embedding_backward(dtable, tokens.data(), g);
+      expected[tokens[r] * 19 + c] += 5.5 * value_at(g, r, c);
+  embedding_backward(dtable, tokens.data(), g, 5.5f);
   expect_near(dtable, expected, 1e-6, "dtable");
 }
 
@@ -324,7 +435,7 @@ TEST_P(RowKernels, DoNotDependOnThreads) {
         dw(Dtype::f32, 1, 40);
     std::vector<float> rstd(67);
     rmsnorm_forward(y, rstd.data(), x, w, 1e-5f);
-    rmsnorm_backward(dx, dw, g, x, w, rstd.data());
+    rmsnorm_backward(dx, dw, g, x, w, rstd.data(), {kEps}, true);
     const double square = sum_of_squares(dx.view().row<float>(0), 67 * 40);
     results[threads - 1] =
         bytes_of(y) + bytes_of(dx) + bytes_of(dw) +

@@ -4,16 +4,46 @@
 
 #include <algorithm>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "kernels/convert.h"
+#include "model/families.h"
 #include "model/reference.h"
 
 namespace seodang {
 namespace {
 
-ModelConfig small_config(bool tied, int32_t kv_heads) {
+ModelConfig small_config(bool tied, int32_t kv_heads,
+                         std::string_view architecture = "LlamaForCausalLM") {
   ModelConfig c;
+  const Family& family = family_of(architecture);
+  c.architecture = family.architecture;
+  c.qkv_bias = family.qkv_bias;
+  c.qk_norm = family.qk_norm;
+  c.branch_norms = family.branch_norms;
+  c.norm_plus_one = family.norm_plus_one;
+  c.scale_embeddings = family.scale_embeddings;
+  if (family.norm_plus_one) c.hidden_act = Activation::gelu_tanh;
+  if (family.branch_norms) {
+    c.query_pre_attn_scalar = 24;
+    c.attn_logit_softcapping = 2;
+    c.final_logit_softcapping = 3;
+  }
+  if (family.defaults().contains("sliding_window")) {
+    c.sliding_window = 5;
+    c.layer_types = {LayerType::sliding_attention, LayerType::full_attention};
+  }
+  if (family.defaults().contains("rope_local_base_freq")) {
+    c.rope_local_base_freq = 50;
+    c.rope_scaling.rope_type = "yarn";
+    c.rope_scaling.factor = 4;
+    c.rope_scaling.attention_factor = 1.1;
+    c.rope_scaling.original_max_position_embeddings = 8;
+    c.rope_scaling.beta_fast = 1;
+    c.rope_scaling.beta_slow = 0.1;
+  }
   c.vocab_size = 50;
   c.hidden_size = 32;
   c.intermediate_size = 48;
@@ -46,15 +76,30 @@ Batch random_batch(const ModelConfig& config, uint64_t seed) {
   return batch;
 }
 
+// Random, with norms and biases that are not what a model begins with.
+Model random_model(const ModelConfig& config) {
+  Model model = Model::random(config, 3, Dtype::f32);
+  Rng rng(4);
+  for (const NamedTensor& weight : named_weights(config, model.weights()))
+    if (!weight.decayed)
+      for (int64_t i = 0; i < weight.tensor.cols; ++i)
+        weight.tensor.row<float>(0)[i] +=
+            static_cast<float>(0.3 * rng.normal());
+  return model;
+}
+
 struct Shape {
+  const char* name;
   bool tied;
   int32_t kv_heads;
+  std::string_view architecture = "LlamaForCausalLM";
 };
 
 class DecoderTest : public testing::TestWithParam<Shape> {
  protected:
-  ModelConfig config = small_config(GetParam().tied, GetParam().kv_heads);
-  Model model = Model::random(config, 3, Dtype::f32);
+  ModelConfig config = small_config(GetParam().tied, GetParam().kv_heads,
+                                    GetParam().architecture);
+  Model model = random_model(config);
   Batch batch = random_batch(config, 5);
 };
 
@@ -103,6 +148,7 @@ TEST_P(DecoderTest, GradientsMatchFiniteDifferences) {
 
 TEST_P(DecoderTest, Bf16GradientsPointTheSameWay) {
   const Model rounded = Model::random(config, 3, Dtype::bf16);
+  convert(rounded.memory(), model.memory());
   const auto gradient_of = [&](const Model& m) {
     Decoder decoder(config, m.weights(), 32, Keep::all);
     const OwnedTensor memory(Dtype::f32, 1, weights_size(config));
@@ -170,14 +216,17 @@ TEST_P(DecoderTest, GradientsAddUp) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, DecoderTest,
-                         testing::Values(Shape{true, 2}, Shape{false, 4},
-                                         Shape{false, 1}),
-                         [](const auto& shape) {
-                           return std::string(shape.param.tied ? "Tied"
-                                                               : "Untied") +
-                                  std::to_string(shape.param.kv_heads);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, DecoderTest,
+    testing::Values(Shape{"Tied2", true, 2}, Shape{"Untied4", false, 4},
+                    Shape{"Untied1", false, 1},
+                    Shape{"Mistral", false, 2, "MistralForCausalLM"},
+                    Shape{"Qwen2", true, 2, "Qwen2ForCausalLM"},
+                    Shape{"Qwen3", false, 1, "Qwen3ForCausalLM"},
+                    Shape{"Gemma", true, 1, "GemmaForCausalLM"},
+                    Shape{"Gemma2", true, 2, "Gemma2ForCausalLM"},
+                    Shape{"Gemma3", true, 2, "Gemma3ForCausalLM"}),
+    [](const auto& shape) { return std::string(shape.param.name); });
 
 TEST(Decoder, RefusesWhatDoesNotFit) {
   const ModelConfig config = small_config(true, 2);

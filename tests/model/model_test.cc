@@ -114,7 +114,7 @@ TEST(Model, ReadsShards) {
 TEST(Model, NamesTheKeyItCannotRun) {
   const std::vector<std::pair<std::string, Json>> cases = {
       {"architectures", {"MambaForCausalLM"}},
-      {"rope_scaling", {{"type", "yarn"}}},
+      {"rope_scaling", {{"type", "longrope"}}},
       {"attention_bias", true},
       {"hidden_act", "relu"},
       {"num_key_value_heads", 3},

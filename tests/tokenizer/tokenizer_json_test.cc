@@ -29,18 +29,31 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
       {"/normalizer",
        {{"type", "Precompiled"}},
        "t.json: normalizer \"Precompiled\" is not supported"},
+      {"/normalizer",
+       {{"type", "Replace"}, {"content", ""}, {"pattern", {{"Glob", "*"}}}},
+       "normalizer \"Replace\": pattern: key \"Glob\" is not supported"},
       {"/pre_tokenizer",
-       {{"type", "Metaspace"}},
-       "pre_tokenizer \"Metaspace\" is not supported"},
-      {"/pre_tokenizer", nullptr, "pre_tokenizer: needs a string \"type\""},
-      {"/pre_tokenizer/pretokenizers/0/behavior", "Removed",
-       "behavior = \"Removed\""},
+       {{"type", "BertPreTokenizer"}},
+       "pre_tokenizer \"BertPreTokenizer\" is not supported"},
+      {"/pre_tokenizer", 5, "pre_tokenizer: needs a string \"type\""},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", 5}},
+       "pre_tokenizer \"Metaspace\": prepend_scheme = 5 is not supported"},
+      {"/pre_tokenizer", nullptr, "supported only together"},
+      {"/pre_tokenizer/pretokenizers/0/behavior", "Sideways",
+       "behavior = \"Sideways\""},
+      {"/pre_tokenizer/pretokenizers/0/pattern/Regex", "(\n",
+       "split pattern \"(\\n\": missing closing parenthesis"},
+      {"/pre_tokenizer/pretokenizers/2",
+       {{"type", "Digits"}},
+       "nothing may follow \"ByteLevel\""},
       {"/pre_tokenizer/pretokenizers/0/new_option", 1, "key \"new_option\""},
-      {"/pre_tokenizer/pretokenizers/1/add_prefix_space", true,
-       "add_prefix_space = true"},
+      {"/pre_tokenizer/pretokenizers/1/add_prefix_space", "yes",
+       "add_prefix_space must be true or false"},
       {"/model/type", "Unigram", "model \"Unigram\" is not supported"},
       {"/model/dropout", 0.1, "dropout = 0.1"},
-      {"/model/byte_fallback", true, "byte_fallback = true"},
+      {"/model/byte_fallback", 1, "byte_fallback must be true or false"},
+      {"/model/end_of_word_suffix", "</w>", "end_of_word_suffix = \"</w>\""},
       {"/model/vocab/한", 0, "twice"},
       {"/model/vocab/a", 70000, "id 70000 of \"a\" is beyond"},
       {"/model/vocab/a", -1, "the id of \"a\" is not a number"},
@@ -56,11 +69,15 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
       {"/decoder",
        {{"type", "WordPiece"}},
        "decoder \"WordPiece\" is not supported"},
-      {"/added_tokens/0/lstrip", true, "lstrip = true"},
+      {"/added_tokens/0/lstrip", "left", "lstrip must be true or false"},
+      {"/decoder",
+       {{"type", "Strip"}, {"content", " "}, {"start", -1}, {"stop", 0}},
+       "decoder \"Strip\": start = -1 is not an integer"},
       {"/added_tokens/0/id", 4000000000, "is not a token id"},
       {"/added_tokens/0/id", 9999, "have no token"},
       {"/added_tokens/0/content", "", "is empty"},
       {"/added_tokens/0/id", 5, "belongs to another token"},
+      {"/added_tokens/0/content", "a", "\"a\" has the ids "},
       {"/surprise", 1, "the file: key \"surprise\" is not supported"},
   };
   for (const Case& broken : cases) {
@@ -87,8 +104,12 @@ TEST(TokenizerJson, AcceptsTheShapesThatLlama3FilesHave) {
   }
   file.erase("truncation");
   const TokenizerSpec spec = parse_tokenizer_json(file.dump(), "t.json");
-  EXPECT_EQ(write_tokenizer_json(spec),
-            read_file(kTokenizerData / "model/tokenizer.json"));
+  const TokenizerSpec plain = parse_tokenizer_json(good().dump(), "t.json");
+  EXPECT_EQ(spec.tokens, plain.tokens);
+  EXPECT_EQ(spec.merges, plain.merges);
+  EXPECT_EQ(spec.bos_token, "<|begin_of_text|>");
+  EXPECT_EQ(json::parse(write_tokenizer_json(spec))["post_processor"],
+            file["post_processor"]);
 }
 
 TEST(TokenizerJson, EveryTruncationIsOneLine) {
@@ -116,6 +137,45 @@ TEST(TokenizerJson, DamagedBytesNeverCrash) {
       EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
     }
   }
+}
+
+TEST(TokenizerJson, DamagedFamiliesNeverCrash) {
+  const auto dir = scratch();
+  Rng rng(10);
+  for (const char* family : {"llama-2", "gemma-3"}) {
+    const std::string whole =
+        read_file(kTokenizerData / "families" / family / "tokenizer.json");
+    for (int i = 0; i < 60; ++i) {
+      std::string text = whole;
+      for (int k = 0; k < 3; ++k)
+        text[rng.below(text.size())] = "0123456789\"[]{},:ae "[rng.below(20)];
+      write_file(dir / "tokenizer.json", text);
+      try {
+        const Tokenizer tokenizer = Tokenizer::load(dir);
+        tokenizer.decode(tokenizer.encode("<s>한국어 the\n\n children 123"));
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+      }
+    }
+  }
+}
+
+// What a user writes cannot become a control token, however it is merged.
+TEST(TokenizerJson, SpecialTokensAreNotMadeByMerges) {
+  const auto dir = scratch();
+  json file = good();
+  auto& vocab = file["model"]["vocab"];
+  json& special = file["added_tokens"][0];
+  const int32_t first = special["id"];
+  // A merge that makes the first special token, now a part of the vocabulary.
+  special["content"] = "QZ";
+  vocab["QZ"] = first;
+  file["model"]["merges"].push_back("Q Z");
+  file["post_processor"] = nullptr;
+  write_file(dir / "tokenizer.json", file.dump());
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  EXPECT_EQ(tokenizer.encode("QZ", false, true), (std::vector{first}));
+  EXPECT_EQ(tokenizer.encode("QZ").size(), 2u);
 }
 
 TEST(TokenizerJson, AVocabularyWithoutAByteIsRefused) {

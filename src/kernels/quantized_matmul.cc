@@ -1,0 +1,390 @@
+// VNNI is worth a target of its own here.
+#undef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#define HWY_WANT_AVX3_DL 1
+
+#include "kernels/quantized_matmul.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/threads.h"
+#include "kernels/convert.h"
+#include "kernels/matmul.h"
+#include "kernels/quantize.h"
+#include "tensor/blocks.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/quantized_matmul.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/row-inl.h"
+
+#ifndef SEODANG_QUANTIZED_ROWS
+#define SEODANG_QUANTIZED_ROWS
+namespace seodang {
+// Rows of x rounded to int8: number i of group g is scale[g]·q[32g + i].
+struct QuantizedRows {
+  int64_t rows, cols;
+  int8_t* q;     // (rows, cols)
+  float* scale;  // (rows, cols/32)
+  float* sum;    // (rows, cols/32): scale · Σ q, for formats that have a min
+};
+}  // namespace seodang
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace seodang {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_SCALAR
+
+// Without vectors: the numbers of a block, then their products.
+template <class Block>
+float dot_row(const Block* w, const QuantizedRows& x, int64_t n) {
+  float numbers[Block::kNumbers], total = 0;
+  for (int64_t i = 0; i < x.cols; ++i) {
+    const int64_t at = i % Block::kNumbers;
+    if (at == 0)
+      dequantize({numbers, Dtype::f32, 1, Block::kNumbers},
+                 {const_cast<Block*>(w + i / Block::kNumbers), Block::kDtype, 1,
+                  Block::kNumbers});
+    total += numbers[at] * static_cast<float>(x.q[n * x.cols + i]) *
+             x.scale[(n * x.cols + i) / 32];
+  }
+  return total;
+}
+
+#else
+
+// 32 numbers are one vector, or two where vectors have 16 bytes.
+using TagI8 = hn::CappedTag<int8_t, 32>;
+using TagU8 = hn::RebindToUnsigned<TagI8>;
+using TagI32 = hn::RepartitionToWide<hn::RepartitionToWide<TagI8>>;
+using TagF32 = hn::RebindToFloat<TagI32>;
+using VecI8 = hn::Vec<TagI8>;
+using VecI32 = hn::Vec<TagI32>;
+using VecF32 = hn::Vec<TagF32>;
+constexpr size_t kLanes = hn::MaxLanes(TagI8());
+
+HWY_INLINE float number(const f16& half) {
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half.bits)));
+#else
+  return static_cast<float>(half);
+#endif
+}
+
+// Lane k of the result: the sum of products of bytes 4k to 4k+3 (where vectors
+// have 16 bytes: any four). `unsigned_w`: no byte of w is negative. |w| ≤ 128
+// and |x| ≤ 127, so that a pair's sum fits int16.
+template <bool unsigned_w = false>
+HWY_INLINE VecI32 dot(VecI8 w, VecI8 x) {
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+  // x86 multiplies unsigned by signed bytes.
+  const __m256i magnitude = unsigned_w ? w.raw : _mm256_abs_epi8(w.raw);
+  const __m256i factor = unsigned_w ? x.raw : _mm256_sign_epi8(x.raw, w.raw);
+#if HWY_TARGET == HWY_AVX3_DL
+  // Written out, since Highway 1.0 turns on AVX-VNNI for this target, and with
+  // it GCC takes an encoding that not every processor with AVX512-VNNI has.
+  __m256i sums = _mm256_setzero_si256();
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(magnitude), "v"(factor));
+  return VecI32{sums};
+#else
+  return VecI32{_mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, factor),
+                                  _mm256_set1_epi16(1))};
+#endif
+#else
+  const hn::Half<TagI8> half;
+  const hn::Rebind<int16_t, decltype(half)> d16;
+  const TagI32 d32;
+  auto rest = hn::Zero(d32);
+  auto sum = hn::ReorderWidenMulAccumulate(
+      d32, hn::PromoteTo(d16, hn::LowerHalf(half, w)),
+      hn::PromoteTo(d16, hn::LowerHalf(half, x)), hn::Zero(d32), rest);
+  sum = hn::ReorderWidenMulAccumulate(
+      d32, hn::PromoteTo(d16, hn::UpperHalf(half, w)),
+      hn::PromoteTo(d16, hn::UpperHalf(half, x)), sum, rest);
+  return hn::Add(sum, rest);
+#endif
+}
+
+HWY_INLINE VecF32 scaled(VecI32 sums, float scale, VecF32 add) {
+  const TagF32 d;
+  return hn::MulAdd(hn::ConvertTo(d, sums), hn::Set(d, scale), add);
+}
+
+HWY_INLINE VecI8 nibbles(const uint8_t* from, bool high) {
+  const TagU8 d;
+  const auto bytes = hn::LoadU(d, from);
+  return hn::BitCast(TagI8(), high ? hn::ShiftRight<4>(bytes)
+                                   : hn::And(bytes, hn::Set(d, 15)));
+}
+
+// What a block adds to the sum: `a` and `b` take turns, so that additions do
+// not wait for one another. q, scale and sum are x's, where the block begins.
+struct Accumulators {
+  VecF32 a, b;
+};
+
+HWY_INLINE void add_block(const BlockQ8_0& w, const int8_t* q,
+                          const float* scale, const float*, float*,
+                          Accumulators& out) {
+  const TagI8 d;
+  const float s = number(w.d) * scale[0];
+  for (size_t i = 0; i < 32; i += kLanes)
+    out.a = scaled(dot(hn::LoadU(d, w.q + i), hn::LoadU(d, q + i)), s, out.a);
+  std::swap(out.a, out.b);
+}
+
+HWY_INLINE void add_block(const BlockQ4_0& w, const int8_t* q,
+                          const float* scale, const float*, float*,
+                          Accumulators& out) {
+  const TagI8 d;
+  const float s = number(w.d) * scale[0];
+  const auto eight = hn::Set(d, 8);
+  if constexpr (kLanes == 32) {
+    const hn::Half<TagU8> half;
+    const auto bytes = hn::LoadU(half, w.q);
+    const auto numbers = hn::Combine(TagU8(), hn::ShiftRight<4>(bytes),
+                                     hn::And(bytes, hn::Set(half, 15)));
+    out.a =
+        scaled(dot(hn::Sub(hn::BitCast(d, numbers), eight), hn::LoadU(d, q)), s,
+               out.a);
+  } else {
+    for (size_t i = 0; i < 32; i += 16)
+      out.a =
+          scaled(dot(hn::Sub(nibbles(w.q, i != 0), eight), hn::LoadU(d, q + i)),
+                 s, out.a);
+  }
+  std::swap(out.a, out.b);
+}
+
+// Q4_K and Q5_K differ in the fifth bit. mins (8) collects Σ min·Σx a group.
+template <class Block>
+HWY_INLINE void add_group_block(const Block& w, const int8_t* q,
+                                const float* scale, const float* sum,
+                                float* mins, Accumulators& out) {
+  const TagI8 d;
+  const GroupScales groups = GroupScales::unpack(w.scales);
+  const float dw = number(w.d), d_min = number(w.d_min);
+  float s[8];
+  for (int g = 0; g < 8; ++g) {
+    s[g] = dw * static_cast<float>(groups.scales[g]) * scale[g];
+    mins[g] += d_min * static_cast<float>(groups.mins[g]) * sum[g];
+  }
+  for (int g = 0; g < 8; ++g) {
+    for (size_t i = 0; i < 32; i += kLanes) {
+      auto numbers = nibbles(w.q + g / 2 * 32 + i, g % 2 != 0);
+      if constexpr (Block::kDtype == Dtype::q5_k) {
+        const TagU8 du;
+        const auto bit = hn::Set(du, static_cast<uint8_t>(1 << g));
+        const auto set = hn::TestBit(hn::LoadU(du, w.high + i), bit);
+        numbers = hn::Or(
+            numbers, hn::BitCast(d, hn::IfThenElseZero(set, hn::Set(du, 16))));
+      }
+      out.a =
+          scaled(dot<true>(numbers, hn::LoadU(d, q + g * 32 + i)), s[g], out.a);
+    }
+    std::swap(out.a, out.b);
+  }
+}
+
+HWY_INLINE void add_block(const BlockQ4K& w, const int8_t* q,
+                          const float* scale, const float* sum, float* mins,
+                          Accumulators& out) {
+  add_group_block(w, q, scale, sum, mins, out);
+}
+
+HWY_INLINE void add_block(const BlockQ5K& w, const int8_t* q,
+                          const float* scale, const float* sum, float* mins,
+                          Accumulators& out) {
+  add_group_block(w, q, scale, sum, mins, out);
+}
+
+// The scales of two groups of 16, each where its sums are in dot()'s result.
+HWY_INLINE VecF32 two_scales(const float* s, size_t i) {
+  const TagF32 d;
+  if constexpr (kLanes == 32) {
+    const hn::Half<TagF32> half;
+    return hn::Combine(d, hn::Set(half, s[1]), hn::Set(half, s[0]));
+  } else {
+    return hn::Set(d, s[i / 16]);
+  }
+}
+
+template <int kRun>
+HWY_INLINE void add_run(const BlockQ6K& w, const int8_t* q, const float* s,
+                        Accumulators& out) {
+  const TagI8 d;
+  const TagU8 du;
+  for (size_t i = 0; i < 32; i += kLanes) {
+    const auto low =
+        nibbles(w.low + kRun / 4 * 64 + kRun % 2 * 32 + i, kRun % 4 >= 2);
+    const auto bytes = hn::LoadU(du, w.high + kRun / 4 * 32 + i);
+    const auto high =
+        hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3));
+    const auto numbers = hn::Or(low, hn::BitCast(d, hn::ShiftLeft<4>(high)));
+    const auto sums =
+        dot(hn::Sub(numbers, hn::Set(d, 32)), hn::LoadU(d, q + kRun * 32 + i));
+    out.a = hn::MulAdd(hn::ConvertTo(TagF32(), sums),
+                       two_scales(s + kRun * 2, i), out.a);
+  }
+  std::swap(out.a, out.b);
+}
+
+HWY_INLINE void add_block(const BlockQ6K& w, const int8_t* q,
+                          const float* scale, const float*, float*,
+                          Accumulators& out) {
+  const float dw = number(w.d);
+  float s[16];
+  for (int g = 0; g < 16; ++g)
+    s[g] = dw * static_cast<float>(w.scales[g]) * scale[g / 2];
+  add_run<0>(w, q, s, out);
+  add_run<1>(w, q, s, out);
+  add_run<2>(w, q, s, out);
+  add_run<3>(w, q, s, out);
+  add_run<4>(w, q, s, out);
+  add_run<5>(w, q, s, out);
+  add_run<6>(w, q, s, out);
+  add_run<7>(w, q, s, out);
+}
+
+template <class Block>
+HWY_INLINE float dot_row(const Block* w, const QuantizedRows& x, int64_t n) {
+  const TagF32 d;
+  constexpr int64_t kGroups = Block::kNumbers / 32;
+  const int8_t* q = x.q + n * x.cols;
+  const float* scale = x.scale + n * (x.cols / 32);
+  const float* sum = x.sum + n * (x.cols / 32);
+  Accumulators out{hn::Zero(d), hn::Zero(d)};
+  float mins[8] = {};
+  for (int64_t i = 0; i < x.cols / Block::kNumbers; ++i) {
+    add_block(w[i], q, scale, sum, mins, out);
+    q += Block::kNumbers;
+    scale += kGroups;
+    sum += kGroups;
+  }
+  float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(out.a, out.b)));
+  if constexpr (Block::kDtype == Dtype::q4_k || Block::kDtype == Dtype::q5_k)
+    for (const float min : mins) total -= min;
+  return total;
+}
+
+#endif
+
+// Columns [begin, end) of y.
+void MultiplyQuantized(Tensor y, const QuantizedRows& x, Tensor w, bool add,
+                       int64_t begin, int64_t end) {
+  with_block(w.dtype, [&](const auto* null) HWY_ATTR {
+    using Block = std::remove_cvref_t<decltype(*null)>;
+    for (int64_t o = begin; o < end; ++o) {
+      const auto* row = static_cast<const Block*>(w.rows_from(o, 1).data);
+      for (int64_t n = 0; n < x.rows; ++n) {
+        const float value = dot_row(row, x, n);
+        if (y.dtype == Dtype::f32) {
+          float& to = y.row<float>(n)[o];
+          to = add ? to + value : value;
+        } else {
+          bf16& to = y.row<bf16>(n)[o];
+          to = bf16(add ? static_cast<float>(to) + value : value);
+        }
+      }
+    }
+  });
+}
+
+template <class T>
+void quantize_row(const T* x, const QuantizedRows& out, int64_t n) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const hn::Rebind<int8_t, decltype(d)> d8;
+  int8_t* q = out.q + n * out.cols;
+  for (int64_t g = 0; g < out.cols / 32; ++g, x += 32, q += 32) {
+    auto most = hn::Zero(d);
+    for (size_t i = 0; i < 32; i += hn::Lanes(d))
+      most = hn::Max(most, hn::Abs(load(d, x + i)));
+    const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
+    const float inverse = largest > 0 ? 127 / largest : 0;
+    const float scale = largest / 127;
+    auto sum = hn::Zero(d32);
+    for (size_t i = 0; i < 32; i += hn::Lanes(d)) {
+      const auto rounded =
+          hn::NearestInt(hn::Mul(load(d, x + i), hn::Set(d, inverse)));
+      sum = hn::Add(sum, rounded);
+      hn::StoreU(hn::DemoteTo(d8, rounded), d8, q + i);
+    }
+    out.scale[n * (out.cols / 32) + g] = scale;
+    out.sum[n * (out.cols / 32) + g] =
+        scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(d32, sum)));
+  }
+}
+
+void QuantizeActivations(const QuantizedRows& out, Tensor x) {
+  for (int64_t n = 0; n < x.rows; ++n)
+    with_type(x.dtype, [&](auto* null) {
+      quantize_row(x.row<std::remove_pointer_t<decltype(null)>>(n), out, n);
+    });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace seodang
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace seodang {
+
+HWY_EXPORT(MultiplyQuantized);
+HWY_EXPORT(QuantizeActivations);
+
+namespace {
+
+// Numbers of W that are unpacked at a time: 1 MB of bf16, which stays in the
+// second-level cache between being written and being read.
+constexpr int64_t kTileNumbers = 1 << 19;
+
+void* at_least(Buffer& buffer, size_t bytes) {
+  if (buffer.bytes() < bytes) buffer = Buffer(bytes);
+  return buffer.data();
+}
+
+void multiply_few(Tensor y, Tensor x, Tensor w, bool add) {
+  thread_local Buffer memory;
+  const auto numbers = static_cast<size_t>(x.size());
+  auto* bytes = static_cast<std::byte*>(
+      at_least(memory, numbers + numbers / 32 * 2 * sizeof(float)));
+  QuantizedRows rows{x.rows, x.cols, nullptr, nullptr, nullptr};
+  rows.q = reinterpret_cast<int8_t*>(bytes);
+  rows.scale = reinterpret_cast<float*>(bytes + numbers);
+  rows.sum = rows.scale + numbers / 32;
+  HWY_DYNAMIC_DISPATCH(QuantizeActivations)(rows, x);
+  parallel_ranges(w.rows, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(MultiplyQuantized)(y, rows, w, add, begin, end);
+  });
+}
+
+void multiply_many(Tensor y, Tensor x, Tensor w, bool add) {
+  thread_local Buffer memory;
+  const int64_t rows =
+      std::clamp<int64_t>(kTileNumbers / w.cols / 32 * 32, 32, w.rows);
+  const Tensor tile(
+      at_least(memory, static_cast<size_t>(rows * w.cols) * size_of(x.dtype)),
+      x.dtype, rows, w.cols);
+  for (int64_t begin = 0; begin < w.rows; begin += rows) {
+    const int64_t count = std::min(rows, w.rows - begin);
+    convert(tile.rows_from(0, count), w.rows_from(begin, count));
+    linear_forward(y.cols_from(begin, count), x, tile.rows_from(0, count), add);
+  }
+}
+
+}  // namespace
+
+void quantized_linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
+  if (x.rows < kQuantizedPrefillRows)
+    multiply_few(y, x, w, add);
+  else
+    multiply_many(y, x, w, add);
+}
+
+}  // namespace seodang
+#endif

@@ -1,0 +1,173 @@
+// Products with blocks against float64.
+#include "kernels/quantized_matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/check.h"
+#include "kernels/convert.h"
+#include "kernels/matmul.h"
+#include "kernels/quantize.h"
+#include "tensor/blocks.h"
+
+namespace seodang {
+namespace {
+
+constexpr Dtype kFormats[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_k,
+                              Dtype::q5_k, Dtype::q6_k};
+
+// Any bits are a block; only its f16s are chosen.
+OwnedTensor random_blocks(Dtype dtype, int64_t rows, int64_t cols,
+                          uint64_t seed) {
+  OwnedTensor out(dtype, rows, cols);
+  Rng rng(seed);
+  auto* bytes = static_cast<uint8_t*>(out.view().data);
+  for (size_t i = 0; i < out.bytes(); ++i)
+    bytes[i] = static_cast<uint8_t>(rng.below(256));
+  for (size_t i = 0; i < out.bytes(); i += block_bytes(dtype)) {
+    const f16 d(static_cast<float>(0.01 * rng.normal()));
+    const f16 d_min(static_cast<float>(0.01 * rng.normal()));
+    std::memcpy(bytes + i + (dtype == Dtype::q6_k ? 208 : 0), &d, 2);
+    if (dtype == Dtype::q4_k || dtype == Dtype::q5_k)
+      std::memcpy(bytes + i + 2, &d_min, 2);
+  }
+  return out;
+}
+
+// x as the kernel rounds it: int8 times a scale for each 32.
+Values rounded_groups(const Values& x) {
+  Values out(x.size());
+  for (size_t g = 0; g < x.size(); g += 32) {
+    float largest = 0;
+    for (size_t i = 0; i < 32; ++i)
+      largest = std::max(largest, std::abs(static_cast<float>(x[g + i])));
+    const float inverse = largest > 0 ? 127 / largest : 0;
+    for (size_t i = 0; i < 32; ++i)
+      out[g + i] = std::nearbyint(static_cast<float>(x[g + i]) * inverse) *
+                   double{largest / 127};
+  }
+  return out;
+}
+
+// Σ x·w, and Σ |x·w|, of which rounding errors in f32 are a part.
+void product(const Values& x, const Values& w, int64_t n, int64_t o,
+             int64_t cols, double& sum, double& magnitude) {
+  sum = magnitude = 0;
+  for (int64_t i = 0; i < cols; ++i) {
+    const double term = x[static_cast<size_t>(n * cols + i)] *
+                        w[static_cast<size_t>(o * cols + i)];
+    sum += term;
+    magnitude += std::abs(term);
+  }
+}
+
+void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
+  const OwnedTensor w = random_blocks(format, out, cols, 7);
+  const OwnedTensor x = random_tensor(act, rows, cols, 8);
+  const OwnedTensor numbers(Dtype::f32, out, cols);
+  convert(numbers, w);
+  const bool few = rows < kQuantizedPrefillRows;
+  Values xs = values_of(x), ws = values_of(numbers);
+  if (few) xs = rounded_groups(xs);
+  if (!few && act == Dtype::bf16)
+    for (double& value : ws)
+      value = static_cast<float>(bf16(static_cast<float>(value)));
+
+  const OwnedTensor y = random_tensor(Dtype::f32, rows, out, 9);
+  const OwnedTensor before(Dtype::f32, rows, out);
+  convert(before, y);
+  for (const bool add : {true, false}) {
+    convert(y, before);
+    linear_forward(y, x, w, add);
+    for (int64_t n = 0; n < rows; ++n)
+      for (int64_t o = 0; o < out; o += 1 + o % 3) {
+        double sum, magnitude;
+        product(xs, ws, n, o, cols, sum, magnitude);
+        if (add) sum += value_at(before, n, o);
+        // Sums of f32 in some order: at most cols/2 additions of 2^-24 each in
+        // the worst case, a few in practice.
+        ASSERT_NEAR(value_at(y, n, o), sum, 1e-5 * (magnitude + 1))
+            << name_of(format) << " of " << name_of(act) << ", " << rows
+            << " rows, [" << n << ", " << o << "]";
+      }
+  }
+}
+
+TEST(QuantizedMatmul, FewRows) {
+  for (const Dtype format : kFormats)
+    for (const Dtype act : {Dtype::f32, Dtype::bf16})
+      for (const int64_t rows : {1, 5}) check(format, act, rows, 37, 768);
+}
+
+// This processor has all the instructions of the lesser ones.
+TEST(QuantizedMatmul, FewRowsForEveryTarget) {
+  std::vector<int64_t> targets = {HWY_SCALAR};
+  for (const int64_t target : {HWY_AVX2, HWY_AVX3, HWY_AVX3_DL})
+    if ((hwy::SupportedTargets() & target) != 0) targets.push_back(target);
+  for (const int64_t target : targets) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::GetChosenTarget().Update(target);
+    for (const Dtype format : kFormats) check(format, Dtype::bf16, 3, 9, 512);
+  }
+  hwy::GetChosenTarget().DeInit();
+}
+
+TEST(QuantizedMatmul, BlocksOf32TakeOddWidths) {
+  check(Dtype::q8_0, Dtype::f32, 2, 5, 96);
+  check(Dtype::q4_0, Dtype::f32, 2, 5, 96);
+}
+
+TEST(QuantizedMatmul, ManyRows) {
+  for (const Dtype format : kFormats) check(format, Dtype::f32, 33, 70, 512);
+  if (fastest_product_dtype() == Dtype::bf16)
+    check(Dtype::q4_k, Dtype::bf16, 33, 70, 512);
+}
+
+TEST(QuantizedMatmul, ManyRowsInSeveralTiles) {
+  check(Dtype::q4_0, Dtype::f32, kQuantizedPrefillRows, 2100, 512);
+}
+
+// What rounding x to int8 costs: at most half a step for each number.
+TEST(QuantizedMatmul, RoundingStaysSmall) {
+  const int64_t cols = 1024;
+  for (const Dtype format : kFormats) {
+    const OwnedTensor w = random_blocks(format, 16, cols, 3);
+    const OwnedTensor x = random_tensor(Dtype::f32, 1, cols, 4);
+    const OwnedTensor numbers(Dtype::f32, 16, cols), y(Dtype::f32, 1, 16);
+    convert(numbers, w);
+    linear_forward(y, x, w);
+    const Values xs = values_of(x), ws = values_of(numbers);
+    for (int64_t o = 0; o < 16; ++o) {
+      double sum, magnitude, limit = 0;
+      product(xs, ws, 0, o, cols, sum, magnitude);
+      for (int64_t g = 0; g < cols; g += 32) {
+        double largest = 0, weights = 0;
+        for (int64_t i = g; i < g + 32; ++i) {
+          largest = std::max(largest, std::abs(xs[static_cast<size_t>(i)]));
+          weights += std::abs(ws[static_cast<size_t>(o * cols + i)]);
+        }
+        limit += largest / 254 * weights;
+      }
+      ASSERT_NEAR(value_at(y, 0, o), sum, limit + 1e-5 * magnitude)
+          << name_of(format);
+    }
+  }
+}
+
+TEST(QuantizedMatmul, WritesBf16) {
+  const OwnedTensor w = random_blocks(Dtype::q8_0, 9, 64, 1);
+  const OwnedTensor x = random_tensor(Dtype::bf16, 2, 64, 2);
+  const OwnedTensor wide(Dtype::f32, 2, 9), y(Dtype::bf16, 2, 9);
+  linear_forward(wide, x, w);
+  linear_forward(y, x, w);
+  for (int64_t i = 0; i < 18; ++i)
+    EXPECT_EQ(y.view().row<bf16>(0)[i].bits,
+              bf16(wide.view().row<float>(0)[i]).bits);
+}
+
+}  // namespace
+}  // namespace seodang

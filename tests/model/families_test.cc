@@ -1,0 +1,280 @@
+// Every family against PyTorch (tests/model/data/make_torch_families.py).
+#include "model/families.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "error_of.h"
+#include "formats/safetensors.h"
+#include "model/decoder.h"
+#include "model/rope_frequencies.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const fs::path kFamiliesData =
+    fs::path(SEODANG_SOURCE_DIR) / "tests/model/data/families";
+
+class FamilyTest : public testing::TestWithParam<const char*> {
+ protected:
+  const fs::path dir = kFamiliesData / GetParam();
+  const Json expected = Json::parse(read_file(dir / "expected.json"));
+  const std::vector<int32_t> tokens = expected["tokens"];
+
+  // Reads the tokens in steps of these lengths, the rest one by one; the
+  // largest difference of a logit.
+  double largest_difference(const Model& model, bool cached,
+                            std::vector<size_t> steps) const {
+    const ModelConfig& c = model.config();
+    Decoder decoder(c, model.weights(), 64);
+    KvCache cache(c, 64, model.weights().embed_tokens.dtype);
+    double largest = 0;
+    size_t at = 0;
+    for (size_t step = 0; at < tokens.size(); ++step) {
+      const size_t length = step < steps.size() ? steps[step] : 1;
+      const SequenceSpan span{0, static_cast<int32_t>(length),
+                              cached ? &cache : nullptr};
+      const Tensor hidden =
+          decoder.forward(std::span(tokens).subspan(at, length), {&span, 1});
+      const OwnedTensor logits(Dtype::f32, hidden.rows, c.vocab_size);
+      decoder.logits(logits, hidden);
+      for (int64_t r = 0; r < hidden.rows; ++r)
+        for (int64_t v = 0; v < c.vocab_size; ++v) {
+          const double want = expected["logits"][at + static_cast<size_t>(r)]
+                                      [static_cast<size_t>(v)];
+          const double got = logits.view().row<float>(r)[v];
+          largest = std::max(
+              largest, std::isfinite(got) ? std::abs(got - want) : INFINITY);
+        }
+      at += length;
+    }
+    return largest;
+  }
+};
+
+// bf16 keeps 8 bits of every activation; logits go up to 23.
+constexpr double kTolerance[] = {1e-4, 0.6};
+
+TEST_P(FamilyTest, LogitsMatchPyTorch) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
+    const Model model = Model::map(dir, dtype);
+    const double whole = largest_difference(model, false, {tokens.size()});
+    const double single = largest_difference(model, true, {});
+    const double pieces = largest_difference(model, true, {17, 1, 5, 2});
+    const double largest = std::max({whole, single, pieces});
+    EXPECT_LT(largest, kTolerance[dtype == Dtype::bf16])
+        << name_of(dtype) << ": whole " << whole << ", one by one " << single
+        << ", in pieces " << pieces;
+    RecordProperty(std::string(name_of(dtype)), fmt::format("{:.1e}", largest));
+  }
+}
+
+TEST_P(FamilyTest, MappedAndOwnedWeightsComputeTheSame) {
+  const Model mapped = Model::map(dir, Dtype::bf16);
+  const Model owned = Model::load(dir, Dtype::bf16);
+  const auto a = named_weights(mapped.config(), mapped.weights());
+  const auto b = named_weights(owned.config(), owned.weights());
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_EQ(std::memcmp(a[i].tensor.data, b[i].tensor.data,
+                          static_cast<size_t>(a[i].tensor.size()) * 2),
+              0)
+        << a[i].name;
+  // Products fused differently may round differently, no more.
+  EXPECT_NEAR(largest_difference(mapped, false, {tokens.size()}),
+              largest_difference(owned, false, {tokens.size()}), 0.2);
+}
+
+TEST_P(FamilyTest, SavedAndLoadedIsTheSame) {
+  const Model model = Model::load(dir, Dtype::f32);
+  const fs::path saved = fs::path(testing::TempDir()) /
+                         (std::string("seodang_family_") + GetParam());
+  fs::remove_all(saved);
+  fs::create_directories(saved);
+  save_model(saved, model.config(), model.weights());
+  const Model again = Model::map(saved, Dtype::f32);
+  EXPECT_EQ(again.config().to_json(), model.config().to_json());
+  EXPECT_LT(largest_difference(again, true, {7}), kTolerance[0]);
+}
+
+TEST_P(FamilyTest, CountsItsParameters) {
+  const Model model = Model::map(dir, Dtype::f32);
+  int64_t numbers = 0;
+  for (const auto& weight : named_weights(model.config(), model.weights()))
+    numbers += weight.tensor.size();
+  EXPECT_EQ(model.config().num_parameters(), numbers);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, FamilyTest,
+    testing::Values("llama2", "llama3", "llama_linear", "llama_dynamic",
+                    "llama_yarn", "mistral", "qwen2", "qwen2_window", "qwen3",
+                    "gemma", "gemma2", "gemma3", "gemma3_vision"),
+    [](const auto& family) { return std::string(family.param); });
+
+// One key of a family's config.json changed.
+std::string complaint(const char* family, const Json& change) {
+  Json config = Json::parse(read_file(kFamiliesData / family / "config.json"));
+  config.update(change);
+  return error_of([&] { ModelConfig::from_json(config, "config.json"); });
+}
+
+TEST(ModelConfig, RefusesByName) {
+  const Json longrope = {{"rope_type", "longrope"}, {"factor", 2.0}};
+  const Json no_factor = {{"rope_type", "linear"}};
+  const Json bad_factor = {{"type", "linear"}, {"factor", 0.5}};
+  const Json extra = {{"type", "linear"}, {"factor", 2.0}, {"beta", 1.0}};
+  const Json partial = {
+      {"type", "linear"}, {"factor", 2.0}, {"partial_rotary_factor", 0.5}};
+  const Json llama3 = {{"rope_type", "llama3"}, {"factor", 8.0}};
+  struct Case {
+    const char* family;
+    Json change;
+    const char* word;
+  };
+  const std::vector<Case> cases = {
+      {"llama3", {{"architectures", {"Qwen3MoeForCausalLM"}}}, "Qwen3Moe"},
+      {"llama3", {{"architectures", "LlamaForCausalLM"}}, "architectures"},
+      {"llama3", {{"rope_scaling", longrope}}, "longrope"},
+      {"llama3", {{"rope_scaling", no_factor}}, "factor"},
+      {"llama3", {{"rope_scaling", bad_factor}}, "factor"},
+      {"llama3", {{"rope_scaling", extra}}, "beta"},
+      {"llama3", {{"rope_scaling", partial}}, "partial_rotary_factor"},
+      {"llama3", {{"rope_scaling", llama3}}, "low_freq_factor"},
+      {"llama3", {{"rope_scaling", "linear"}}, "rope_scaling"},
+      {"llama3", {{"attention_bias", true}}, "attention_bias"},
+      {"llama3", {{"mlp_bias", true}}, "mlp_bias"},
+      {"llama3", {{"partial_rotary_factor", 0.5}}, "partial_rotary_factor"},
+      {"llama3", {{"residual_multiplier", 0.2}}, "residual_multiplier"},
+      {"llama3", {{"quantization_config", {{"bits", 4}}}}, "quantization"},
+      {"llama3", {{"hidden_act", "gelu"}}, "hidden_act"},
+      {"gemma", {{"hidden_activation", "relu"}}, "hidden_activation"},
+      {"gemma", {{"hidden_act", "silu"}}, "hidden_act"},
+      {"gemma2", {{"layer_types", {"chunked_attention"}}}, "chunked_attention"},
+      {"gemma2", {{"layer_types", {"full_attention"}}}, "layer_types"},
+      {"gemma2", {{"sliding_window", -1}}, "sliding_window"},
+      {"gemma3", {{"use_bidirectional_attention", true}}, "bidirectional"},
+      {"gemma3_vision", {{"text_config", nullptr}}, "text_config"},
+      {"mistral", {{"max_position_embeddings", 1e300}}, "max_position"},
+  };
+  for (const Case& c : cases) {
+    const std::string message = complaint(c.family, c.change);
+    EXPECT_NE(message.find(c.word), std::string::npos)
+        << c.change << ": " << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+  }
+  // What does not change the maths is no reason to refuse.
+  EXPECT_EQ(complaint("llama3", {{"pretraining_tp", 2},
+                                 {"_name_or_path", "x"},
+                                 {"residual_multiplier", nullptr}}),
+            "");
+}
+
+TEST(Model, RefusesTensorsThatItWouldNotUse) {
+  const fs::path dir =
+      fs::path(testing::TempDir()) / "seodang_family_strange_tensor";
+  for (const char* name :
+       {"model.layers.0.self_attn.q_proj.bias", "vision_tower.x"}) {
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+    const Model model = Model::load(kFamiliesData / "llama3", Dtype::f32);
+    save_model(dir, model.config(), model.weights());
+    const SafetensorsFile file(dir / "model.safetensors");
+    std::vector<SafetensorsItem> items;
+    for (const auto& [key, entry] : file.entries())
+      items.push_back({key, entry.shape, file.tensor(key, entry.shape)});
+    const OwnedTensor zeros(Dtype::f32, 1, 32);
+    items.push_back({name, {32}, zeros});
+    write_safetensors(dir / "model.safetensors", items);
+    const std::string message = error_of([&] { Model::map(dir, Dtype::f32); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+  }
+}
+
+// Published configurations of every family, as far as they bear on the maths.
+TEST(ModelConfig, ReadsPublishedFiles) {
+  const auto read = [](const char* text) {
+    return ModelConfig::from_json(Json::parse(text), "config.json");
+  };
+  const ModelConfig llama = read(R"({
+    "architectures": ["LlamaForCausalLM"], "attention_bias": false,
+    "attention_dropout": 0.0, "bos_token_id": 128000,
+    "eos_token_id": [128001, 128008, 128009], "head_dim": 64,
+    "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02,
+    "intermediate_size": 8192, "max_position_embeddings": 131072,
+    "mlp_bias": false, "model_type": "llama", "num_attention_heads": 32,
+    "num_hidden_layers": 16, "num_key_value_heads": 8, "pretraining_tp": 1,
+    "rms_norm_eps": 1e-05, "rope_scaling": {"factor": 32.0,
+      "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+      "original_max_position_embeddings": 8192, "rope_type": "llama3"},
+    "rope_theta": 500000.0, "tie_word_embeddings": true,
+    "torch_dtype": "bfloat16", "transformers_version": "4.45.0.dev0",
+    "use_cache": true, "vocab_size": 128256})");
+  EXPECT_EQ(llama.num_parameters(), 1235814400);
+  EXPECT_EQ(llama.context_length(), 131072);
+  const auto frequencies =
+      rope_frequencies(llama, LayerType::full_attention, 0);
+  EXPECT_DOUBLE_EQ(frequencies[0], 1);
+  EXPECT_DOUBLE_EQ(frequencies[31], std::pow(500000.0, -62.0 / 64) / 32);
+
+  const ModelConfig gemma = read(R"({
+    "architectures": ["Gemma3ForConditionalGeneration"],
+    "boi_token_index": 255999, "eoi_token_index": 256000,
+    "eos_token_id": [1, 106], "image_token_index": 262144,
+    "initializer_range": 0.02, "mm_tokens_per_image": 256,
+    "model_type": "gemma3", "text_config": {"hidden_size": 2560,
+      "intermediate_size": 10240, "model_type": "gemma3_text",
+      "num_hidden_layers": 34,
+      "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+      "sliding_window": 1024},
+    "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0",
+    "vision_config": {"hidden_size": 1152}})");
+  EXPECT_EQ(gemma.architecture, "Gemma3ForCausalLM");
+  EXPECT_EQ(gemma.vocab_size, 262208);
+  EXPECT_EQ(gemma.num_attention_heads, 8);
+  EXPECT_EQ(gemma.num_key_value_heads, 4);
+  EXPECT_EQ(gemma.head_dim, 256);
+  EXPECT_EQ(gemma.context_length(), 131072);
+  EXPECT_EQ(gemma.eos_token_id, (std::vector<int32_t>{1, 106}));
+  EXPECT_TRUE(gemma.tie_word_embeddings);
+  EXPECT_EQ(gemma.num_parameters(), 3880263168);
+  for (int64_t l = 0; l < 34; ++l) EXPECT_EQ(gemma.slides(l), l % 6 != 5);
+
+  const ModelConfig qwen = read(R"({
+    "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0,
+    "bos_token_id": 151643, "eos_token_id": 151645, "hidden_act": "silu",
+    "hidden_size": 896, "initializer_range": 0.02, "intermediate_size": 4864,
+    "max_position_embeddings": 32768, "max_window_layers": 21,
+    "model_type": "qwen2", "num_attention_heads": 14, "num_hidden_layers": 24,
+    "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+    "sliding_window": 32768, "tie_word_embeddings": true,
+    "torch_dtype": "bfloat16", "transformers_version": "4.43.1",
+    "use_cache": true, "use_sliding_window": false, "vocab_size": 151936})");
+  EXPECT_EQ(qwen.num_parameters(), 494032768);
+  EXPECT_EQ(qwen.sliding_window, 0);
+
+  const ModelConfig mistral = read(R"({
+    "architectures": ["MistralForCausalLM"], "bos_token_id": 1,
+    "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 4096,
+    "initializer_range": 0.02, "intermediate_size": 14336,
+    "max_position_embeddings": 32768, "model_type": "mistral",
+    "num_attention_heads": 32, "num_hidden_layers": 32,
+    "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+    "sliding_window": 4096, "tie_word_embeddings": false,
+    "torch_dtype": "bfloat16", "transformers_version": "4.34.0.dev0",
+    "use_cache": true, "vocab_size": 32000})");
+  EXPECT_EQ(mistral.num_parameters(), 7241732096);
+  EXPECT_TRUE(mistral.slides(0) && mistral.slides(31));
+}
+
+}  // namespace
+}  // namespace seodang
