@@ -133,22 +133,35 @@ Model Model::open(const fs::path& directory) {
   return model;
 }
 
+void Model::take_memory(Dtype dtype) {
+  const auto from = named_weights(config_, weights_);
+  memory_ = OwnedTensor(dtype, 1, weights_size(config_));
+  weights_ = weights_at(config_, memory_.view().data, dtype);
+  const auto to = named_weights(config_, weights_);
+  for (size_t i = 0; i < to.size(); ++i) convert(to[i].tensor, from[i].tensor);
+  files_.clear();
+}
+
 Model Model::load(const fs::path& directory, Dtype dtype) {
   Model model = open(directory);
-  const auto from = named_weights(model.config_, model.weights_);
-  model.memory_ = OwnedTensor(dtype, 1, weights_size(model.config_));
-  model.weights_ = weights_at(model.config_, model.memory_.view().data, dtype);
-  const auto to = named_weights(model.config_, model.weights_);
-  for (size_t i = 0; i < to.size(); ++i) convert(to[i].tensor, from[i].tensor);
-  model.files_.clear();
+  model.take_memory(dtype);
   return model;
 }
 
 Model Model::map(const fs::path& directory, Dtype dtype) {
   Model model = open(directory);
+  const auto may_stay = [&](const Tensor& tensor) {
+    return tensor.dtype == dtype &&
+           reinterpret_cast<uintptr_t>(tensor.data) % size_of(dtype) == 0;
+  };
+  // The embedding speaks for the rest: few files mix their matrices.
+  if (!may_stay(model.weights_.embed_tokens)) {
+    model.take_memory(dtype);
+    return model;
+  }
   for_each_weight(model.config_, model.weights_,
                   [&](const std::string&, Tensor& tensor, const WeightShape&) {
-                    if (tensor.dtype == dtype) return;
+                    if (may_stay(tensor)) return;
                     model.converted_.emplace_back(dtype, tensor.rows,
                                                   tensor.cols);
                     convert(model.converted_.back(), tensor);

@@ -25,7 +25,7 @@ class Model {
   // tensor that `config` has no use for is one too, unless it is known to be
   // none of the text's (Gemma 3's vision_tower and multi_modal_projector).
   static Model load(const std::filesystem::path& directory, Dtype dtype);
-  // The same to be used: weights that the files hold as `dtype` stay there,
+  // The same to be used: where the files hold `dtype` the weights stay there,
   // mapped and read-only, and cost no memory of their own.
   static Model map(const std::filesystem::path& directory, Dtype dtype);
   // The same of a GGUF file: blocks, and numbers of `dtype`, stay where they
@@ -48,6 +48,8 @@ class Model {
  private:
   // Views of what is stored, of whatever dtype.
   static Model open(const std::filesystem::path& directory);
+  // Copies the weights into one block of their own.
+  void take_memory(Dtype dtype);
 
   ModelConfig config_;
   OwnedTensor memory_;

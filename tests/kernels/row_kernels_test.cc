@@ -434,8 +434,8 @@ TEST_P(RowKernels, DoNotDependOnThreads) {
     const OwnedTensor y(dtype, 67, 40), dx(Dtype::f32, 67, 40),
         dw(Dtype::f32, 1, 40);
     std::vector<float> rstd(67);
-    rmsnorm_forward(y, rstd.data(), x, w, 1e-5f);
-    rmsnorm_backward(dx, dw, g, x, w, rstd.data(), {kEps}, true);
+    rmsnorm_forward(y, rstd.data(), x, w, {1e-5f});
+    rmsnorm_backward(dx, dw, g, x, w, rstd.data(), {1e-5f}, true);
     const double square = sum_of_squares(dx.view().row<float>(0), 67 * 40);
     results[threads - 1] =
         bytes_of(y) + bytes_of(dx) + bytes_of(dw) +
