@@ -105,7 +105,7 @@ PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonPart& part) {
                    {R"("always")", R"("first")", R"("never")"});
   std::string scheme = part.text_or("prepend_scheme", "always");
   if (!part.flag("add_prefix_space", true)) scheme = "never";
-  const std::string mark = part.text("replacement");
+  const std::string& mark = part.text("replacement");
   Stage stage;
   stage.change = [mark, scheme, space = Regex::literal(" ")](
                      std::string_view text, bool at_start) {

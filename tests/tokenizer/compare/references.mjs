@@ -5,8 +5,8 @@
 //   OUT/FAMILY.jsonl   [text, ids, decoded, decoded without special tokens]
 //                      or [null, random ids, decoded, decoded without …]
 //   OUT/FAMILY-sentencepiece/tokenizer.model, …-sentencepiece.jsonl
-//                      for families that come from SentencePiece: the same
-//                      vocabulary in its format, and the same lines
+//                      for Llama 2, Mistral 7B, Gemma 2 and 3: the same
+//                      vocabulary in SentencePiece's format, the same lines
 //
 //   node references.mjs OUT [COUNT [FAMILY…]]
 //
@@ -81,7 +81,9 @@ async function write(out, name, count) {
     await add(null, Array.from({length: 1 + r.below(12)},
                                () => r.below(r.below(2) ? size : 270)));
   await new Promise(done => file.end(done));
-  if (json.model.byte_fallback) writeSentencePiece(out, name, json, config);
+  // Gemma 1's file does not tell which pieces are user-defined.
+  if (json.model.byte_fallback && name !== 'gemma-1')
+    writeSentencePiece(out, name, json, config);
   console.log(`${name}: ${written} lines; the JavaScript library deviates on ${
       deviations.length}` +
       deviations.slice(0, 2).map(line => '\n  ' + JSON.stringify(line)).join(''));
