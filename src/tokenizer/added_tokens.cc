@@ -61,6 +61,7 @@ void AddedTokenFinder::add(std::string text, const AddedToken& token) {
   auto& sizes = sizes_[static_cast<uint8_t>(text[0])];
   const auto place = std::lower_bound(sizes.begin(), sizes.end(), text.size(),
                                       std::greater<>());
+  begins_token_[static_cast<uint8_t>(text[0])] = true;
   if (place == sizes.end() || *place != text.size())
     sizes.insert(place, text.size());
   tokens_.emplace(std::move(text), &token);
@@ -82,7 +83,10 @@ void AddedTokenFinder::split(std::string_view text, bool parse_special,
                              const Piece& piece) const {
   size_t done = 0;
   for (size_t at = 0, size = 0; at < text.size();) {
-    const AddedToken* const token = longest_at(text.substr(at), size);
+    const AddedToken* const token =
+        begins_token_[static_cast<uint8_t>(text[at])]
+            ? longest_at(text.substr(at), size)
+            : nullptr;
     if (!token) {
       ++at;
       continue;

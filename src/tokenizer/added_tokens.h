@@ -38,6 +38,7 @@ class AddedTokenFinder {
       tokens_;
   // Sizes of the texts that begin with a byte, longest first.
   std::array<std::vector<size_t>, 256> sizes_;
+  std::array<bool, 256> begins_token_ = {};
 };
 
 }  // namespace seodang

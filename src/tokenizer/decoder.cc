@@ -80,7 +80,7 @@ TokenDecoder::Step TokenDecoder::byte_fallback() {
 
 TokenDecoder::Step TokenDecoder::strip(const JsonPart& part) {
   part.only_keys({"type", "content", "start", "stop"});
-  const std::string content = part.text("content");
+  const std::string& content = part.text("content");
   if (content.empty() || utf8_character_size(content) != content.size())
     throw Error("{}: content must be one character", part.where());
   return {[content, start = part.integer("start", 0, INT32_MAX),

@@ -105,7 +105,7 @@ PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonPart& part) {
                    {R"("always")", R"("first")", R"("never")"});
   std::string scheme = part.text_or("prepend_scheme", "always");
   if (!part.flag("add_prefix_space", true)) scheme = "never";
-  const std::string mark = part.text("replacement");
+  const std::string& mark = part.text("replacement");
   Stage stage;
   stage.change = [mark, scheme, space = Regex::literal(" ")](
                      std::string_view text, bool at_start) {
@@ -152,7 +152,9 @@ void PreTokenizer::read(const JsonPart& part) {
   } else if (type == "Metaspace") {
     stages_.push_back(metaspace_stage(part));
   } else if (type == "ByteLevel") {
-    stages_.push_back(byte_level_stage(part));
+    Stage stage = byte_level_stage(part);
+    if (stage.change || !stage.pattern.empty())
+      stages_.push_back(std::move(stage));
     byte_level_ = true;
   } else {
     part.refuse();
@@ -164,8 +166,8 @@ PreTokenizer::PreTokenizer(const std::string& text) {
     read(JsonPart::typed(value, "pre_tokenizer"));
 }
 
-void PreTokenizer::cut(const Stage& stage, std::string_view text,
-                       const Word& piece) const {
+template <class F>
+void PreTokenizer::cut(const Stage& stage, std::string_view text, F&& piece) {
   size_t done = 0;
   if (stage.behavior == Behavior::isolated) {
     stage.pattern[0].for_each_match(text, [&](size_t begin, size_t end) {

@@ -54,7 +54,8 @@ class PreTokenizer {
   void read(const JsonPart& part);
   void split_from(size_t stage, std::string_view text, bool at_start,
                   const Word& word) const;
-  void cut(const Stage& stage, std::string_view text, const Word& piece) const;
+  template <class F>
+  static void cut(const Stage& stage, std::string_view text, F&& piece);
 
   std::vector<Stage> stages_;
   bool byte_level_ = false;

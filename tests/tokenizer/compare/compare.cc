@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -62,18 +62,19 @@ struct Counts {
 };
 
 bool compare(const std::string& dir) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
+  const std::clock_t start = std::clock();
   const Tokenizer tokenizer = Tokenizer::load(dir);
-  const std::chrono::duration<double> took = Clock::now() - start;
+  const double took =
+      static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   std::ifstream file(dir + ".jsonl");
   Counts counts;
   for (std::string line; std::getline(file, line);)
     counts.add(tokenizer, json::parse(line));
   fmt::print(
-      "{}: {} tokens loaded in {:.2f} s; {} lines encoded, {} differ; {} "
+      "{}: {} tokens loaded in {:.2f} s of CPU; {} lines encoded, {} differ; "
+      "{} "
       "decoded, {} differ\n",
-      dir, tokenizer.vocab_size(), took.count(), counts.encoded, counts.ids,
+      dir, tokenizer.vocab_size(), took, counts.encoded, counts.ids,
       counts.lines, counts.texts);
   return counts.encoded > 0 && counts.ids + counts.texts == 0;
 }

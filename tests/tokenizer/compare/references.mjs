@@ -4,6 +4,9 @@
 //   OUT/FAMILY/tokenizer.json, tokenizer_config.json
 //   OUT/FAMILY.jsonl   [text, ids, decoded, decoded without special tokens]
 //                      or [null, random ids, decoded, decoded without …]
+//   OUT/FAMILY-sentencepiece/tokenizer.model, …-sentencepiece.jsonl
+//                      for Llama 2, Mistral 7B, Gemma 2 and 3: the same
+//                      vocabulary in SentencePiece's format, the same lines
 //
 //   node references.mjs OUT [COUNT [FAMILY…]]
 //
@@ -15,6 +18,7 @@ import {createRequire} from 'node:module';
 import {Tokenizer as JsTokenizer} from '@huggingface/tokenizers';
 import {llama2, packaged} from './families.mjs';
 import {lines, random} from './lines.mjs';
+import {writeModel} from './sentencepiece.mjs';
 
 const {Tokenizer} = createRequire(import.meta.url)('tokenizers');
 
@@ -31,6 +35,16 @@ const families = {
   'qwen-2.5': packaged('qwen2_5'),
   'qwen-3': packaged('qwen3'),
 };
+
+function writeSentencePiece(out, name, json, config) {
+  const folder = `${out}/${name}-sentencepiece`;
+  fs.mkdirSync(folder, {recursive: true});
+  fs.writeFileSync(
+      `${folder}/tokenizer.model`,
+      writeModel(json, json.normalizer.type === 'Sequence'));
+  fs.writeFileSync(`${folder}/tokenizer_config.json`, JSON.stringify(config));
+  fs.copyFileSync(`${out}/${name}.jsonl`, `${folder}.jsonl`);
+}
 
 async function write(out, name, count) {
   const {json, config} = await families[name]();
@@ -67,6 +81,9 @@ async function write(out, name, count) {
     await add(null, Array.from({length: 1 + r.below(12)},
                                () => r.below(r.below(2) ? size : 270)));
   await new Promise(done => file.end(done));
+  // Gemma 1's file does not tell which pieces are user-defined.
+  if (json.model.byte_fallback && name !== 'gemma-1')
+    writeSentencePiece(out, name, json, config);
   console.log(`${name}: ${written} lines; the JavaScript library deviates on ${
       deviations.length}` +
       deviations.slice(0, 2).map(line => '\n  ' + JSON.stringify(line)).join(''));
