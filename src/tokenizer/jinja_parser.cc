@@ -138,6 +138,9 @@ class Parser {
     if (tag == "for") return parse_for(line);
     if (tag == "set") return parse_set(line);
     if (tag == "macro") return parse_macro(line);
+    if (tag == "call") return parse_call(line);
+    if (tag == "filter") return parse_filter_block(line);
+    if (tag == "with") return parse_with(line);
     if (tag == "generation") {
       Statement out = statement(SKind::block, line);
       expect(TKind::block_end);
@@ -223,16 +226,58 @@ class Parser {
     Statement out = statement(SKind::macro, line);
     out.text = expect_any_name();
     expect_symbol("(");
+    parse_parameters(out);
+    parse_macro_body(out, "endmacro");
+    return out;
+  }
+
+  void parse_parameters(Statement& out) {
     while (!skip_symbol(")")) {
       if (!out.names.empty()) expect_symbol(",");
       if (skip_symbol(")")) break;
       out.names.push_back(expect_any_name());
       out.defaults.push_back(skip_symbol("=") ? parse_expression() : nullptr);
     }
+  }
+
+  void parse_macro_body(Statement& out, std::string_view end) {
     expect(TKind::block_end);
     const int loops = std::exchange(loops_, 0);
-    out.body = parse_body_until("endmacro");
+    out.body = parse_body_until(end);
     loops_ = loops;
+  }
+
+  Statement parse_call(int line) {
+    Statement out = statement(SKind::call, line);
+    out.text = "caller";
+    if (skip_symbol("(")) parse_parameters(out);
+    out.value = parse_postfix(parse_primary());
+    if (out.value->kind != EKind::call) fail("expected a call");
+    parse_macro_body(out, "endcall");
+    return out;
+  }
+
+  Statement parse_filter_block(int line) {
+    Statement out = statement(SKind::filter, line);
+    std::string name = expect_any_name();
+    out.value = over(EKind::filter, std::move(name), ExpressionPtr());
+    if (is_symbol("(")) parse_arguments(*out.value);
+    if (is_symbol("|")) fail("several filters of a block are not supported");
+    expect(TKind::block_end);
+    out.body = parse_body_until("endfilter");
+    return out;
+  }
+
+  Statement parse_with(int line) {
+    Statement out = statement(SKind::with, line);
+    while (now().kind == TKind::name) {
+      out.names.push_back(expect_any_name());
+      expect_symbol("=");
+      out.defaults.push_back(parse_expression());
+      if (!skip_symbol(",")) break;
+    }
+    expect(TKind::block_end);
+    out.body = parse_body_until("endwith");
     return out;
   }
 
@@ -266,7 +311,7 @@ class Parser {
   ExpressionPtr parse_tuple() {
     ExpressionPtr first = parse_expression();
     if (!is_symbol(",")) return first;
-    ExpressionPtr list = over(EKind::list, "", std::move(first));
+    ExpressionPtr list = over(EKind::list, "tuple", std::move(first));
     while (skip_symbol(",") && begins_expression())
       adopt(*list, parse_expression());
     return list;
@@ -388,7 +433,7 @@ class Parser {
     if (token.kind == TKind::integer || token.kind == TKind::real)
       return parse_number();
     if (skip_symbol("(")) {
-      if (skip_symbol(")")) return expression(EKind::list);
+      if (skip_symbol(")")) return expression(EKind::list, "tuple");
       ExpressionPtr out = parse_tuple();
       expect_symbol(")");
       return out;
@@ -505,6 +550,11 @@ class Parser {
         take();
         call.names.push_back(std::move(name));
         adopt(call, parse_expression());
+      } else if (skip_symbol("**")) {
+        call.names.emplace_back("**");
+        adopt(call, parse_expression());
+      } else if (call.names.empty() && skip_symbol("*")) {
+        adopt(call, over(EKind::splat, "", parse_expression()));
       } else if (!call.names.empty()) {
         fail("an argument without a name follows one with a name");
       } else {
