@@ -56,8 +56,8 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
         "another",
         path_.string(), tokenizer_.vocab_size(), config().vocab_size);
   end_tokens_ = declared_eos(path_, config());
-  kind_ = judge_kind(path_, tokenizer_, end_tokens_, weights().embed_tokens)
-              .kind();
+  kind_ =
+      judge_kind(path_, tokenizer_, end_tokens_, weights().embed_tokens).kind();
   for (const int32_t id : tokenizer_.end_of_turn_ids())
     end_tokens_.push_back(id);
   end_tokens_ = sorted(std::move(end_tokens_));

@@ -84,9 +84,8 @@ std::vector<int32_t> turn_tokens(const Tokenizer& tokenizer) {
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
     if (!tokenizer.is_special(id) || id == tokenizer.bos_token_id()) continue;
     const std::string_view name = tokenizer.token_bytes(id);
-    const bool ends_turns =
-        std::find(kEndOfTurn.begin(), kEndOfTurn.end(), name) !=
-        kEndOfTurn.end();
+    const bool ends_turns = std::find(kEndOfTurn.begin(), kEndOfTurn.end(),
+                                      name) != kEndOfTurn.end();
     if (ends_turns || (!name.empty() && tokenizer.chat_template().find(name) !=
                                             std::string::npos))
       out.push_back(id);
@@ -171,8 +170,7 @@ void judge_rows(const Tokenizer& tokenizer, const Tensor& embed_tokens,
   const bool readable = embed_tokens.dtype == Dtype::f32 ||
                         embed_tokens.dtype == Dtype::bf16 ||
                         embed_tokens.dtype == Dtype::f16;
-  if (!embed_tokens || !readable ||
-      embed_tokens.rows < tokenizer.vocab_size())
+  if (!embed_tokens || !readable || embed_tokens.rows < tokenizer.vocab_size())
     return;
   const auto tokens = turn_tokens(tokenizer);
   const auto untrained = untrainable(tokenizer, embed_tokens.rows);
@@ -186,16 +184,16 @@ void judge_rows(const Tokenizer& tokenizer, const Tensor& embed_tokens,
     constexpr size_t kShown = 4;
     const size_t all = names.size();
     if (all > kShown) names.resize(kShown);
-    return fmt::format("{}{}", fmt::join(names, ", "),
-                       all > kShown ? fmt::format(" and {} more", all - kShown)
-                                    : "");
+    return fmt::format(
+        "{}{}", fmt::join(names, ", "),
+        all > kShown ? fmt::format(" and {} more", all - kShown) : "");
   };
   if (!trained.empty())
     verdict.add(kTrained,
                 fmt::format("special tokens trained: {}", named(trained)));
   else
-    verdict.add(-kUntrained, fmt::format("special tokens never trained: {}",
-                                         named(rest)));
+    verdict.add(-kUntrained,
+                fmt::format("special tokens never trained: {}", named(rest)));
 }
 
 }  // namespace

@@ -48,8 +48,7 @@ std::vector<int32_t> declared_eos(const std::filesystem::path& directory,
 // same way, so they stay together; a trained row leaves them. Without
 // `embed_tokens`, or of a dtype that is not f32, bf16 or f16, that is left out.
 KindVerdict judge_kind(const std::filesystem::path& path,
-                       const Tokenizer& tokenizer,
-                       std::span<const int32_t> eos,
+                       const Tokenizer& tokenizer, std::span<const int32_t> eos,
                        const Tensor& embed_tokens = {});
 
 }  // namespace seodang

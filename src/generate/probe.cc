@@ -44,8 +44,7 @@ std::vector<ProbeAnswer> probe(const LanguageModel& model) {
   for (size_t i = 0; i < out.size(); ++i) {
     out[i].text = generations[i].text;
     out[i].stopped = generations[i].stop == StopReason::eos;
-    out[i].answered =
-        out[i].stopped && is_answer(out[i].question, out[i].text);
+    out[i].answered = out[i].stopped && is_answer(out[i].question, out[i].text);
   }
   return out;
 }
@@ -64,12 +63,12 @@ void judge_answers(const std::vector<ProbeAnswer>& answers,
     // A base model may stop where a document ends; that tells less.
     const double most = through_template ? 3 : 1;
     const double share = static_cast<double>(answered) / asked;
-    verdict.add(most * (2 * share - 1),
-                fmt::format("asked {}, it stopped in {} of {} and answered in "
-                            "{}",
-                            through_template ? "through its template"
-                                             : "in bare text",
-                            stopped, asked, answered));
+    verdict.add(
+        most * (2 * share - 1),
+        fmt::format("asked {}, it stopped in {} of {} and answered in "
+                    "{}",
+                    through_template ? "through its template" : "in bare text",
+                    stopped, asked, answered));
   }
 }
 

@@ -328,6 +328,20 @@ Value sum(const Value& input, const Arguments& arguments) {
   return whole ? Value(static_cast<int64_t>(total)) : Value(total);
 }
 
+// Unlike str.title, a word goes on past a "_" or "'".
+Value title_filter(const Value& input, const Arguments&) {
+  std::string out;
+  bool in_word = false;
+  const std::string text = to_text(input);
+  for (const std::string_view c : characters(text)) {
+    const bool parts = std::string_view("-({[<").find(c) != c.npos ||
+                       consists_of(c, Kind::space);
+    out += in_word ? lower(c) : upper(c);
+    in_word = !parts;
+  }
+  return out;
+}
+
 Value escaped(const Value& input, const Arguments& arguments) {
   std::string out;
   for (const char c : to_text(input)) {
@@ -396,8 +410,7 @@ const std::map<std::string, Filter>& filters() {
       {"string",
        [](const Value& v, const Arguments&) { return Value(to_text(v)); }},
       {"sum", sum},
-      {"title", [](const Value& v,
-                   const Arguments&) { return Value(title(to_text(v))); }},
+      {"title", title_filter},
       {"tojson", json},
       {"trim", trim},
       {"unique", unique},

@@ -138,6 +138,8 @@ TEMPLATES = [
     "{{ '12'.isdigit() }} {{ ''.isdigit() }} {{ 'ab1'.isalpha() }} {{ 'ab1'.isalnum() }} {{ ' '.isspace() }} {{ 'A1'.isupper() }} {{ '1'.isupper() }} {{ 'aB'.swapcase() }} {{ 'abc' is lower }} {{ 'A1' is upper }} {{ '1' is upper }} {{ 'ab'.replace('', '-') }} {{ 'ab'.count('') }}",
     "{{ '{} {} {{}}'.format('a', 2) }} {{ '{1}{0}{k}'.format('a', 'b', k='c') }} {{ '%s-%d%%' % ('a', 3) }} {{ '%s' % 'x' }} {{ '%s|%s' | format('a', none) }} {{ 'a\nb\n'.splitlines(true) }}",
     "{{ [1, 2, 1].count(1) }} {{ ['a', 'b'].index('b') }} {{ [0] * 3 }} {{ 2 * 'ab' }} {{ [1, 2, 3][-2:] }} {{ none[0] is defined }} {{ [1]['a'] is defined }} {{ ['B', 'a', 'C'] | sort }} {{ ['B', 'a'] | sort(case_sensitive=true) }} {{ ['a', 'A', 'b'] | unique | list }} {{ [3, 1, 2] | max }}{{ [3, 1, 2] | min }}",
+    "{{ 'doc_id o\\'neil x-ray (a)' | title }} {{ \"doc_id o'neil x-ray (a)\".title() }} {{ {1: 'a', 2.5: 'b', none: 'c'} }} {{ {1: 'a'}[1] }} {{ {1: 'a', 'b': 2} | tojson }} {{ none | map('upper') | list }} {{ (1, 'a') }} {{ (1,) }} {{ () }} {{ {'a': 1}.items() | list }} {{ [1, 2] == (1, 2) }}",
+    "{% macro m(a, b, c=3) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(*[1, 2]) }} {{ m(*[1], b=5) }} {{ m(**{'a': 7, 'b': 8, 'c': 9}) }} {{ m(1, *[2], **{'c': 4}) }}",
     # What select and its kin give is true even when nothing is in it.
     "{{ 'yes' if messages | selectattr('role', 'equalto', 'tool') else 'no' }} {{ 'yes' if messages | selectattr('role', 'equalto', 'tool') | list else 'no' }} {{ [] | map('upper') is sequence }} {{ [] | map('upper') is iterable }}",
     "{{ [1] | select | length }}",
