@@ -269,7 +269,8 @@ Value attribute(const Value& value, const std::string& name) {
         if (self.is_string()) arguments.budget.charge(self.string().size());
         return method(self, arguments);
       });
-  const Value* entry = value.is_dict() ? value.dict().find(std::string_view(name)) : nullptr;
+  const Value* entry =
+      value.is_dict() ? value.dict().find(std::string_view(name)) : nullptr;
   return entry ? *entry : Value(Undefined{name});
 }
 
