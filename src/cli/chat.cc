@@ -67,8 +67,11 @@ class Chat {
     options_.end_tokens = model_.end_tokens();
     if (!arguments.system.empty())
       messages_.push_back({"system", arguments.system});
-    const Message first{"user", "?"};
-    model_.encode_chat({&first, 1}, now_);  // a base model is told at once
+    // A base model, or a template that takes no system message, is told at
+    // once.
+    std::vector<Message> first = messages_;
+    first.push_back({"user", "?"});
+    model_.encode_chat(first, now_);
   }
 
   void run() {

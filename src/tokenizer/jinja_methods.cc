@@ -74,7 +74,8 @@ Value partition_method(V self, A a) {
   const std::string& text = self.string();
   const std::string& separator = need(a, 0, "sep").string();
   if (separator.empty()) throw Error("partition: the separator is empty");
-  const size_t at = last ? text.rfind(separator) : text.find(separator);
+  const size_t at =
+      last ? find_last_text(text, separator) : find_text(text, separator);
   if (at == text.npos)
     return last ? Value::tuple({"", "", self}) : Value::tuple({self, "", ""});
   return Value::tuple(
@@ -118,14 +119,20 @@ Value is_method(V self, A) {
   return consists_of(self.string(), kind);
 }
 
+// Places of `part`, which is not empty, that do not overlap.
+uint64_t count_of(std::string_view text, std::string_view part) {
+  uint64_t count = 0;
+  for (size_t at; (at = find_text(text, part)) != text.npos; ++count)
+    text.remove_prefix(at + part.size());
+  return count;
+}
+
 Value replace_method(V self, A a) {
   const std::string& text = self.string();
   const std::string& from = need(a, 0, "old").string();
   const std::string& to = need(a, 1, "new").string();
   uint64_t times = from.empty() ? text.size() + 1 : 0;
-  for (size_t at = text.find(from); !from.empty() && at != text.npos;
-       at = text.find(from, at + from.size()))
-    ++times;
+  if (!from.empty()) times = count_of(text, from);
   a.budget.charge(text.size() + times * to.size());
   return replace(text, from, to, limit(a, 2, "count"));
 }
@@ -139,7 +146,7 @@ template <bool last, bool must>
 Value find_method(V self, A a) {
   const std::string& text = self.string();
   const std::string& part = need(a, 0, "sub").string();
-  const size_t at = last ? text.rfind(part) : text.find(part);
+  const size_t at = last ? find_last_text(text, part) : find_text(text, part);
   if (at == text.npos) {
     if (must) throw Error("index: no '{}' there", part);
     return int64_t{-1};
@@ -151,11 +158,7 @@ Value count_method(V self, A a) {
   const std::string& part = need(a, 0, "sub").string();
   const std::string& text = self.string();
   if (part.empty()) return count_characters(text) + 1;
-  int64_t count = 0;
-  for (size_t at = text.find(part); at != text.npos;
-       at = text.find(part, at + part.size()))
-    ++count;
-  return count;
+  return static_cast<int64_t>(count_of(text, part));
 }
 
 const Methods& string_methods() {

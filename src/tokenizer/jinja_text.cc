@@ -5,6 +5,7 @@
 #include <unicode/unistr.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -26,6 +27,17 @@ icu::UnicodeString wide(std::string_view text) {
 std::string narrow(const icu::UnicodeString& text) {
   std::string out;
   return text.toUTF8String(out);
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c & 0x80) == 0; });
+}
+
+std::string each_byte(std::string_view text, UChar32 (*change)(UChar32)) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(change(c));
+  return out;
 }
 
 std::string_view first_character(std::string_view text) {
@@ -64,6 +76,18 @@ std::vector<std::string> split_words(std::string_view text, int64_t limit) {
 
 }  // namespace
 
+size_t find_text(std::string_view text, std::string_view part) {
+  const void* at = memmem(text.data(), text.size(), part.data(), part.size());
+  return at == nullptr ? text.npos : static_cast<const char*>(at) - text.data();
+}
+
+size_t find_last_text(std::string_view text, std::string_view part) {
+  const std::string mirrored(text.rbegin(), text.rend());
+  const size_t at =
+      find_text(mirrored, {std::string(part.rbegin(), part.rend())});
+  return at == text.npos ? at : text.size() - at - part.size();
+}
+
 std::vector<std::string_view> characters(std::string_view text) {
   std::vector<std::string_view> out;
   for (size_t at = 0; at < text.size();) {
@@ -76,8 +100,12 @@ std::vector<std::string_view> characters(std::string_view text) {
 }
 
 std::string_view strip(std::string_view text, Side side, std::string_view set) {
+  std::vector<std::string_view> stripped = characters(set);
+  std::sort(stripped.begin(), stripped.end());
   auto strips = [&](std::string_view c) {
-    return set.empty() ? is_space(c) : set.find(c) != set.npos;
+    return set.empty()
+               ? is_space(c)
+               : std::binary_search(stripped.begin(), stripped.end(), c);
   };
   if (side != Side::right)
     while (!text.empty() && strips(first_character(text)))
@@ -105,10 +133,12 @@ std::string_view substring(std::string_view text, int64_t begin, int64_t end) {
 }
 
 std::string upper(std::string_view text) {
+  if (is_ascii(text)) return each_byte(text, u_toupper);
   return narrow(wide(text).toUpper(icu::Locale::getRoot()));
 }
 
 std::string lower(std::string_view text) {
+  if (is_ascii(text)) return each_byte(text, u_tolower);
   return narrow(wide(text).toLower(icu::Locale::getRoot()));
 }
 
@@ -140,7 +170,7 @@ std::vector<std::string> split(std::string_view text,
                                std::string_view separator, int64_t limit) {
   if (separator.empty()) return split_words(text, limit);
   std::vector<std::string> out;
-  for (size_t at; limit != 0 && (at = text.find(separator)) != text.npos;
+  for (size_t at; limit != 0 && (at = find_text(text, separator)) != text.npos;
        --limit) {
     out.emplace_back(text.substr(0, at));
     text.remove_prefix(at + separator.size());
@@ -165,12 +195,12 @@ std::vector<std::string> split_right(std::string_view text,
     }
     if (!text.empty()) out.emplace_back(text);
   } else {
-    for (size_t at; limit != 0 && (at = text.rfind(separator)) != text.npos;
-         --limit) {
-      out.emplace_back(text.substr(at + separator.size()));
-      text = text.substr(0, at);
-    }
-    out.emplace_back(text);
+    const auto mirrored = [](std::string_view given) {
+      return std::string(given.rbegin(), given.rend());
+    };
+    for (const std::string& part :
+         split(mirrored(text), mirrored(separator), limit))
+      out.push_back(mirrored(part));
   }
   std::reverse(out.begin(), out.end());
   return out;
@@ -232,7 +262,8 @@ std::string replace(std::string_view text, std::string_view from,
     }
     return limit != 0 ? out += to : out;
   }
-  for (size_t at; limit != 0 && (at = text.find(from)) != text.npos; --limit) {
+  for (size_t at; limit != 0 && (at = find_text(text, from)) != text.npos;
+       --limit) {
     out += text.substr(0, at);
     out += to;
     text.remove_prefix(at + from.size());

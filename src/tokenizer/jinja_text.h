@@ -8,6 +8,11 @@
 
 namespace seodang::jinja {
 
+// Bytes before the first or last place of `part`; npos when there is none. In
+// linear time, which std::string's own do not promise.
+size_t find_text(std::string_view text, std::string_view part);
+size_t find_last_text(std::string_view text, std::string_view part);
+
 std::vector<std::string_view> characters(std::string_view text);
 int64_t count_characters(std::string_view text);
 // The characters [begin, end); without what lies outside of `text`.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "tokenizer/jinja_text.h"
 
 namespace seodang::jinja {
 namespace {
@@ -334,7 +335,7 @@ bool less(const Value& a, const Value& b) {
 
 bool contains(const Value& container, const Value& item) {
   if (container.is_string())
-    return container.string().find(item.string()) != std::string::npos;
+    return find_text(container.string(), item.string()) != std::string::npos;
   if (container.is_dict()) return container.dict().find(item) != nullptr;
   if (container.is_undefined()) return false;
   const auto& items = container.list();

@@ -141,6 +141,20 @@ TEST(ChatTemplate, EndlessOnesAreStopped) {
 #endif
 }
 
+// The worst that searching can meet takes linear time.
+TEST(ChatTemplate, SearchesAreNotQuadratic) {
+  const std::string given =
+      "{% set s = 'a' * 4000000 %}{% set p = 'a' * 2000000 ~ 'b' %}";
+  EXPECT_EQ(render(given + "{{ s.find(p) }} {{ s.rfind('b' ~ 'a' * 2000000) }}"
+                           " {{ p in s }} {{ s.count(p) }}"),
+            "-1 -1 False 0");
+  EXPECT_EQ(render(given + "{{ s.split(p) | length }}"
+                           " {{ s.rsplit(p, 1) | length }}"
+                           " {{ s.replace(p, 'c') == s }}"),
+            "1 1 True");
+  EXPECT_EQ(render(given + "{{ s.strip(p) }}{{ s | trim(p) }}"), "");
+}
+
 // What a template may do grows with the conversation.
 TEST(ChatTemplate, LongConversationsAreRendered) {
   const std::vector<Message> messages(20000, {"user", std::string(500, 'x')});
