@@ -137,7 +137,7 @@ TEST(ChatTemplate, EndlessOnesAreStopped) {
 #ifndef __SANITIZE_ADDRESS__
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  EXPECT_LT(usage.ru_maxrss, 800 << 10) << "KiB, at the worst moment";
+  EXPECT_LT(usage.ru_maxrss, 400 << 10) << "KiB, at the worst moment";
 #endif
 }
 
