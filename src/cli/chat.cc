@@ -3,24 +3,58 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <ctime>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "cli/terminal.h"
+#include "data/conversations.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
 
 namespace seodang {
 namespace {
 
+// What happens when the conversation no longer fits into the context.
+enum class ContextPolicy { stop, drop_oldest, keep_first };
+
+const std::map<std::string, ContextPolicy> kContextPolicies = {
+    {"stop", ContextPolicy::stop},
+    {"drop-oldest", ContextPolicy::drop_oldest},
+    {"keep-first", ContextPolicy::keep_first}};
+
+constexpr const char kHelp[] =
+    "/reset        forget the conversation\n"
+    "/regenerate   answer the last question once more\n"
+    "/save FILE    write the conversation as JSONL that can be trained on\n"
+    "/load FILE    go on with a conversation from a JSONL file (its last)\n"
+    "/help         this list\n"
+    "/quit         end";
+
 struct Arguments {
   std::string model, system;
+  ContextPolicy policy = ContextPolicy::drop_oldest;
   GenerateOptions options;
 };
+
+template <class... Args>
+void say(fmt::format_string<Args...> format, Args&&... args) {
+  fmt::print(stderr, "{}\n", fmt::format(format, std::forward<Args>(args)...));
+}
+
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm out{};
+  localtime_r(&now, &out);
+  return out;
+}
 
 // A conversation at the terminal, or of lines from a pipe.
 class Chat {
@@ -28,31 +62,29 @@ class Chat {
   explicit Chat(const Arguments& arguments)
       : model_(LanguageModel::load(arguments.model)),
         options_(arguments.options),
+        policy_(arguments.policy),
         session_(model_.config(), model_.weights()) {
     options_.end_tokens = model_.end_tokens();
     if (!arguments.system.empty())
       messages_.push_back({"system", arguments.system});
-    system_messages_ = messages_.size();
-    model_.encode_chat(messages_with("?"));  // a base model is told at once
+    // A base model, or a template that takes no system message, is told at
+    // once.
+    std::vector<Message> first = messages_;
+    first.push_back({"user", "?"});
+    model_.encode_chat(first, now_);
   }
 
   void run() {
-    if (stdin_is_terminal())
-      fmt::print(stderr, "/reset forgets the conversation, /exit ends it.\n");
+    if (stdin_is_terminal()) say("{}", kHelp);
     std::string line;
     while (next(line)) {
-      if (line == "/exit") break;
-      if (line == "/reset") {
-        messages_.resize(system_messages_);
-        fmt::print(stderr, "The conversation is forgotten.\n");
-      } else if (line.starts_with('/')) {
-        fmt::print(stderr, "{} is unknown; there are /reset and /exit.\n",
-                   line);
-      } else if (find_invalid_utf8(line) != std::string::npos) {
-        fmt::print(stderr, "That line is not UTF-8; it was left out.\n");
-      } else if (line.find_first_not_of(" \t\r") != std::string::npos) {
-        answer(line);
-      }
+      if (line == "/quit" || line == "/exit") break;
+      if (line.starts_with('/'))
+        obey(line);
+      else if (find_invalid_utf8(line) != std::string::npos)
+        say("That line is not UTF-8; it was left out.");
+      else if (line.find_first_not_of(" \t") != std::string::npos)
+        ask(line);
     }
   }
 
@@ -65,69 +97,169 @@ class Chat {
     return true;
   }
 
-  std::vector<Message> messages_with(const std::string& question) const {
-    std::vector<Message> all = messages_;
-    all.push_back({"user", question});
-    return all;
-  }
+  // --- Commands.
 
-  // The prompt with as many turns as leave room for an answer.
-  std::vector<int32_t> prompt_for(const std::string& question) {
-    const int64_t context = session_.capacity();
-    const int64_t room = std::min(options_.max_new_tokens, context / 4);
-    int dropped = 0;
-    while (true) {
-      std::vector<int32_t> prompt = model_.encode_chat(messages_with(question));
-      const bool fits = std::ssize(prompt) + room <= context;
-      if (fits || messages_.size() == system_messages_) {
-        if (dropped > 0)
-          fmt::print(stderr,
-                     "The context of {} tokens is full: the oldest {} {} "
-                     "forgotten.\n",
-                     context, dropped,
-                     dropped == 1 ? "question and its answer are"
-                                  : "questions and their answers are");
-        if (!fits) prompt.clear();
-        return prompt;
+  void obey(const std::string& line) {
+    const size_t space = line.find(' ');
+    const std::string command = line.substr(0, space);
+    const std::string file =
+        space == std::string::npos ? "" : line.substr(space + 1);
+    try {
+      if (command == "/reset") {
+        messages_.resize(system_messages());
+        say("The conversation is forgotten.");
+      } else if (command == "/regenerate") {
+        regenerate();
+      } else if (command == "/help") {
+        say("{}", kHelp);
+      } else if (command != "/save" && command != "/load") {
+        say("{} is unknown; /help lists what there is.", command);
+      } else if (file.empty()) {
+        say("{} needs a file's name.", command);
+      } else if (command == "/save") {
+        save(file);
+      } else {
+        load(file);
       }
-      const auto oldest =
-          messages_.begin() + static_cast<std::ptrdiff_t>(system_messages_);
-      messages_.erase(oldest, oldest + 2);
-      ++dropped;
+    } catch (const Error& error) {  // a wrong file ends no conversation
+      say("{}", error.what());
     }
   }
 
-  void answer(const std::string& question) {
-    const std::vector<int32_t> prompt = prompt_for(question);
-    if (prompt.empty()) {
-      fmt::print(stderr,
-                 "That is too long for a context of {} tokens; it was left "
-                 "out.\n",
-                 session_.capacity());
+  void save(const std::string& file) const {
+    if (messages_.empty() || messages_.back().role != "assistant") {
+      say("There is no answer to save yet.");
       return;
     }
+    auto turns = nlohmann::ordered_json::array();
+    for (const Message& message : messages_)
+      turns.push_back({{"role", message.role}, {"content", message.content}});
+    write_file(file,
+               nlohmann::ordered_json({{"messages", turns}}).dump() + "\n");
+    say("{}: {} messages saved.", file, messages_.size());
+  }
+
+  void load(const std::string& file) {
+    messages_ = read_conversations(file).back().messages;
+    say("{}: {} messages loaded.", file, messages_.size());
+  }
+
+  void regenerate() {
+    if (!messages_.empty() && messages_.back().role == "assistant")
+      messages_.pop_back();
+    if (messages_.empty() || messages_.back().role != "user") {
+      say("There is no question to answer again.");
+      return;
+    }
+    if (options_.sampler.temperature == 0)
+      say("(At temperature 0 the answer stays the same; --temperature 0.7 "
+          "varies it.)");
+    const std::string question = messages_.back().content;
+    messages_.pop_back();
+    ask(question);
+  }
+
+  // --- The context.
+
+  // 1 when the conversation begins with a system message.
+  size_t system_messages() const {
+    return !messages_.empty() && messages_[0].role == "system" ? 1 : 0;
+  }
+
+  // Forgets the oldest question that may go, with its answer. False when there
+  // is none.
+  bool forget_one() {
+    size_t begin = system_messages();
+    const auto behind = [&](size_t from) {
+      size_t end = from + 1;
+      while (end < messages_.size() && messages_[end].role != "user") ++end;
+      return end;
+    };
+    if (policy_ == ContextPolicy::stop || begin >= messages_.size())
+      return false;
+    if (policy_ == ContextPolicy::keep_first) begin = behind(begin);
+    if (begin >= messages_.size()) return false;
+    messages_.erase(
+        messages_.begin() + static_cast<std::ptrdiff_t>(begin),
+        messages_.begin() + static_cast<std::ptrdiff_t>(behind(begin)));
+    return true;
+  }
+
+  // The prompt, after forgetting what has to be forgotten for an answer to
+  // find room. Empty when there is no way.
+  std::vector<int32_t> prompt_for(const Message& question) {
+    const int64_t context = session_.capacity();
+    const int64_t room = std::min(options_.max_new_tokens, context / 4);
+    const std::vector<Message> before = messages_;
+    int dropped = 0;
+    for (;;) {
+      std::vector<Message> all = messages_;
+      all.push_back(question);
+      std::vector<int32_t> prompt = model_.encode_chat(all, now_);
+      if (std::ssize(prompt) + room <= context) {
+        if (dropped > 0)
+          say("The context of {} tokens is full: {} {} forgotten.", context,
+              policy_ == ContextPolicy::keep_first
+                  ? "after the first, the oldest"
+                  : "the oldest",
+              dropped == 1
+                  ? "question and its answer are"
+                  : fmt::format("{} questions and their answers are", dropped));
+        return prompt;
+      }
+      if (!forget_one()) break;
+      ++dropped;
+    }
+    messages_ = before;
+    if (policy_ == ContextPolicy::stop && messages_.size() > system_messages())
+      say("The context of {} tokens is full; the line was left out. /save "
+          "keeps the conversation, /reset begins another.",
+          context);
+    else
+      say("That is too long for a context of {} tokens; it was left out.",
+          context);
+    return {};
+  }
+
+  // --- Questions.
+
+  void ask(const std::string& text) {
+    const Message question{"user", text};
+    const std::vector<int32_t> prompt = prompt_for(question);
+    if (prompt.empty()) return;
     const Generation generation =
         generate(session_, model_.tokenizer(), prompt, options_,
-                 [](const Choice&, std::string_view text) {
-                   fmt::print("{}", text);
+                 [](const Choice&, std::string_view part) {
+                   fmt::print("{}", part);
                    std::fflush(stdout);
                    return true;
                  });
     fmt::print("\n");
     std::fflush(stdout);
     if (generation.stop == StopReason::length)
-      fmt::print(stderr, "(cut off after {} tokens)\n",
-                 generation.tokens.size());
-    messages_.push_back({"user", question});
+      say("(cut off after {} tokens)", generation.tokens.size());
+    messages_.push_back(question);
     messages_.push_back({"assistant", generation.text});
     ++options_.sampler.seed;  // the next answer has draws of its own
+    show_meter(generation.prompt_tokens + std::ssize(generation.tokens));
+  }
+
+  void show_meter(int64_t used) const {
+    constexpr int kWidth = 20;
+    const auto context = static_cast<double>(session_.capacity());
+    say("context [{}] {} of {} tokens",
+        bar(static_cast<double>(used) / context, kWidth), used,
+        session_.capacity());
   }
 
   LanguageModel model_;
   GenerateOptions options_;
+  ContextPolicy policy_;
   Session session_;
   std::vector<Message> messages_;
-  size_t system_messages_ = 0;
+  // One moment for the whole conversation, or midnight would change the prompt
+  // behind the kv_cache.
+  const std::tm now_ = local_time();
 };
 
 }  // namespace
@@ -140,12 +272,28 @@ void add_chat(CLI::App& program) {
   command->add_option("MODEL", arguments->model, "Model directory")->required();
   command->add_option("--system", arguments->system,
                       "A message that stands before the conversation");
+  command
+      ->add_option_function<std::string>(
+          "--context-policy",
+          [arguments](const std::string& name) {
+            arguments->policy = kContextPolicies.at(name);
+          },
+          "When the context is full. stop: take no more questions; "
+          "drop-oldest: forget the oldest questions and their answers; "
+          "keep-first: forget the oldest but the first. The system message "
+          "always stays")
+      ->check(CLI::IsMember({"stop", "drop-oldest", "keep-first"}))
+      ->default_str("drop-oldest");
   add_generation_options(command, arguments->options);
-  command->footer(
+  command->footer(fmt::format(
       "Examples:\n"
       "  seodang chat runs/demo/instruct\n"
+      "  seodang chat runs/demo/instruct --system \"짧게 답하십시오.\" "
+      "--temperature 0.7\n"
+      "  seodang chat runs/demo/instruct --context-policy stop\n"
       "  echo \"대한민국의 수도는?\" | seodang chat runs/demo/instruct\n"
-      "At the prompt: /reset forgets the conversation, /exit ends it.");
+      "At the prompt:\n{}",
+      kHelp));
   command->callback([arguments] {
     check_utf8(arguments->system, "--system");
     Chat(*arguments).run();

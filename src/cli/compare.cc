@@ -4,6 +4,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -26,12 +27,21 @@ struct Arguments {
 };
 
 struct Answer {
-  std::string path, kind, text, stop;
+  std::string path, kind, dtype, text, stop;
+  nlohmann::ordered_json usage;
+  double load_seconds = 0, seconds = 0;
 };
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
+}
 
 Answer ask(const std::string& path, const std::string& prompt,
            const Arguments& arguments) {
+  auto start = std::chrono::steady_clock::now();
   const LanguageModel model = LanguageModel::load(path);
+  const double load_seconds = seconds_since(start);
   const Message message{"user", prompt};
   const bool bare = arguments.raw || model.kind() == ModelKind::base;
   const std::vector<int32_t> tokens =
@@ -40,14 +50,28 @@ Answer ask(const std::string& path, const std::string& prompt,
   options.end_tokens = model.end_tokens();
   Session session(model.config(), model.weights(),
                   std::ssize(tokens) + options.max_new_tokens);
+  start = std::chrono::steady_clock::now();
   const Generation generation =
       generate(session, model.tokenizer(), tokens, options);
-  return {path, std::string(name_of(model.kind())), generation.text,
-          std::string(name_of(generation.stop))};
+  return {path,
+          std::string(name_of(model.kind())),
+          std::string(name_of(model.dtype())),
+          generation.text,
+          std::string(name_of(generation.stop)),
+          usage_json(generation),
+          load_seconds,
+          seconds_since(start)};
 }
 
 std::string heading(const Answer& answer) {
   return fmt::format("{} ({})", answer.path, answer.kind);
+}
+
+std::string speed(const Answer& answer) {
+  return fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, {}",
+                     answer.usage["completion_tokens"].get<int64_t>(),
+                     answer.seconds, answer.usage["per_second"].get<double>(),
+                     answer.dtype);
 }
 
 // "⏹": it stopped by itself; "…": it was cut off.
@@ -57,7 +81,8 @@ std::string with_end(const Answer& answer) {
 
 void print_stacked(const std::vector<Answer>& answers) {
   for (const Answer& answer : answers)
-    fmt::print("\n{}\n{}\n", heading(answer), with_end(answer));
+    fmt::print("\n{}\n{}\n{}\n", heading(answer), with_end(answer),
+               speed(answer));
 }
 
 void print_columns(const std::vector<Answer>& answers, int width) {
@@ -68,8 +93,9 @@ void print_columns(const std::vector<Answer>& answers, int width) {
     std::string rule;
     for (int i = 0; i < width; ++i) rule += "─";
     column.push_back(rule);
-    for (std::string& line : wrapped(with_end(answer), width))
-      column.push_back(std::move(line));
+    for (const std::string& text : {with_end(answer), rule, speed(answer)})
+      for (std::string& line : wrapped(text, width))
+        column.push_back(std::move(line));
     rows = std::max(rows, column.size());
     columns.push_back(std::move(column));
   }
@@ -99,7 +125,11 @@ void run(const Arguments& arguments) {
       models.push_back({{"path", answer.path},
                         {"kind", answer.kind},
                         {"text", answer.text},
-                        {"stop", answer.stop}});
+                        {"stop", answer.stop},
+                        {"dtype", answer.dtype},
+                        {"load_seconds", answer.load_seconds},
+                        {"seconds", answer.seconds},
+                        {"usage", answer.usage}});
     fmt::print("{}\n", Json({{"prompt", prompt}, {"models", models}}).dump());
     return;
   }
@@ -128,7 +158,8 @@ void add_compare(CLI::App& program) {
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->footer(
       "⏹ behind an output: the model stopped by itself; …: it was cut "
-      "off.\n"
+      "off. Under it: the new tokens, the time of prompt and tokens, and the "
+      "tokens a second after the first.\n"
       "Examples:\n"
       "  seodang compare runs/demo/base runs/demo/instruct "
       "\"대한민국의 수도는?\"\n"

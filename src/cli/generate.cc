@@ -66,10 +66,6 @@ void print_step(size_t step, const Choice& choice, const Tokenizer& tokenizer) {
   fmt::print("\n");
 }
 
-double rate(double count, double seconds) {
-  return seconds > 0 ? count / seconds : 0;
-}
-
 Json token_json(int32_t id, float logprob, const Tokenizer& tokenizer) {
   return {{"id", id},
           {"text", replace_invalid_utf8(tokenizer.token_bytes(id))},
@@ -86,19 +82,11 @@ Json to_json(const std::string& prompt, const Generation& generation,
       token["top"].push_back(token_json(rival.id, rival.logprob, tokenizer));
     tokens.push_back(std::move(token));
   }
-  const auto completion = static_cast<double>(generation.tokens.size());
   return {{"prompt", prompt},
           {"text", generation.text},
           {"stop", name_of(generation.stop)},
           {"tokens", std::move(tokens)},
-          {"usage",
-           {{"prompt_tokens", generation.prompt_tokens},
-            {"completion_tokens", generation.tokens.size()},
-            {"prompt_per_second",
-             rate(static_cast<double>(generation.prompt_tokens),
-                  generation.prompt_seconds)},
-            // The first token's logits are the prompt's.
-            {"per_second", rate(completion - 1, generation.seconds)}}}};
+          {"usage", usage_json(generation)}};
 }
 
 void run(const Arguments& arguments) {
@@ -136,7 +124,7 @@ void run(const Arguments& arguments) {
   else
     fmt::print("\n");
   std::fflush(stdout);
-  const Json usage = to_json(arguments.prompt, generation, tokenizer)["usage"];
+  const Json usage = usage_json(generation);
   fmt::print(stderr,
              "{} prompt tokens ({:.0f}/s), {} new tokens ({:.0f}/s), ended by "
              "{}\n",

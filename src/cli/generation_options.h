@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 #include "generate/generation.h"
@@ -13,5 +14,8 @@ void add_generation_options(CLI::App* command, GenerateOptions& options);
 // Throws UsageError when a text of the command line is not UTF-8; `what` names
 // it.
 void check_utf8(std::string_view text, std::string_view what);
+
+// {"prompt_tokens", "completion_tokens", "prompt_per_second", "per_second"}.
+nlohmann::ordered_json usage_json(const Generation& generation);
 
 }  // namespace seodang

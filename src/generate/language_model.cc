@@ -3,12 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "formats/json.h"
 #include "kernels/matmul.h"
 #include "model/model_source.h"
 
@@ -16,27 +12,6 @@ namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The names by which model families mark the end of a turn.
-constexpr std::array<std::string_view, 5> kEndOfTurn = {
-    "<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eom_id|>"};
-
-std::vector<int32_t> read_generation_config(const fs::path& path) {
-  std::vector<int32_t> out;
-  if (!fs::exists(path)) return out;
-  const auto json = read_json(path, 1 << 20);
-  if (!json.is_object()) throw Error("{}: not a JSON object", path.string());
-  const auto found = json.find("eos_token_id");
-  if (found == json.end() || found->is_null()) return out;
-  const auto list =
-      found->is_array() ? *found : nlohmann::json::array({*found});
-  for (const auto& id : list) {
-    if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
-      throw Error("{}: eos_token_id is not a token id", path.string());
-    out.push_back(id.get<int32_t>());
-  }
-  return out;
-}
 
 std::vector<int32_t> sorted(std::vector<int32_t> ids) {
   std::sort(ids.begin(), ids.end());
@@ -55,66 +30,7 @@ std::string disarmed(std::string text, const Tokenizer& tokenizer) {
   return text;
 }
 
-// The last name of the path, in small letters, between dashes.
-std::string name_in_words(const fs::path& directory) {
-  fs::path path = fs::absolute(directory).lexically_normal();
-  if (path.filename().empty()) path = path.parent_path();
-  std::string words = "-";
-  for (const char c : path.filename().string())
-    words +=
-        std::isalnum(static_cast<unsigned char>(c))
-            ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
-            : '-';
-  return words + "-";
-}
-
 }  // namespace
-
-std::string_view name_of(ModelKind kind) {
-  return kind == ModelKind::base ? "base" : "instruct";
-}
-
-std::vector<int32_t> declared_eos(const fs::path& directory,
-                                  const ModelConfig& config) {
-  std::vector<int32_t> out = config.eos_token_id;
-  for (const int32_t id :
-       read_generation_config(directory / "generation_config.json"))
-    out.push_back(id);
-  return sorted(std::move(out));
-}
-
-KindVerdict judge_kind(const fs::path& directory, const Tokenizer& tokenizer,
-                       std::span<const int32_t> eos) {
-  KindVerdict verdict;
-  auto& evidence = verdict.evidence;
-  const bool has_template = !tokenizer.chat_template().empty();
-  evidence.push_back(has_template ? "chat_template present"
-                                  : "no chat_template");
-  bool ends_turns = false;
-  for (const std::string_view name : kEndOfTurn) {
-    const auto id = tokenizer.find(name);
-    if (!id || std::find(eos.begin(), eos.end(), *id) == eos.end()) continue;
-    ends_turns = true;
-    evidence.push_back(fmt::format("{} is an eos token", name));
-  }
-  if (!ends_turns) evidence.emplace_back("no end-of-turn token among the eos");
-  verdict.kind =
-      has_template || ends_turns ? ModelKind::instruct : ModelKind::base;
-
-  const std::string name = name_in_words(directory);
-  const auto named = [&](std::initializer_list<std::string_view> words,
-                         ModelKind kind) {
-    for (const std::string_view word : words) {
-      if (name.find(fmt::format("-{}-", word)) == std::string::npos) continue;
-      verdict.kind = kind;
-      evidence.insert(evidence.begin(), fmt::format("name says {}", word));
-      return;
-    }
-  };
-  named({"base", "pt", "pretrained"}, ModelKind::base);
-  named({"instruct", "it", "chat", "sft"}, ModelKind::instruct);
-  return verdict;
-}
 
 LanguageModel LanguageModel::load(const fs::path& path) {
   return load(path, fastest_product_dtype());
@@ -145,7 +61,8 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
         "another",
         path_.string(), tokenizer_.vocab_size(), config().vocab_size);
   end_tokens_ = declared_eos(path_, config());
-  kind_ = judge_kind(path_, tokenizer_, end_tokens_).kind;
+  kind_ =
+      judge_kind(path_, tokenizer_, end_tokens_, weights().embed_tokens).kind();
   for (const int32_t id : tokenizer_.end_of_turn_ids())
     end_tokens_.push_back(id);
   end_tokens_ = sorted(std::move(end_tokens_));
@@ -156,7 +73,7 @@ std::vector<int32_t> LanguageModel::encode_text(std::string_view text) const {
 }
 
 std::vector<int32_t> LanguageModel::encode_chat(
-    std::span<const Message> messages) const {
+    std::span<const Message> messages, const std::tm& now) const {
   if (tokenizer_.chat_template().empty())
     throw Error(
         "{}: no chat template; this is a base model, which continues "
@@ -172,7 +89,7 @@ std::vector<int32_t> LanguageModel::encode_chat(
   const auto render = [&](size_t count, bool add_generation_prompt) {
     return render_chat(tokenizer_.chat_template(), std::span(safe).first(count),
                        add_generation_prompt, bos,
-                       name(tokenizer_.eos_token_id()));
+                       name(tokenizer_.eos_token_id()), now);
   };
 
   const std::string all = render(safe.size(), true);

@@ -9,24 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "generate/model_kind.h"
 #include "model/model.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace seodang {
-
-// A base model continues text; an instruct model answers messages that are
-// written in its chat template.
-enum class ModelKind { base, instruct };
-std::string_view name_of(ModelKind kind);
-
-// The kind and what speaks for it, in words for people. A name that says so
-// ("-Instruct", "-it", "-chat", "base") decides; else a chat template or an
-// end-of-turn token among the eos tokens make it an instruct model.
-struct KindVerdict {
-  ModelKind kind = ModelKind::base;
-  std::vector<std::string> evidence;
-};
 
 class LanguageModel {
  public:
@@ -50,8 +38,10 @@ class LanguageModel {
   // Messages in the chat template, up to where the assistant's answer begins;
   // earlier answers are encoded apart, as the model wrote them. A special token
   // that a message spells out is broken by a zero-width space, so that no one
-  // forges turns. Throws Error when the model has no chat template.
-  std::vector<int32_t> encode_chat(std::span<const Message> messages) const;
+  // forges turns. `now` is what a template that asks for the date is told.
+  // Throws Error when the model has no chat template.
+  std::vector<int32_t> encode_chat(std::span<const Message> messages,
+                                   const std::tm& now = kTemplateDay) const;
 
  private:
   LanguageModel(std::filesystem::path path, Model model, Tokenizer tokenizer);
@@ -62,13 +52,5 @@ class LanguageModel {
   ModelKind kind_ = ModelKind::base;
   std::vector<int32_t> end_tokens_;
 };
-
-// What LanguageModel::load finds out without reading the weights. The eos
-// tokens are those that config.json and generation_config.json declare, sorted.
-std::vector<int32_t> declared_eos(const std::filesystem::path& directory,
-                                  const ModelConfig& config);
-KindVerdict judge_kind(const std::filesystem::path& directory,
-                       const Tokenizer& tokenizer,
-                       std::span<const int32_t> eos);
 
 }  // namespace seodang

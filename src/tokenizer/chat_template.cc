@@ -1,6 +1,7 @@
 #include "tokenizer/chat_template.h"
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tokenizer/jinja_evaluator.h"
 #include "tokenizer/jinja_parser.h"
@@ -32,10 +33,21 @@ const char kLlama3ChatTemplate[] =
 {%- endif -%}
 )";
 
+const std::tm kTemplateDay = [] {
+  std::tm day{};
+  day.tm_year = 2024 - 1900;
+  day.tm_mon = 6;
+  day.tm_mday = 26;
+  day.tm_hour = 12;
+  day.tm_wday = 5;
+  day.tm_yday = 207;
+  return day;
+}();
+
 std::string render_chat(std::string_view jinja_template,
                         std::span<const Message> messages,
                         bool add_generation_prompt, std::string_view bos_token,
-                        std::string_view eos_token) {
+                        std::string_view eos_token, const std::tm& now) {
   const auto body = parsed(jinja_template);
   std::vector<jinja::Value> turns;
   for (const Message& message : messages) {
@@ -44,16 +56,27 @@ std::string render_chat(std::string_view jinja_template,
     turn.set("content", message.content);
     turns.emplace_back(std::move(turn));
   }
-  // transformers always passes tools and documents. It also has strftime_now,
-  // which is left undefined here, so that a prompt is the same every day:
-  // templates that ask for it fall back on a date of their own.
+  // transformers always passes tools and documents.
   return jinja::evaluate(*body,
                          {{"messages", std::move(turns)},
                           {"tools", jinja::None{}},
                           {"documents", jinja::None{}},
                           {"add_generation_prompt", add_generation_prompt},
                           {"bos_token", bos_token},
-                          {"eos_token", eos_token}});
+                          {"eos_token", eos_token}},
+                         now);
+}
+
+std::string render_chat(std::string_view jinja_template,
+                        const nlohmann::ordered_json& variables,
+                        const std::tm& now) {
+  const auto body = parsed(jinja_template);
+  const jinja::Value given = jinja::from_json(variables);
+  std::vector<std::pair<std::string, jinja::Value>> globals = {
+      {"tools", jinja::None{}}, {"documents", jinja::None{}}};
+  for (const auto& [name, value] : given.dict().entries)
+    globals.emplace_back(name.string(), value);
+  return jinja::evaluate(*body, std::move(globals), now);
 }
 
 }  // namespace seodang

@@ -1,6 +1,8 @@
 // Conversations as the text a model was tuned on.
 #pragma once
 
+#include <ctime>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,16 +13,30 @@ struct Message {
   std::string role, content;  // role: "system", "user" or "assistant"
 };
 
+// What strftime_now tells unless a moment is given: noon of 26 July 2024, the
+// day that Llama 3's own template falls back on. So a prompt is the same every
+// day.
+extern const std::tm kTemplateDay;
+
 // Runs a Hugging Face chat template (Jinja, with trim_blocks and lstrip_blocks
 // as transformers sets them). With `add_generation_prompt` the text ends where
 // the assistant's answer begins. Encode the result with parse_special, and
 // without add_bos when the template writes bos itself. Throws Error with the
 // template's line when it is malformed, uses what is not supported, calls
-// raise_exception, or runs without end.
+// raise_exception, or wants too many steps or too much memory.
 std::string render_chat(std::string_view jinja_template,
                         std::span<const Message> messages,
                         bool add_generation_prompt, std::string_view bos_token,
-                        std::string_view eos_token);
+                        std::string_view eos_token,
+                        const std::tm& now = kTemplateDay);
+
+// The same with everything that transformers' apply_chat_template passes on, an
+// object of "messages" (with tool_calls and the like), "tools", "documents",
+// "add_generation_prompt", "bos_token", "eos_token", and what else the template
+// asks for ("enable_thinking").
+std::string render_chat(std::string_view jinja_template,
+                        const nlohmann::ordered_json& variables,
+                        const std::tm& now = kTemplateDay);
 
 // The template of our own models, in Llama 3's shape: <|begin_of_text|>, then
 // for each message

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "tokenizer/jinja_builtins.h"
+#include "tokenizer/jinja_text.h"
 
 namespace seodang::jinja {
 namespace {
@@ -70,16 +71,26 @@ Value joined(std::string a, const std::string& b, Budget& budget) {
   return a;
 }
 
-uint64_t weight(const Value& value) {
-  if (value.is_string()) return value.string().size();
-  return value.is_list() ? 16 * value.list().size() : 0;
+// value[start:stop], without a look at each character's place.
+Value string_slice(const std::string& text, const Value& start,
+                   const Value& stop) {
+  const int64_t size = count_characters(text);
+  auto at = [&](const Value& end, int64_t otherwise) {
+    if (end.is_none()) return otherwise;
+    const int64_t given = end.integer();
+    return given < 0 ? std::max(given, -size) + size : std::min(given, size);
+  };
+  return substring(text, at(start, 0), at(stop, size));
 }
 
 }  // namespace
 
 Value binary(const std::string& symbol, const Value& a, const Value& b,
              Budget& budget) {
-  if (symbol == "~") return joined(to_text(a), to_text(b), budget);
+  if (symbol == "~") {
+    budget.charge(a.weight() + b.weight());
+    return joined(to_text(a), to_text(b), budget);
+  }
   if ((a.is_int() || a.is_bool()) && (b.is_int() || b.is_bool()))
     return whole_arithmetic(symbol, a.integer(), b.integer());
   if (a.is_number() && b.is_number())
@@ -87,13 +98,21 @@ Value binary(const std::string& symbol, const Value& a, const Value& b,
   if (symbol == "+" && a.is_string() && b.is_string())
     return joined(a.string(), b.string(), budget);
   if (symbol == "+" && a.is_list() && b.is_list()) {
-    budget.charge(weight(a) + weight(b));
+    budget.charge(32 * (a.list().size() + b.list().size()));
+    if (a.is_generator() || a.is_tuple() != b.is_tuple())
+      mismatch(symbol, a, b);
     std::vector<Value> items = a.list();
     items.insert(items.end(), b.list().begin(), b.list().end());
-    return items;
+    return a.is_tuple() ? Value::tuple(std::move(items))
+                        : Value(std::move(items));
   }
-  if (symbol == "*" && a.is_string() && b.is_int())
+  if (symbol == "*" && (a.is_string() || a.is_list()) && b.is_int())
     return repeat(a, b.integer(), budget);
+  if (symbol == "*" && a.is_int() && (b.is_string() || b.is_list()))
+    return repeat(b, a.integer(), budget);
+  if (symbol == "%" && a.is_string())
+    return printf_text(a.string(),
+                       b.is_tuple() ? b.list() : std::vector<Value>{b}, budget);
   mismatch(symbol, a, b);
 }
 
@@ -105,10 +124,10 @@ Value negate(const Value& value) {
 bool holds(const std::string& symbol, const Value& a, const Value& b,
            Budget& budget) {
   if (symbol == "in" || symbol == "not in") {
-    budget.charge(weight(b));
+    budget.charge(b.is_dict() ? 0 : b.weight());
     return contains(b, a) == (symbol == "in");
   }
-  budget.charge(std::min(weight(a), weight(b)));
+  budget.charge(std::min(a.weight(), b.weight()));
   if (symbol == "==") return equal(a, b);
   if (symbol == "!=") return !equal(a, b);
   if (symbol == "<") return less(a, b);
@@ -117,10 +136,21 @@ bool holds(const std::string& symbol, const Value& a, const Value& b,
 }
 
 Value slice(const Value& value, const Value& start, const Value& stop,
-            const Value& step) {
-  if (!value.is_string()) value.list();  // or it says what it is not
-  const std::vector<Value> items = iterate(value);
-  const auto size = static_cast<int64_t>(items.size());
+            const Value& step, Budget& budget) {
+  if (value.is_generator()) return Undefined{"slice of a generator"};
+  if (value.is_string() && step.is_none()) {
+    budget.charge(2 * value.string().size());
+    return string_slice(value.string(), start, stop);
+  }
+  std::vector<std::string_view> letters;
+  int64_t size = 0;
+  if (value.is_string()) {
+    budget.charge(16 * value.string().size());
+    letters = characters(value.string());
+    size = std::ssize(letters);
+  } else {
+    size = std::ssize(value.list());
+  }
   const int64_t by = step.is_none() ? 1 : step.integer();
   if (by == 0) throw Error("the step of a slice is zero");
   // The ends as Python clips them: [0, size] going up, [-1, size - 1] down.
@@ -132,15 +162,19 @@ Value slice(const Value& value, const Value& start, const Value& stop,
   };
   const int64_t from = clip(start, by > 0 ? low : high);
   const int64_t to = clip(stop, by > 0 ? high : low);
-  std::vector<Value> out;
+  std::vector<Value> items;
+  std::string text;
   for (int64_t at = from; by > 0 ? at < to : at > to;) {
-    out.push_back(items[at]);
+    if (value.is_string())
+      text += letters[static_cast<size_t>(at)];
+    else
+      items.push_back(value.list()[static_cast<size_t>(at)]);
     if (__builtin_add_overflow(at, by, &at)) break;
   }
-  if (!value.is_string()) return out;
-  std::string text;
-  for (const Value& character : out) text += character.string();
-  return text;
+  budget.charge(text.size() + 32 * items.size());
+  if (value.is_string()) return text;
+  return value.is_tuple() ? Value::tuple(std::move(items))
+                          : Value(std::move(items));
 }
 
 }  // namespace seodang::jinja

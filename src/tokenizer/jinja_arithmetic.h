@@ -19,6 +19,6 @@ bool holds(const std::string& symbol, const Value& a, const Value& b,
 
 // value[start:stop:step] of a list or text; none where left out.
 Value slice(const Value& value, const Value& start, const Value& stop,
-            const Value& step);
+            const Value& step, Budget& budget);
 
 }  // namespace seodang::jinja

@@ -19,7 +19,8 @@ struct Expression {
   enum class Kind {
     literal,      // value
     name,         // text
-    list,         // operands
+    list,         // operands; text "tuple" or nothing
+    splat,        // * operands[0], among the arguments of a call
     dict,         // operands: key, value, key, value, …
     attribute,    // operands[0] . text
     subscript,    // operands[0] [ operands[1] ]
@@ -41,7 +42,7 @@ struct Expression {
   std::string text;
   Value value;
   std::vector<ExpressionPtr> operands;  // null where left out
-  std::vector<std::string> names;       // of the last operands of a call
+  std::vector<std::string> names;  // of a call's last operands; "**": a dict
   std::vector<std::string> operators;
 };
 
@@ -54,6 +55,9 @@ struct Statement {
     set,        // names = value, or text.names[0] = value
     set_block,  // names[0] = what body writes
     macro,      // text ( names = defaults ): body
+    call,       // value, a call whose caller(names = defaults) writes body
+    filter,     // value, a filter of what body writes: its operands[0] is null
+    with,       // names = defaults: body
     block,      // body, as {% generation %} marks it
     loop_break,
     loop_continue

@@ -1,6 +1,7 @@
 // Running a parsed Jinja template.
 #pragma once
 
+#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,9 +11,11 @@
 namespace seodang::jinja {
 
 // The text that `template_body` writes, with `globals` and the built-in
-// functions by name. Throws Error "chat template, line N: …" for what fails,
-// and when the template runs too long or its texts grow too large (Budget).
+// functions by name, at the moment `now`. Throws Error "chat template, line N:
+// …" for what fails, and when the template runs too long or its texts grow too
+// large (Budget).
 std::string evaluate(const Body& template_body,
-                     std::vector<std::pair<std::string, Value>> globals);
+                     std::vector<std::pair<std::string, Value>> globals,
+                     const std::tm& now);
 
 }  // namespace seodang::jinja

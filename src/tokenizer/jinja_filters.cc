@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -22,10 +24,44 @@ std::string text_or(const Value* value, std::string otherwise) {
 }
 
 Value length(const Value& input, const Arguments&) {
-  if (input.is_string())
-    return static_cast<int64_t>(characters(input.string()).size());
-  if (input.is_dict()) return static_cast<int64_t>(input.dict().entries.size());
-  return static_cast<int64_t>(iterate(input).size());
+  if (input.is_undefined()) return int64_t{0};
+  if (input.is_string()) return count_characters(input.string());
+  if (input.is_dict()) return int64_t{std::ssize(input.dict().entries)};
+  if (input.is_generator()) throw Error("length: a generator has none");
+  return int64_t{std::ssize(input.list())};
+}
+
+// "a.b.0": the attribute of an attribute, as Jinja's filters look for it.
+Value attribute_at(const Value& value, const Value& path, Budget& budget) {
+  if (!path.is_string()) return element(value, path, budget);
+  Value out = value;
+  for (const std::string& part : split(path.string(), ".", -1)) {
+    int64_t index = 0;
+    const char* end = part.data() + part.size();
+    const auto number = std::from_chars(part.data(), end, index);
+    const bool whole = number.ec == std::errc() && number.ptr == end;
+    out = element(out, whole ? Value(index) : Value(part), budget);
+  }
+  return out;
+}
+
+// What is compared: small letters, unless case is to matter.
+Value sort_key(const Value& item, const Value* path, bool case_sensitive,
+               Budget& budget) {
+  Value key =
+      path && !path->is_none() ? attribute_at(item, *path, budget) : item;
+  budget.charge(key.weight());
+  return key.is_string() && !case_sensitive ? Value(lower(key.string())) : key;
+}
+
+// select, map and their kin take none for no items.
+std::vector<Value> items_of(const Value& input, Budget& budget) {
+  return input.truthy() ? iterate(input, budget) : std::vector<Value>();
+}
+
+bool flag(const Arguments& arguments, size_t position, std::string_view name) {
+  const Value* value = arguments.get(position, name);
+  return value && value->truthy();
 }
 
 Value trim(const Value& input, const Arguments& arguments) {
@@ -38,23 +74,22 @@ Value join(const Value& input, const Arguments& arguments) {
   const Value* key = arguments.get(1, "attribute");
   std::string out;
   bool first = true;
-  for (const Value& item : iterate(input)) {
+  for (const Value& item : iterate(input, arguments.budget)) {
+    const Value part = key ? attribute_at(item, *key, arguments.budget) : item;
+    arguments.budget.charge(part.weight() + separator.size());
     if (!std::exchange(first, false)) out += separator;
-    const std::string text =
-        to_text(key ? attribute(item, key->string()) : item);
-    arguments.budget.charge(text.size() + separator.size());
-    out += text;
+    out += to_text(part);
   }
   return out;
 }
 
-Value first(const Value& input, const Arguments&) {
-  const auto items = iterate(input);
+Value first(const Value& input, const Arguments& arguments) {
+  const auto items = iterate(input, arguments.budget);
   return items.empty() ? Value(Undefined{"first"}) : items.front();
 }
 
-Value last(const Value& input, const Arguments&) {
-  const auto items = iterate(input);
+Value last(const Value& input, const Arguments& arguments) {
+  const auto items = iterate(input, arguments.budget);
   return items.empty() ? Value(Undefined{"last"}) : items.back();
 }
 
@@ -68,13 +103,32 @@ Value default_value(const Value& input, const Arguments& arguments) {
 }
 
 Value json(const Value& input, const Arguments& arguments) {
-  const Value* indent = arguments.get(0, "indent");
-  const int64_t width = indent && !indent->is_none() ? indent->integer() : -1;
-  if (width > 16) throw Error("tojson: indent {} is too large", width);
-  return to_json(input, static_cast<int>(width));
+  JsonStyle style;
+  style.ensure_ascii = flag(arguments, 0, "ensure_ascii");
+  const Value* indent = arguments.get(1, "indent");
+  if (indent && !indent->is_none()) {
+    if (indent->integer() < 0 || indent->integer() > 16)
+      throw Error("tojson: an indent of {} is not supported",
+                  indent->integer());
+    style.indent = static_cast<int>(indent->integer());
+  }
+  style.item_separator = style.indent < 0 ? ", " : ",";
+  const Value* separators = arguments.get(2, "separators");
+  if (separators && !separators->is_none()) {
+    style.item_separator =
+        element(*separators, int64_t{0}, arguments.budget).string();
+    style.key_separator =
+        element(*separators, int64_t{1}, arguments.budget).string();
+  }
+  style.sort_keys = flag(arguments, 3, "sort_keys");
+  arguments.budget.charge(input.weight() *
+                          static_cast<uint64_t>(1 + std::max(0, style.indent)));
+  return to_json(input, style);
 }
 
-Value to_list(const Value& input, const Arguments&) { return iterate(input); }
+Value to_list(const Value& input, const Arguments& arguments) {
+  return iterate(input, arguments.budget);
+}
 
 Value to_integer(const Value& input, const Arguments& arguments) {
   if (input.is_float()) return static_cast<int64_t>(input.number());
@@ -97,13 +151,16 @@ Value to_float(const Value& input, const Arguments&) {
 }
 
 Value replace_text(const Value& input, const Arguments& arguments) {
+  arguments.budget.charge(input.weight());
   const Value replace_method = attribute(Value(to_text(input)), "replace");
   return replace_method.function()(arguments);
 }
 
 Value items(const Value& input, const Arguments& arguments) {
-  if (input.is_undefined()) return std::vector<Value>();
-  return attribute(input, "items").function()(arguments);
+  if (input.is_undefined()) return Value::generator({});
+  if (!input.is_dict()) throw Error("items: not {}", input.type_name());
+  return Value::generator(
+      attribute(input, "items").function()(arguments).list());
 }
 
 // Whether select and its kin keep an item: by the test named by argument
@@ -119,20 +176,21 @@ bool passes(const Value& item, const Arguments& arguments, size_t position) {
 template <bool keep>
 Value select(const Value& input, const Arguments& arguments) {
   std::vector<Value> out;
-  for (const Value& item : iterate(input))
+  for (const Value& item : items_of(input, arguments.budget))
     if (passes(item, arguments, 0) == keep) out.push_back(item);
-  return out;
+  return Value::generator(std::move(out));
 }
 
 template <bool keep>
 Value select_by_attribute(const Value& input, const Arguments& arguments) {
   if (arguments.positional.empty()) throw Error("selectattr: no attribute");
   std::vector<Value> out;
-  for (const Value& item : iterate(input)) {
-    const Value value = attribute(item, arguments.positional[0].string());
+  for (const Value& item : items_of(input, arguments.budget)) {
+    const Value value =
+        attribute_at(item, arguments.positional[0], arguments.budget);
     if (passes(value, arguments, 1) == keep) out.push_back(item);
   }
-  return out;
+  return Value::generator(std::move(out));
 }
 
 Value map(const Value& input, const Arguments& arguments) {
@@ -145,58 +203,81 @@ Value map(const Value& input, const Arguments& arguments) {
     rest.positional.assign(arguments.positional.begin() + 1,
                            arguments.positional.end());
   }
-  for (const Value& item : iterate(input)) {
+  for (const Value& item : items_of(input, arguments.budget)) {
     Value value =
-        key ? attribute(item, key->string())
+        key ? attribute_at(item, *key, arguments.budget)
             : apply_filter(arguments.positional[0].string(), item, rest);
     if (value.is_undefined() && otherwise) value = *otherwise;
     out.push_back(std::move(value));
   }
-  return out;
+  return Value::generator(std::move(out));
 }
 
-Value reverse(const Value& input, const Arguments&) {
-  std::vector<Value> all = iterate(input);
+Value reverse(const Value& input, const Arguments& arguments) {
+  std::vector<Value> all = iterate(input, arguments.budget);
   std::reverse(all.begin(), all.end());
-  if (!input.is_string()) return all;
+  if (!input.is_string()) return Value::generator(std::move(all));
   std::string out;
   for (const Value& character : all) out += character.string();
   return out;
 }
 
 Value unique(const Value& input, const Arguments& arguments) {
-  std::vector<Value> out;
-  for (const Value& item : iterate(input)) {
-    arguments.budget.charge(8 * out.size());
-    if (std::none_of(out.begin(), out.end(),
-                     [&](const Value& seen) { return equal(seen, item); }))
-      out.push_back(item);
+  std::vector<Value> out, keys;
+  for (const Value& item : iterate(input, arguments.budget)) {
+    const Value key =
+        sort_key(item, arguments.get(1, "attribute"),
+                 flag(arguments, 0, "case_sensitive"), arguments.budget);
+    arguments.budget.charge(32 * keys.size() + key.weight() * keys.size());
+    if (std::any_of(keys.begin(), keys.end(),
+                    [&](const Value& seen) { return equal(seen, key); }))
+      continue;
+    keys.push_back(key);
+    out.push_back(item);
   }
+  return Value::generator(std::move(out));
+}
+
+std::vector<Value> sorted(const Value& input, const Value* path,
+                          bool descending, bool case_sensitive,
+                          Budget& budget) {
+  std::vector<std::pair<Value, Value>> keyed;  // key, item
+  for (const Value& item : iterate(input, budget))
+    keyed.emplace_back(sort_key(item, path, case_sensitive, budget), item);
+  uint64_t compared = 0;
+  for (const auto& [key, item] : keyed) compared += 32 + key.weight();
+  budget.charge(compared * std::bit_width(keyed.size()));
+  std::stable_sort(
+      keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
+        return descending ? less(b.first, a.first) : less(a.first, b.first);
+      });
+  std::vector<Value> out;
+  for (auto& [key, item] : keyed) out.push_back(std::move(item));
   return out;
 }
 
 Value sort(const Value& input, const Arguments& arguments) {
-  std::vector<Value> all = iterate(input);
-  const Value* descending = arguments.get(0, "reverse");
-  const Value* key = arguments.get(2, "attribute");
-  auto before = [&](const Value& a, const Value& b) {
-    return key ? less(attribute(a, key->string()), attribute(b, key->string()))
-               : less(a, b);
-  };
-  std::stable_sort(all.begin(), all.end(), [&](const Value& a, const Value& b) {
-    return descending && descending->truthy() ? before(b, a) : before(a, b);
-  });
-  return all;
+  return sorted(input, arguments.get(2, "attribute"),
+                flag(arguments, 0, "reverse"),
+                flag(arguments, 1, "case_sensitive"), arguments.budget);
 }
 
-Value sorted_items(const Value& input, const Arguments&) {
-  auto entries = input.dict().entries;
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Value> out;
-  for (auto& [key, value] : entries)
-    out.push_back(std::vector<Value>{Value(key), value});
-  return out;
+template <bool largest>
+Value extreme(const Value& input, const Arguments& arguments) {
+  const auto items =
+      sorted(input, arguments.get(1, "attribute"), largest,
+             flag(arguments, 0, "case_sensitive"), arguments.budget);
+  return items.empty() ? Value(Undefined{"an item"}) : items.front();
+}
+
+Value sorted_items(const Value& input, const Arguments& arguments) {
+  std::vector<Value> pairs;
+  for (const auto& [key, value] : input.dict().entries)
+    pairs.push_back(Value::tuple({key, value}));
+  const Value* by = arguments.get(1, "by");
+  const Value position = int64_t{by && by->string() == "value"};
+  return sorted(pairs, &position, flag(arguments, 2, "reverse"),
+                flag(arguments, 0, "case_sensitive"), arguments.budget);
 }
 
 Value absolute(const Value& input, const Arguments&) {
@@ -235,19 +316,60 @@ Value indent(const Value& input, const Arguments& arguments) {
   return out;
 }
 
-Value sum(const Value& input, const Arguments&) {
+Value sum(const Value& input, const Arguments& arguments) {
   bool whole = true;
   double total = 0;
-  for (const Value& item : iterate(input)) {
-    whole = whole && !item.is_float();
-    total += item.number();
+  for (const Value& item : iterate(input, arguments.budget)) {
+    const Value* key = arguments.get(0, "attribute");
+    const Value term = key ? attribute_at(item, *key, arguments.budget) : item;
+    whole = whole && !term.is_float();
+    total += term.number();
   }
   return whole ? Value(static_cast<int64_t>(total)) : Value(total);
+}
+
+// Unlike str.title, a word goes on past a "_" or "'".
+Value title_filter(const Value& input, const Arguments&) {
+  std::string out;
+  bool in_word = false;
+  const std::string text = to_text(input);
+  for (const std::string_view c : characters(text)) {
+    const bool parts = std::string_view("-({[<").find(c) != c.npos ||
+                       consists_of(c, Kind::space);
+    out += in_word ? lower(c) : upper(c);
+    in_word = !parts;
+  }
+  return out;
+}
+
+Value escaped(const Value& input, const Arguments& arguments) {
+  std::string out;
+  for (const char c : to_text(input)) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&#34;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += c;
+  }
+  arguments.budget.charge(out.size());
+  return out;
 }
 
 const std::map<std::string, Filter>& filters() {
   static const std::map<std::string, Filter> table = {
       {"abs", absolute},
+      {"attr",
+       [](const Value& v, const Arguments& a) {
+         return a.positional.empty() ? Value()
+                                     : attribute(v, a.positional[0].string());
+       }},
       {"capitalize",
        [](const Value& v, const Arguments&) {
          return Value(capitalize(to_text(v)));
@@ -256,8 +378,14 @@ const std::map<std::string, Filter>& filters() {
       {"d", default_value},
       {"default", default_value},
       {"dictsort", sorted_items},
+      {"e", escaped},
+      {"escape", escaped},
       {"first", first},
       {"float", to_float},
+      {"format",
+       [](const Value& v, const Arguments& a) {
+         return printf_text(to_text(v), a.positional, a.budget);
+       }},
       {"indent", indent},
       {"int", to_integer},
       {"items", items},
@@ -268,6 +396,8 @@ const std::map<std::string, Filter>& filters() {
       {"lower", [](const Value& v,
                    const Arguments&) { return Value(lower(to_text(v))); }},
       {"map", map},
+      {"max", extreme<true>},
+      {"min", extreme<false>},
       {"reject", select<false>},
       {"rejectattr", select_by_attribute<false>},
       {"replace", replace_text},
@@ -280,8 +410,7 @@ const std::map<std::string, Filter>& filters() {
       {"string",
        [](const Value& v, const Arguments&) { return Value(to_text(v)); }},
       {"sum", sum},
-      {"title", [](const Value& v,
-                   const Arguments&) { return Value(title(to_text(v))); }},
+      {"title", title_filter},
       {"tojson", json},
       {"trim", trim},
       {"unique", unique},
@@ -298,8 +427,11 @@ Value apply_filter(const std::string& name, const Value& input,
   const auto found = filters().find(name);
   if (found == filters().end())
     throw Error("filter '{}' is not supported", name);
-  if (input.is_string()) arguments.budget.charge(input.string().size());
-  if (input.is_list()) arguments.budget.charge(16 * input.list().size());
+  static const std::set<std::string, std::less<>> whole = {
+      "capitalize", "e",    "escape", "float", "format", "indent", "int",
+      "lower",      "safe", "string", "title", "trim",   "upper"};
+  arguments.budget.charge(
+      input.is_string() || whole.contains(name) ? input.weight() : 0);
   return found->second(input, arguments);
 }
 

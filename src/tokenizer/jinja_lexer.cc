@@ -45,6 +45,8 @@ class Lexer {
       if (rest_.starts_with('-') || rest_.starts_with('+')) take(1);
       if (kind == '#')
         skip_comment();
+      else if (kind == '%' && at_raw("raw"))
+        read_raw();
       else
         read_tag(kind == '%');
     }
@@ -117,6 +119,44 @@ class Lexer {
     const char sign = end > 0 ? rest_[end - 1] : ' ';
     take(end + 2);
     end_tag(sign == '-', sign != '+');
+  }
+
+  // Whether a tag of this name alone is next, behind its "{%".
+  bool at_raw(std::string_view name) const {
+    std::string_view text = rest_;
+    text.remove_prefix(std::min(text.find_first_not_of(kSpaces), text.size()));
+    if (!text.starts_with(name)) return false;
+    text.remove_prefix(name.size());
+    text.remove_prefix(std::min(text.find_first_not_of(kSpaces), text.size()));
+    if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+    return text.starts_with("%}");
+  }
+
+  void end_raw_tag() {
+    const size_t end = rest_.find("%}");
+    const char sign = end > 0 ? rest_[end - 1] : ' ';
+    take(end + 2);
+    end_tag(sign == '-', sign != '+');
+  }
+
+  // {% raw %}: tags are text up to {% endraw %}.
+  void read_raw() {
+    end_raw_tag();
+    for (size_t at = rest_.find("{%"); at != rest_.npos;
+         at = rest_.find("{%", at + 2)) {
+      const std::string_view all = rest_;
+      const size_t sign =
+          all.substr(at + 2, 1) == "-" || all.substr(at + 2, 1) == "+";
+      rest_ = all.substr(at + 2 + sign);
+      const bool found = at_raw("endraw");
+      rest_ = all;
+      if (!found) continue;
+      read_text(at);
+      take(2 + sign);
+      end_raw_tag();
+      return;
+    }
+    fail("'endraw' is missing");
   }
 
   void read_tag(bool block) {

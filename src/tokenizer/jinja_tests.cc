@@ -11,7 +11,14 @@ using Test = bool (*)(const Value& value, const Arguments& arguments);
 
 const Value& other(const Arguments& arguments) {
   if (arguments.positional.empty()) throw Error("a test needs an argument");
-  return arguments.positional[0];
+  const Value& value = arguments.positional[0];
+  arguments.budget.charge(value.weight());
+  return value;
+}
+
+std::string charged_text(const Value& value, const Arguments& arguments) {
+  arguments.budget.charge(value.weight());
+  return to_text(value);
 }
 
 bool divides(const Value& value, int64_t by) {
@@ -50,10 +57,7 @@ const std::map<std::string, Test>& tests() {
       {"le", at_most},
       {"lessthan", smaller},
       {"lower",
-       [](V v, A) {
-         return to_text(v) == lower(to_text(v)) &&
-                to_text(v) != upper(to_text(v));
-       }},
+       [](V v, A a) { return consists_of(charged_text(v, a), Kind::lower); }},
       {"lt", smaller},
       {"mapping", [](V v, A) { return v.is_dict(); }},
       {"ne", differs},
@@ -61,15 +65,20 @@ const std::map<std::string, Test>& tests() {
       {"number", [](V v, A) { return v.is_number(); }},
       {"odd", [](V v, A) { return !divides(v, 2); }},
       {"sequence",
-       [](V v, A) { return v.is_list() || v.is_dict() || v.is_string(); }},
+       [](V v, A) {
+         return (v.is_list() && !v.is_generator()) || v.is_dict() ||
+                v.is_string() || v.is_undefined();
+       }},
+      {"sameas",
+       [](V v, A a) {
+         return v.data().index() == other(a).data().index() &&
+                equal(v, other(a));
+       }},
       {"string", [](V v, A) { return v.is_string(); }},
       {"true", [](V v, A) { return v.is_bool() && v.truthy(); }},
       {"undefined", [](V v, A) { return v.is_undefined(); }},
       {"upper",
-       [](V v, A) {
-         return to_text(v) == upper(to_text(v)) &&
-                to_text(v) != lower(to_text(v));
-       }},
+       [](V v, A a) { return consists_of(charged_text(v, a), Kind::upper); }},
   };
   return table;
 }
@@ -80,7 +89,6 @@ bool apply_test(const std::string& name, const Value& value,
                 const Arguments& arguments) {
   const auto found = tests().find(name);
   if (found == tests().end()) throw Error("test '{}' is not supported", name);
-  if (value.is_string()) arguments.budget.charge(value.string().size());
   return found->second(value, arguments);
 }
 

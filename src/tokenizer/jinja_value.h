@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,10 @@ class Value {
   Value(std::vector<Value> items);  // throws Error when nested too deep
   Value(Dict dict);                 // likewise
   Value(Function function);
+  // What select, map and their kin give in Python: it can be gone through, but
+  // has no length and no elements, and is always true.
+  static Value generator(std::vector<Value> items);
+  static Value tuple(std::vector<Value> items);
 
   bool is_undefined() const { return holds<Undefined>(); }
   bool is_none() const { return holds<None>(); }
@@ -54,6 +59,8 @@ class Value {
   bool is_number() const { return is_int() || is_float() || is_bool(); }
   bool is_string() const { return holds<std::shared_ptr<const std::string>>(); }
   bool is_list() const { return holds<std::shared_ptr<List>>(); }
+  bool is_generator() const;  // a list, too
+  bool is_tuple() const;      // likewise
   bool is_dict() const { return holds<std::shared_ptr<Dict>>(); }
   bool is_function() const { return holds<std::shared_ptr<Function>>(); }
 
@@ -69,6 +76,9 @@ class Value {
   bool truthy() const;
   const char* type_name() const;  // "a string", "a list", … for messages
   int depth() const;              // of nested lists and dicts
+  // Bytes it takes to write or compare it, at least; what it holds several
+  // times counts as often. Never more than a quarter of what uint64_t holds.
+  uint64_t weight() const;
 
   const Data& data() const { return data_; }
 
@@ -83,26 +93,35 @@ class Value {
 struct List {
   std::vector<Value> items;
   int depth;
+  uint64_t weight;
+  enum class Kind { list, tuple, generator } kind = Kind::list;
 };
 
 // Keeps the order of insertion.
 struct Dict {
-  std::vector<std::pair<std::string, Value>> entries;
+  std::vector<std::pair<Value, Value>> entries;  // keys: text or numbers
   bool is_namespace = false;
   int depth = 1;
+  uint64_t weight = 32;
 
   const Value* find(std::string_view key) const;
-  void set(std::string_view key, Value value);  // throws when nested too deep
+  const Value* find(const Value& key) const;
+  // Throws when nested too deep, or the key is a list or a mapping.
+  void set(const Value& key, Value value);
 };
 
-// What a template may still do before it is stopped, in bytes made or read (a
-// step of the evaluator counts as 256).
+// What a template may still do before it is stopped: steps of the evaluator,
+// and bytes made or read. It grows with what the template is given, so that a
+// long conversation is no crime.
 class Budget {
  public:
-  void charge(uint64_t bytes);  // throws Error when it is spent
+  explicit Budget(uint64_t weight_of_variables);
+  // Each throws Error when it is spent.
+  void step();
+  void charge(uint64_t bytes);
 
  private:
-  uint64_t left_ = uint64_t{256} << 20;
+  uint64_t steps_, bytes_;
 };
 
 struct Arguments {
@@ -119,8 +138,16 @@ bool equal(const Value& a, const Value& b);
 bool less(const Value& a, const Value& b);  // throws Error for unlike types
 bool contains(const Value& container, const Value& item);
 
+// The functions above and below go through a value as often as it is held:
+// charge its weight() before.
 std::string to_text(const Value& value);  // Python's str()
-// json.dumps(ensure_ascii=False); indent < 0 writes one line.
-std::string to_json(const Value& value, int indent = -1);
+
+struct JsonStyle {  // of json.dumps
+  int indent = -1;  // below 0: one line
+  bool ensure_ascii = false, sort_keys = false;
+  std::string item_separator, key_separator = ": ";
+};
+std::string to_json(const Value& value, const JsonStyle& style);
+Value from_json(const nlohmann::ordered_json& json);
 
 }  // namespace seodang::jinja

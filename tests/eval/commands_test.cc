@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/utf8.h"
+#include "data/conversations.h"
 #include "generate/tiny_model.h"
 
 namespace seodang {
@@ -102,6 +104,10 @@ TEST_F(CommandsTest, CompareAsksEachAsItIsMeantToBe) {
   EXPECT_EQ(out["models"][0]["kind"], "base");
   EXPECT_EQ(out["models"][1]["kind"], "instruct");
   EXPECT_EQ(out["models"][1]["path"], instruct_);
+  EXPECT_EQ(out["models"][0]["usage"]["completion_tokens"], 6);
+  EXPECT_GT(out["models"][0]["usage"]["prompt_tokens"], 0);
+  EXPECT_GT(out["models"][1]["seconds"], 0);
+  EXPECT_TRUE(out["models"][1]["usage"]["per_second"].is_number());
   const auto alone = [&](const std::string& arguments) {
     return json::parse(
         run_program("generate " + arguments + " 수도는? --max-tokens 6 --json")
@@ -117,28 +123,98 @@ TEST_F(CommandsTest, CompareAsksEachAsItIsMeantToBe) {
       run_program("compare " + base_ + " " + instruct_ + " 수도는?");
   EXPECT_EQ(shown.exit_code, 0);
   EXPECT_NE(shown.out.find("(instruct)"), std::string::npos);
+  EXPECT_NE(shown.out.find("tokens/s"), std::string::npos);
 }
 
 TEST_F(CommandsTest, ChatReadsLinesAndCommands) {
-  const auto result = run_program(
-      "chat " + instruct_ + " --max-tokens 4",
-      "printf 'hello\\n/reset\\n/what\\n\\n안녕\\n/exit\\nno\\n' | ");
+  const auto result =
+      run_program("chat " + instruct_ + " --max-tokens 4",
+                  "printf 'hello\\n/reset\\n/what\\n\\n안녕\\n/help\\n/load "
+                  "nowhere\\n/save\\n/quit\\nno\\n' | ");
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_NE(result.err.find("The conversation is forgotten."),
-            std::string::npos);
-  EXPECT_NE(result.err.find("/what is unknown"), std::string::npos);
+  for (const char* part : {"The conversation is forgotten.", "/what is unknown",
+                           "/regenerate   answer", "nowhere",
+                           "/save needs a file's name", " of 96 tokens"})
+    EXPECT_NE(result.err.find(part), std::string::npos) << part;
+  EXPECT_EQ(lines(result.out), 2u) << result.out;
+  EXPECT_EQ(find_invalid_utf8(result.out), std::string::npos);
   EXPECT_EQ(run_program("chat " + base_, "printf 'hi\\n' | ").exit_code, 1);
 }
 
+// The conversation in a file that /save wrote.
+json saved(const std::filesystem::path& file) {
+  return json::parse(read_file(file))["messages"];
+}
+
+TEST_F(CommandsTest, ChatSavesWhatCanBeTrainedOn) {
+  const std::string one = (run_ / "one.jsonl").string();
+  const std::string two = (run_ / "two.jsonl").string();
+  const auto result = run_program(
+      "chat " + instruct_ + " --max-tokens 4 --system '짧게'",
+      "printf '/save " + one + "\\nhello\\n/save " + one +
+          "\\n/reset\\n/load " + one + "\\n안녕\\n/save " + two + "\\n' | ");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("no answer to save"), std::string::npos);
+  const json first = saved(one), second = saved(two);
+  ASSERT_EQ(first.size(), 3u);
+  EXPECT_EQ(first[0], json({{"role", "system"}, {"content", "짧게"}}));
+  EXPECT_EQ(first[1], json({{"role", "user"}, {"content", "hello"}}));
+  EXPECT_EQ(first[2]["role"], "assistant");
+  ASSERT_EQ(second.size(), 5u);
+  EXPECT_EQ(second[1], first[1]);
+  EXPECT_EQ(second[3]["content"], "안녕");
+  EXPECT_EQ(read_conversations(two)[0].messages.size(), 5u);
+}
+
+TEST_F(CommandsTest, ChatRegenerates) {
+  const std::string one = (run_ / "one.jsonl").string();
+  const std::string two = (run_ / "two.jsonl").string();
+  const auto talk = [&](const std::string& options) {
+    const auto result =
+        run_program("chat " + instruct_ + " --max-tokens 12 " + options,
+                    "printf '/regenerate\\nhello\\n/save " + one +
+                        "\\n/regenerate\\n/save " + two + "\\n' | ");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(result.err.find("no question to answer"), std::string::npos);
+    EXPECT_EQ(saved(two).size(), 2u);
+    EXPECT_EQ(saved(two)[0], saved(one)[0]);
+    return result.err;
+  };
+  EXPECT_NE(talk("").find("At temperature 0"), std::string::npos);
+  EXPECT_EQ(saved(two), saved(one));
+  EXPECT_EQ(talk("--temperature 1").find("At temperature 0"),
+            std::string::npos);
+  EXPECT_NE(saved(two), saved(one));
+}
+
 TEST_F(CommandsTest, ChatSaysWhatItForgets) {
-  std::string talk = "printf '";
-  for (int i = 0; i < 6; ++i) talk += "The capital of Korea is Seoul.\\n";
-  const auto result = run_program("chat " + instruct_ + " --max-tokens 8",
-                                  talk + std::string(400, 'x') + "\\n' | ");
+  const std::string file = (run_ / "talk.jsonl").string();
+  const auto talk = [&](const std::string& policy) {
+    std::string lines_in = "printf 'first\\n";
+    for (int i = 0; i < 6; ++i) lines_in += "The capital of Korea is Seoul.\\n";
+    return run_program(
+        "chat " + instruct_ + " --max-tokens 8 " + policy,
+        lines_in + "/save " + file + "\\n" + std::string(400, 'x') + "\\n' | ");
+  };
+  auto result = talk("");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.err.find("is full: the oldest"), std::string::npos)
       << result.err;
   EXPECT_NE(result.err.find("too long for a context"), std::string::npos);
+  EXPECT_NE(saved(file)[0]["content"], "first");
+
+  result = talk("--context-policy keep-first");
+  EXPECT_NE(result.err.find("is full: after the first, the oldest"),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(saved(file)[0]["content"], "first");
+
+  result = talk("--context-policy stop");
+  EXPECT_NE(result.err.find("is full; the line was left out"),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(saved(file)[0]["content"], "first");
+  EXPECT_LT(saved(file).size(), 14u);
 }
 
 TEST_F(CommandsTest, InspectJson) {
@@ -152,12 +228,38 @@ TEST_F(CommandsTest, InspectJson) {
   EXPECT_EQ(out["context_length"], 96);
   EXPECT_EQ(out["vocab_size"], config.vocab_size);
   EXPECT_EQ(out["kind"], "instruct");
-  EXPECT_EQ(out["evidence"].size(), 3u);
+  EXPECT_EQ(out["evidence"].size(), 4u);
+  EXPECT_GT(out["confidence"], 0.9);
+  EXPECT_EQ(out["sibling"], base_);
+  EXPECT_FALSE(out.contains("probe"));
+  const int64_t parameters = config.num_parameters();
+  EXPECT_EQ(out["memory"]["float32"]["weights"], 4 * parameters);
+  EXPECT_EQ(out["memory"]["bfloat16"]["weights"], 2 * parameters);
+  EXPECT_EQ(out["memory"]["Q4_0"]["weights"], parameters * 18 / 32);
+  // Keys and values of 2 layers, 2 heads of 8, 96 tokens.
+  EXPECT_EQ(out["memory"]["float32"]["kv_cache"], 2 * 2 * 2 * 8 * 96 * 4);
+  EXPECT_EQ(out["memory"]["float32"]["fits"], true);
   EXPECT_NE(out["advice"].get<std::string>().find("chat"), std::string::npos);
   EXPECT_EQ(
       json::parse(run_program("inspect " + base_ + " --json").out)["kind"],
       "base");
   EXPECT_EQ(run_program("inspect " + base_).exit_code, 0);
+}
+
+TEST_F(CommandsTest, InspectProbesWhenAsked) {
+  const auto result = run_program("inspect " + instruct_ + " --probe --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json out = json::parse(result.out);
+  ASSERT_EQ(out["probe"].size(), 8u);
+  EXPECT_EQ(out["evidence"].size(), 6u);
+  for (const json& answer : out["probe"])
+    EXPECT_TRUE(answer["stopped"] || !answer["answered"]);
+  const auto text = run_program("inspect " + base_ + " --probe");
+  EXPECT_NE(text.out.find("asked in bare text, it stopped in"),
+            std::string::npos);
+  EXPECT_NE(text.out.find("take its instruct sibling " + instruct_),
+            std::string::npos)
+      << text.out;
 }
 
 TEST_F(CommandsTest, EvalTakesTheRunsSuites) {
@@ -193,6 +295,7 @@ TEST_F(CommandsTest, WrongUseIsOneLineAndExitsWith2) {
         "generate " + base_ + " \"$(printf 'a\\377')\"",
         "generate " + base_ + " x --stop ''", "compare " + base_,
         "compare " + base_ + " \"$(printf '\\377')\"",
+        "chat " + instruct_ + " --context-policy forget",
         "eval " + base_ + " general --limit -1"}) {
     const auto result = run_program(arguments);
     EXPECT_EQ(result.exit_code, 2) << arguments << "\n" << result.err;

@@ -44,9 +44,10 @@ TEST(LanguageModel, EvidenceNamesWhatWasSeen) {
   const auto dir = write_tiny_model(scratch_directory() / "instruct", true);
   const auto verdict = judge_kind(dir, Tokenizer::load(dir),
                                   declared_eos(dir, ModelConfig::load(dir)));
-  EXPECT_EQ(verdict.evidence, (std::vector<std::string>{
-                                  "name says instruct", "chat_template present",
-                                  "<|eot_id|> is an eos token"}));
+  EXPECT_EQ(
+      verdict.evidence(),
+      (std::vector<std::string>{"name says instruct", "chat_template present",
+                                "<|eot_id|> is an eos token"}));
 }
 
 TEST(LanguageModel, ChatIsTheTemplatesTokens) {

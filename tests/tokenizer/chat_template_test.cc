@@ -1,5 +1,9 @@
 #include "tokenizer/chat_template.h"
 
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
@@ -37,6 +41,37 @@ TEST(ChatTemplate, WritesWhatJinja2Writes) {
   }
 }
 
+// Templates that others published are not kept here: templates/compare.py
+// fetches them, renders them with Jinja2 and with @huggingface/jinja, and has
+// this write what ours makes of them.
+TEST(ChatTemplate, PublishedTemplatesGiveWhatJinja2Gives) {
+  const char* path = std::getenv("SEODANG_TEMPLATE_CASES");
+  if (path == nullptr) {
+    GTEST_SKIP() << "run tests/tokenizer/templates/compare.py";
+  }
+  std::tm now = kTemplateDay;
+  now.tm_hour = 13, now.tm_min = 5, now.tm_sec = 9;
+  std::ifstream cases(path);
+  std::ofstream ours(std::string(path) + ".ours");
+  for (std::string line; std::getline(cases, line);) {
+    const auto one = nlohmann::ordered_json::parse(line);
+    json got;
+    try {
+      got["text"] = render_chat(one["template"].get<std::string>(),
+                                one["variables"], now);
+    } catch (const Error& error) {
+      got["error"] = error.what();
+    }
+    ours << got.dump() << "\n";
+    const auto& expected = one["expected"];
+    EXPECT_EQ(got.contains("text"), expected.contains("text")) << one["name"];
+    if (got.contains("text") && expected.contains("text")) {
+      EXPECT_EQ(got["text"], expected["text"].get<std::string>())
+          << one["name"];
+    }
+  }
+}
+
 TEST(ChatTemplate, OursHasTheShapeOfLlama3) {
   const Message messages[] = {
       {"system", " 짧게. "}, {"user", "수도는?\n"}, {"assistant", "서울"}};
@@ -50,28 +85,110 @@ TEST(ChatTemplate, OursHasTheShapeOfLlama3) {
 }
 
 TEST(ChatTemplate, EndlessOnesAreStopped) {
-  const char* loops = "runs too long or grows too large";
+  const char *steps = "runs too long", *bytes = "grows too large";
+  // The same list in two places, 60 times over, is 2^60 items when written.
+  const std::string laughs =
+      "{% set ns = namespace(l=['a']) %}{% for i in range(60) %}"
+      "{% set ns.l = [ns.l, ns.l] %}{% endfor %}";
+  const std::string long_text = "{% set s = 'ab ' * 9000000 %}";
   for (const auto& [source, says] :
-       {std::pair{"{% for i in range(90000) %}{% for j in range(90000) %}"
-                  "{% endfor %}{% endfor %}",
-                  loops},
-        {"{% set ns = namespace(s='ab') %}{% for i in range(99) %}"
-         "{% set ns.s = ns.s + ns.s %}{% endfor %}",
-         loops},
-        {"{{ 'ab' * 9000000000000 }}", loops},
-        {"{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}", loops},
-        {"{{ range(9000) | join('b' * 1000000) }}", loops},
-        {"{{ 'a\n' | indent(9000000000) }}", loops},
-        {"{{ range(100001) }}", "more than 100000 items"},
-        {"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "too deep"},
-        {"{% set ns = namespace(l=[]) %}{% for i in range(9000) %}"
-         "{% set ns.l = [ns.l] %}{% endfor %}",
-         "nested too deep"},
-        {"{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
-         "cannot print"}}) {
+       std::vector<std::pair<std::string, const char*>>{
+           {"{% for i in range(90000) %}{% for j in range(90000) %}"
+            "{% endfor %}{% endfor %}",
+            bytes},
+           {"{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}"
+            "{% endmacro %}{{ f(60) }}",
+            steps},
+           {"{% set ns = namespace(s='ab') %}{% for i in range(99) %}"
+            "{% set ns.s = ns.s + ns.s %}{% endfor %}",
+            bytes},
+           {"{{ 'ab' * 9000000000000 }}", bytes},
+           {"{{ ([1] * 9000000000) | length }}", bytes},
+           {"{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}", bytes},
+           {"{{ ('a' * 1000000).replace('', 'b' * 1000000) }}", bytes},
+           {"{{ range(9000) | join('b' * 1000000) }}", bytes},
+           {"{{ 'a\n' | indent(9000000000) }}", bytes},
+           {"{{ 'a'.ljust(9000000000) }}", bytes},
+           {laughs + "{{ ns.l }}", bytes},
+           {laughs + "{{ ns.l | tojson }}", bytes},
+           {laughs + "{{ ns.l == [ns.l] }}{{ ns.l == ns.l + [] }}", bytes},
+           {laughs + "{{ [ns.l, ns.l] | sort }}", bytes},
+           {laughs + "{{ '%s' % (ns.l,) }}", bytes},
+           {laughs + "{{ '{}'.format(ns.l) }}", bytes},
+           {laughs + "{{ raise_exception(ns.l) }}", bytes},
+           {long_text + "{% for c in s %}{% endfor %}", bytes},
+           {long_text + "{{ s | list | length }}", bytes},
+           {long_text + "{{ s.split() | length }}", bytes},
+           {long_text + "{{ s.split(' ') | length }}", bytes},
+           {long_text + "{{ s[::-1] }}", bytes},
+           {long_text + "{% for i in range(99) %}{{ s | upper | length }}"
+                        "{% endfor %}",
+            bytes},
+           {"{{ range(100001) }}", "more than 100000 items"},
+           {"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "too deep"},
+           {"{% set ns = namespace(l=[]) %}{% for i in range(9000) %}"
+            "{% set ns.l = [ns.l] %}{% endfor %}",
+            "nested too deep"},
+           {"{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
+            "cannot print"}}) {
     EXPECT_NE(message_of([&] { render(source); }).find(says), std::string::npos)
         << source;
   }
+#ifndef __SANITIZE_ADDRESS__
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  EXPECT_LT(usage.ru_maxrss, 400 << 10) << "KiB, at the worst moment";
+#endif
+}
+
+// The worst that searching can meet takes linear time.
+TEST(ChatTemplate, SearchesAreNotQuadratic) {
+  const std::string given =
+      "{% set s = 'a' * 4000000 %}{% set p = 'a' * 2000000 ~ 'b' %}";
+  EXPECT_EQ(render(given + "{{ s.find(p) }} {{ s.rfind('b' ~ 'a' * 2000000) }}"
+                           " {{ p in s }} {{ s.count(p) }}"),
+            "-1 -1 False 0");
+  EXPECT_EQ(render(given + "{{ s.split(p) | length }}"
+                           " {{ s.rsplit(p, 1) | length }}"
+                           " {{ s.replace(p, 'c') == s }}"),
+            "1 1 True");
+  EXPECT_EQ(render(given + "{{ s.strip(p) }}{{ s | trim(p) }}"), "");
+}
+
+// What a template may do grows with the conversation.
+TEST(ChatTemplate, LongConversationsAreRendered) {
+  const std::vector<Message> messages(20000, {"user", std::string(500, 'x')});
+  const std::string text =
+      render_chat(kLlama3ChatTemplate, messages, true, "", "");
+  EXPECT_GT(text.size(), 20000u * 500);
+}
+
+TEST(ChatTemplate, ToolsDocumentsAndWhatElseIsGiven) {
+  const auto variables = nlohmann::ordered_json::parse(R"({
+      "messages": [{"role": "assistant", "content": null, "tool_calls": [
+          {"function": {"name": "f", "arguments": {"z": 1, "a": "한", "x": 1.5}}}]}],
+      "tools": [{"name": "f"}], "enable_thinking": false})");
+  EXPECT_EQ(render_chat("{{ messages[0].content }} {{ messages[0].tool_calls[0]"
+                        ".function.arguments | tojson }} {{ tools | length }} "
+                        "{{ documents }} {{ enable_thinking }} "
+                        "{{ add_generation_prompt is defined }}",
+                        variables),
+            R"(None {"z": 1, "a": "한", "x": 1.5} 1 None False False)");
+}
+
+TEST(ChatTemplate, TellsTheDayItIsGiven) {
+  const Message message = {"user", "hi"};
+  const char* source = "{{ strftime_now('%d %B %Y, %-d %b %H:%M %A %%') }}";
+  EXPECT_EQ(render(source), "26 July 2024, 26 Jul 12:00 Friday %");
+  std::tm now{};
+  now.tm_year = 131, now.tm_mon = 1, now.tm_mday = 3, now.tm_hour = 7;
+  EXPECT_EQ(render_chat("{{ strftime_now('%Y-%m-%d %-d %H') }}", {&message, 1},
+                        false, "", "", now),
+            "2031-02-03 3 07");
+  EXPECT_NE(message_of([] {
+              render("{{ strftime_now('%999999999d') }}");
+            }).find("not supported"),
+            std::string::npos);
 }
 
 TEST(ChatTemplate, DeepSourcesAreRefused) {

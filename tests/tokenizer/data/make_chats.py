@@ -5,6 +5,7 @@ writes for the templates below.
     python3 make_chats.py
 """
 
+import datetime
 import json
 import pathlib
 
@@ -16,14 +17,17 @@ def raise_exception(message):
     raise ValueError(message)
 
 
-def tojson(value, indent=None):
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def tojson(value, ensure_ascii=False, indent=None, separators=None,
+           sort_keys=False):
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent,
+                      separators=separators, sort_keys=sort_keys)
 
 
 environment = ImmutableSandboxedEnvironment(
     trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
 environment.filters["tojson"] = tojson
 environment.globals["raise_exception"] = raise_exception
+environment.globals["strftime_now"] = datetime.datetime(2024, 7, 26, 12).strftime
 
 CONVERSATIONS = [
     [{"role": "user", "content": "대한민국의 수도는?"}],
@@ -129,6 +133,26 @@ TEMPLATES = [
     "{{ '  a b '.strip() }}|{{ 'xay'.lstrip('x') }}|{{ 'xay'.rstrip('y') }}|{{ 'a,b,c'.split(',') }}|{{ 'a,b,c'.split(',', 1)[-1] }}|{{ ' a  b '.split() }}|{{ 'a  b c'.split(none, 1) }}|{{ 'abc'.startswith('ab') }}|{{ 'abc'.endswith(('x', 'c')) }}",
     "{{ 'aaa'.replace('a', 'b', 2) }} {{ 'abc'.upper().lower().title() }} {{ '-'.join(['a', 'b']) }} {{ 'abc'.find('c') }} {{ 'abab'.count('ab') }} {{ 'a\\nb\\r\\nc'.splitlines() }}",
     "{{ messages[0].get('role') }} {{ messages[0].get('x') }} {{ messages[0].get('x', 'y') }} {{ messages[0].keys() | list }} {{ messages[0].items() | list | length }}",
+    "{{ 'a-b-c'.rsplit('-', 1) }} {{ ' a  b c '.rsplit(none, 1) }} {{ 'a  b  c  '.split(none, 1) }} {{ 'a=b=c'.partition('=') | list }} {{ 'a=b=c'.rpartition('=') | list }} {{ 'abc'.partition('x') | list }}",
+    "{{ 'tool_x'.removeprefix('tool_') }} {{ 'x.py'.removesuffix('.py') }} {{ 'abab'.rfind('ab') }} {{ '한국한'.rfind('한') }} {{ '한국'.index('국') }} [{{ 'a'.ljust(3) }}|{{ 'a'.rjust(3, '*') }}|{{ 'ab'.center(5, '-') }}|{{ 'abc'.center(6, '-') }}]",
+    "{{ '12'.isdigit() }} {{ ''.isdigit() }} {{ 'ab1'.isalpha() }} {{ 'ab1'.isalnum() }} {{ ' '.isspace() }} {{ 'A1'.isupper() }} {{ '1'.isupper() }} {{ 'aB'.swapcase() }} {{ 'abc' is lower }} {{ 'A1' is upper }} {{ '1' is upper }} {{ 'ab'.replace('', '-') }} {{ 'ab'.count('') }}",
+    "{{ '{} {} {{}}'.format('a', 2) }} {{ '{1}{0}{k}'.format('a', 'b', k='c') }} {{ '%s-%d%%' % ('a', 3) }} {{ '%s' % 'x' }} {{ '%s|%s' | format('a', none) }} {{ 'a\nb\n'.splitlines(true) }}",
+    "{{ [1, 2, 1].count(1) }} {{ ['a', 'b'].index('b') }} {{ [0] * 3 }} {{ 2 * 'ab' }} {{ [1, 2, 3][-2:] }} {{ none[0] is defined }} {{ [1]['a'] is defined }} {{ ['B', 'a', 'C'] | sort }} {{ ['B', 'a'] | sort(case_sensitive=true) }} {{ ['a', 'A', 'b'] | unique | list }} {{ [3, 1, 2] | max }}{{ [3, 1, 2] | min }}",
+    "{{ 'doc_id o\\'neil x-ray (a)' | title }} {{ \"doc_id o'neil x-ray (a)\".title() }} {{ {1: 'a', 2.5: 'b', none: 'c'} }} {{ {1: 'a'}[1] }} {{ {1: 'a', 'b': 2} | tojson }} {{ none | map('upper') | list }} {{ (1, 'a') }} {{ (1,) }} {{ () }} {{ {'a': 1}.items() | list }} {{ [1, 2] == (1, 2) }}",
+    "{% macro m(a, b, c=3) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(*[1, 2]) }} {{ m(*[1], b=5) }} {{ m(**{'a': 7, 'b': 8, 'c': 9}) }} {{ m(1, *[2], **{'c': 4}) }}",
+    # What select and its kin give is true even when nothing is in it.
+    "{{ 'yes' if messages | selectattr('role', 'equalto', 'tool') else 'no' }} {{ 'yes' if messages | selectattr('role', 'equalto', 'tool') | list else 'no' }} {{ [] | map('upper') is sequence }} {{ [] | map('upper') is iterable }}",
+    "{{ [1] | select | length }}",
+    "{{ [1] | map('string') | tojson }}",
+    "{{ [{'a': {'b': [7, 8]}}] | map(attribute='a.b.1') | list }} {{ [{'n': 2}, {'n': 1}] | sort(attribute='n') }} {{ [{'n': 2}, {'n': 1}] | sum(attribute='n') }} {{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'a': 2} | dictsort(by='value') }} {{ [{'x': 'a'}] | join(',', attribute='x') }}",
+    "{{ {'b': 1, 'a': '한\\u200b'} | tojson(ensure_ascii=true, sort_keys=true) }} {{ [1, {'a': 2}] | tojson(separators=(',', ':')) }} {{ {'a': [1, {'b': none}]} | tojson(indent=4) }} {{ ['tab\t', 'zwsp\u200b', 'nbsp\u00a0', '한'] }} {{ '<a b=\"c\">' | e }}",
+    "{{ strftime_now('%d %b %Y') }} {{ strftime_now('%Y-%m-%d %H:%M:%S %A %B %j %y %I %p') }}",
+    # Blocks.
+    "{% macro box(title) %}<{{ title }}>{{ caller('x') }}</{{ title }}>{% endmacro %}{% set a = 'A' %}{% call(item) box('t') %}{{ a }}{{ item }}{% endcall %}{% call(item) box('u') %}body{% endcall %}",
+    "{% filter upper %}ab{{ 'c' }}{% endfilter %}{% filter replace('a', 'b') %}aa{% endfilter %}{% with x = 1, y = 2 %}{{ x + y }}{% set z = 3 %}{{ z }}{% endwith %}{{ x is defined }}{{ z is defined }}",
+    "{% raw %}{{ x }} {% if %}{% endraw %}|\n  {%- raw -%}  a {{ b }} {%- endraw -%}  c",
+    "{% for a in [1, 1, 2] %}{{ loop.cycle('x', 'y') }}{{ loop.changed(a) }}{{ loop.depth }}{{ loop.depth0 }}{% for b in [1] %}{{ loop.depth }}{% endfor %}{% endfor %}",
+    "{% for m in messages %}{% set c = m.content %}{% if c is string and c is not none %}{{ c[:3] }}{{ c[-1:] }}{{ c[0] is defined }}{% endif %}{% endfor %}",
     # Errors.
     "{{ x.y }}",
     "{{ 'a' + 1 }}",
