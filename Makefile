@@ -2,7 +2,7 @@
 .PHONY: all build demo test compare-tokenizers configure format lint check-format \
   check-tidy clean
 
-sources = $(shell find src tests bench -name '*.cc' -o -name '*.h')
+sources = $(shell find src tests fuzz bench -name '*.cc' -o -name '*.h')
 
 all: configure
 	cmake --build build --target seodang-program

@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -44,6 +45,21 @@ class Scratch {
   Buffer memory_;
   int64_t used_ = 0;
 };
+
+Scratch& own_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+// Before work is dealt out, every thread gets what the longest span needs: one
+// that came away empty in a first step allocates nothing in a later one.
+void prepare_scratch(int64_t need) {
+  static std::atomic<int64_t> prepared{0};
+  if (need <= prepared.load()) return;
+  parallel_ranges(num_threads(),
+                  [&](int64_t, int64_t) { own_scratch().reset(need); });
+  prepared = need;
+}
 
 // C (Rows × n) = or += A·B, all f32: A(i,k) = a[i·ai + k·ak], B (depth × n)
 // with rows ldb apart. n is a multiple of 16, as the rows of all scratch here
@@ -195,6 +211,11 @@ void one_query(T* out, float* lse, const T* query, const AttentionSpan& span,
   pack(out, dim, sum, dim, 1, dim);
 }
 
+int64_t forward_scratch(int64_t keys, int64_t dim) {
+  const int64_t ldn = Scratch::rounded(keys), ldd = Scratch::rounded(dim);
+  return (dim + kBlock) * ldn + (keys + 2 * kBlock) * ldd;
+}
+
 // All queries of one (span, kv head).
 template <class T>
 void forward_item(Tensor out, float* lse, Tensor q, const AttentionSpan& span,
@@ -225,7 +246,7 @@ void forward_item(Tensor out, float* lse, Tensor q, const AttentionSpan& span,
   }
 
   const int64_t ldn = Scratch::rounded(n), ldd = Scratch::rounded(dim);
-  scratch.reset((dim + kBlock) * ldn + (n + 2 * kBlock) * ldd);
+  scratch.reset(forward_scratch(n, dim));
   float* keys_t = scratch.take(dim * ldn);
   float* v = scratch.take(n * ldd);
   float* queries = scratch.take(kBlock * ldd);
@@ -269,14 +290,20 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
                       std::span<const AttentionSpan> spans,
                       const AttentionShape& shape) {
   const int64_t kv_heads = shape.num_key_value_heads;
+  int64_t most = 0;
+  for (const AttentionSpan& span : spans)
+    if (span.query_length >= kFewQueries)
+      most = std::max(
+          most, span.key_length -
+                    first_seen(shape, span.key_length - span.query_length));
+  if (most > 0) prepare_scratch(forward_scratch(most, shape.head_dim));
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     parallel_items(
         static_cast<int64_t>(spans.size()) * kv_heads, [&](int64_t item) {
-          thread_local Scratch scratch;
           forward_item<T>(out, lse, q,
                           spans[static_cast<size_t>(item / kv_heads)], shape,
-                          item % kv_heads, scratch);
+                          item % kv_heads, own_scratch());
         });
   });
 }
@@ -294,6 +321,11 @@ HWY_INLINE void soften_backward(float* s, float* dp, int64_t n, float cap,
   });
 }
 
+int64_t backward_scratch(int64_t keys, int64_t dim) {
+  const int64_t ldn = Scratch::rounded(keys), ldd = Scratch::rounded(dim);
+  return 2 * (dim + kBlock) * ldn + 3 * (keys + kBlock) * ldd;
+}
+
 // FlashAttention, algorithm 4, for one (span, kv head):
 //   dV += Pᵀ·dO,  dP = dO·Vᵀ,  dS = P ⊙ (dP − rowsum(dO ⊙ O)),
 //   dQ = scale·dS·K,  dK += dSᵀ·(scale·Q).
@@ -306,7 +338,7 @@ void backward_item(Tensor dq, Tensor dk, Tensor dv, Tensor dout, Tensor out,
   const int64_t group = heads / shape.num_key_value_heads;
   const int64_t n = span.query_length, begin = span.query_begin;
   const int64_t ldn = Scratch::rounded(n), ldd = Scratch::rounded(dim);
-  scratch.reset(2 * (dim + kBlock) * ldn + 3 * (n + kBlock) * ldd);
+  scratch.reset(backward_scratch(n, dim));
   float* keys_t = scratch.take(dim * ldn);
   float* values_t = scratch.take(dim * ldn);
   float* p = scratch.take(kBlock * ldn);
@@ -375,14 +407,17 @@ void AttentionBackward(Tensor dq, Tensor dk, Tensor dv, Tensor dout, Tensor out,
                        std::span<const AttentionSpan> spans,
                        const AttentionShape& shape) {
   const int64_t kv_heads = shape.num_key_value_heads;
+  int64_t most = 0;
+  for (const AttentionSpan& span : spans)
+    most = std::max(most, span.query_length);
+  prepare_scratch(backward_scratch(most, shape.head_dim));
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     parallel_items(
         static_cast<int64_t>(spans.size()) * kv_heads, [&](int64_t item) {
-          thread_local Scratch scratch;
           backward_item<T>(dq, dk, dv, dout, out, lse, q, k, v,
                            spans[static_cast<size_t>(item / kv_heads)], shape,
-                           item % kv_heads, scratch);
+                           item % kv_heads, own_scratch());
         });
   });
 }
