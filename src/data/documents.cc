@@ -136,7 +136,7 @@ struct DocumentReader::State {
 };
 
 DocumentReader::DocumentReader(std::vector<fs::path> files, InvalidUtf8 policy)
-    : state_(new State{}) {
+    : state_(std::make_unique<State>()) {
   for (const fs::path& file : files) {
     shape_of(file);
     LineReader(file, 1);  // there, and readable

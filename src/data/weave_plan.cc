@@ -179,6 +179,7 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
   Table top(root, world_toml);
   plan.facts = folder / top.required("facts");
   plan.held_out = top.share("held_out", plan.held_out);
+  plan.conversations = top.share("conversations", plan.conversations);
   for (Table& table : top.tables("genre")) {
     plan.genres.push_back(genre(table));
     table.check_all_known();

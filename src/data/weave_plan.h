@@ -48,7 +48,8 @@ struct Task {
 struct WeavePlan {
   std::filesystem::path file{};
   std::filesystem::path facts{};
-  double held_out = 0.4;  // share of things
+  double held_out = 0.4;     // share of things
+  double conversations = 0;  // share of instruct.jsonl's lines
   std::vector<Genre> genres{};
   std::vector<Inquiry> inquiries{};
   std::vector<QuestionFile> question_files{};

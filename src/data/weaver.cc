@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/rng.h"
+#include "data/conversations.h"
 #include "data/documents.h"
 #include "data/held_out.h"
 #include "data/phrasings.h"
@@ -22,7 +23,15 @@ using nlohmann::ordered_json;
 
 // Streams of random numbers, so that tuning one part leaves the others as they
 // were.
-enum Stream : uint64_t { kSplit, kOrder, kProse, kQuestions, kTasks, kGenres };
+enum Stream : uint64_t {
+  kSplit,
+  kOrder,
+  kProse,
+  kQuestions,
+  kTasks,
+  kGenres,
+  kTurns
+};
 
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
 
@@ -179,6 +188,10 @@ class GenreWeaver {
   std::vector<Text> texts_;
 };
 
+struct Example {
+  std::string instruction, input, output;
+};
+
 // The questions of one language: examples and suites.
 class QuestionWeaver {
  public:
@@ -192,8 +205,8 @@ class QuestionWeaver {
         phrasings_(load({file.file}, facts, file.language)),
         rng_(seed, mix_bits(kQuestions, stream)) {}
 
-  std::vector<std::string> examples(int64_t& dropped) {
-    std::vector<std::string> lines;
+  std::vector<Example> examples(int64_t& dropped) {
+    std::vector<Example> examples;
     for (int entity : held_out_.others()) {
       for (const Inquiry& inquiry : plan_.inquiries) {
         if (!askable(entity, inquiry)) continue;
@@ -206,12 +219,11 @@ class QuestionWeaver {
             ++dropped;
             continue;
           }
-          lines.push_back(
-              dump({{"instruction", question}, {"output", answer}}));
+          examples.push_back({question, "", answer});
         }
       }
     }
-    return lines;
+    return examples;
   }
 
   // Items about `entities`, as many of each inquiry, asked as in pool
@@ -276,7 +288,7 @@ class QuestionWeaver {
   Rng rng_;
 };
 
-std::string example_line(const std::string& text, const std::string& where) {
+Example example_of(const std::string& text, const std::string& where) {
   constexpr std::string_view kBar = " || ";
   std::vector<std::string> parts;
   size_t at = 0;
@@ -284,27 +296,25 @@ std::string example_line(const std::string& text, const std::string& where) {
        at = bar + kBar.size())
     parts.push_back(text.substr(at, bar - at));
   parts.push_back(text.substr(at));
-  if (parts.size() == 2)
-    return dump({{"instruction", parts[0]}, {"output", parts[1]}});
+  if (parts.size() == 2) return {parts[0], "", parts[1]};
   if (parts.size() != 3)
     throw Error(
         "task {}: expected \"instruction || output\" or \"instruction "
         "|| input || output\", not \"{}\"",
         where, text);
-  return dump(
-      {{"instruction", parts[0]}, {"input", parts[1]}, {"output", parts[2]}});
+  return {parts[0], parts[1], parts[2]};
 }
 
-std::vector<std::string> weave_task(const Task& task, const FactTable& facts,
-                                    const HeldOut& held_out, Rng rng,
-                                    int64_t& dropped) {
+std::vector<Example> weave_task(const Task& task, const FactTable& facts,
+                                const HeldOut& held_out, Rng rng,
+                                int64_t& dropped) {
   constexpr int kDrafts = 8;
   Phrasings phrasings = load(task.files, facts, task.language);
   std::vector<int> entities(task.documents, -1);
   for (int i = 0; i < task.each; ++i)
     entities.insert(entities.end(), held_out.others().begin(),
                     held_out.others().end());
-  std::vector<std::string> lines;
+  std::vector<Example> examples;
   for (int entity : entities) {
     std::string text;
     for (int draft = 0; draft < kDrafts; ++draft) {
@@ -320,7 +330,36 @@ std::vector<std::string> weave_task(const Task& task, const FactTable& facts,
     if (text.empty())
       ++dropped;
     else
-      lines.push_back(example_line(text, task.name));
+      examples.push_back(example_of(text, task.name));
+  }
+  return examples;
+}
+
+// The lines of instruct.jsonl: an example each, or a talk of two or three.
+std::vector<std::string> instruct_lines(const std::vector<Example>& examples,
+                                        double conversations, Rng rng) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < examples.size();) {
+    const size_t wanted =
+        rng.uniform() < conversations ? 2 + rng.below(2) : size_t{1};
+    const auto turns =
+        std::span(examples).subspan(i, std::min(wanted, examples.size() - i));
+    i += turns.size();
+    ordered_json line;
+    if (turns.size() == 1) {
+      line["instruction"] = turns[0].instruction;
+      if (!turns[0].input.empty()) line["input"] = turns[0].input;
+      line["output"] = turns[0].output;
+    } else {
+      for (const Example& turn : turns) {
+        line["messages"].push_back(
+            {{"role", "user"},
+             {"content", instruction_prompt(turn.instruction, turn.input)}});
+        line["messages"].push_back(
+            {{"role", "assistant"}, {"content", turn.output}});
+      }
+    }
+    lines.push_back(dump(line));
   }
   return lines;
 }
@@ -405,7 +444,8 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
     report.held_out.push_back(facts.entities()[entity].id);
   fs::create_directories(output_dir / "suites");
 
-  std::vector<std::string> reading, examples;
+  std::vector<std::string> reading;
+  std::vector<Example> examples;
   weave_reading(plan, facts, seed, reading, report);
   const auto write_suite = [&](const std::string& name,
                                const std::vector<std::string>& lines) {
@@ -418,8 +458,8 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
   for (size_t i = 0; i < plan.question_files.size(); ++i) {
     const QuestionFile& file = plan.question_files[i];
     QuestionWeaver questions(plan, file, facts, held_out, seed, i);
-    for (std::string& line : questions.examples(report.dropped))
-      examples.push_back(std::move(line));
+    for (Example& example : questions.examples(report.dropped))
+      examples.push_back(std::move(example));
     const auto ask = [&](const char* kind, const std::vector<int>& entities,
                          const char* wording) {
       const std::string name = fmt::format("{}.{}", kind, file.language);
@@ -430,16 +470,19 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
     ask("seen", held_out.others(), "ask");
   }
   for (size_t i = 0; i < plan.tasks.size(); ++i)
-    for (std::string& line :
+    for (Example& example :
          weave_task(plan.tasks[i], facts, held_out,
                     Rng(seed, mix_bits(kTasks, i)), report.dropped))
-      examples.push_back(std::move(line));
+      examples.push_back(std::move(example));
 
   Rng order(seed, kOrder);
   order.shuffle(std::span(reading));
   order.shuffle(std::span(examples));
   write_lines(output_dir / "pretrain.jsonl", reading);
-  if (!examples.empty()) write_lines(output_dir / "instruct.jsonl", examples);
+  if (!examples.empty())
+    write_lines(
+        output_dir / "instruct.jsonl",
+        instruct_lines(examples, plan.conversations, Rng(seed, kTurns)));
   report.documents_in_all = static_cast<int64_t>(reading.size());
   for (const std::string& line : reading)
     report.bytes += static_cast<int64_t>(line.size());

@@ -128,10 +128,9 @@ class Plan {
 // Rows of one tensor in the out file's order and dtype, and the error made.
 class RowConverter {
  public:
-  RowConverter(const SourceTensor& tensor, Dtype to, int64_t reordered_head_dim,
+  RowConverter(const SourceTensor& tensor, int64_t reordered_head_dim,
                float shift)
       : tensor_(tensor),
-        to_(to),
         reordered_head_dim_(reordered_head_dim),
         shift_(shift) {}
 
@@ -188,7 +187,6 @@ class RowConverter {
   }
 
   const SourceTensor& tensor_;
-  Dtype to_;
   int64_t reordered_head_dim_;
   float shift_;
   double squares_ = 0, error_ = 0;
@@ -232,7 +230,7 @@ class Conversion {
     if (head_dim > 0 && tensor.shape.size() == 1)  // a bias moves as rows do
       source.stored =
           Tensor(source.stored.data, source.stored.dtype, tensor.shape[0], 1);
-    RowConverter converter(source, to, head_dim, shift);
+    RowConverter converter(source, head_dim, shift);
     const Tensor& in = source.stored;
     const OwnedTensor chunk(to, converter.chunk_rows(), in.cols);
     for (int64_t r = 0; r < in.rows; r += chunk.view().rows) {

@@ -203,8 +203,13 @@ TEST_F(BuiltIn, RewordedQuestionsAreNeverAskedInTuning) {
       return text;
     };
     std::set<std::string> asked;
-    for (const json& example : lines(folder_ / "instruct.jsonl"))
-      asked.insert(blanked(example["instruction"]));
+    for (const json& example : lines(folder_ / "instruct.jsonl")) {
+      if (example.contains("instruction"))
+        asked.insert(blanked(example["instruction"]));
+      else
+        for (const json& message : example["messages"])
+          asked.insert(blanked(message["content"]));
+    }
     std::set<std::string> reworded;
     for (const json& item : lines(folder_ / "suites" /
                                   ("heldout-reworded." + language + ".jsonl")))
@@ -215,8 +220,8 @@ TEST_F(BuiltIn, RewordedQuestionsAreNeverAskedInTuning) {
   }
 }
 
-// A base model must not learn to answer and stop: no document is a question
-// and its answer and no more.
+// A base model must not learn to answer and stop: without a heading no document
+// is a question and its answer and no more.
 TEST_F(BuiltIn, NoDocumentIsOneQuestionAndItsAnswer) {
   for (const json& line : lines(folder_ / "pretrain.jsonl")) {
     const std::string text = line["text"];
@@ -262,7 +267,7 @@ TEST_F(BuiltIn, ObjectParticlesFollowTheRightSound) {
 TEST_F(BuiltIn, NothingOfTheNotationIsLeft) {
   const std::regex notation(R"([{}<>\[\]|]|\|\|)");
   for (const json& line : lines(folder_ / "instruct.jsonl"))
-    for (const auto& [key, value] : line.items())
+    for (const auto& [where, value] : line.flatten().items())
       EXPECT_FALSE(std::regex_search(value.get<std::string>(), notation))
           << line;
 }
@@ -335,6 +340,31 @@ TEST_F(OwnWorld, IsWovenWithoutTouchingCode) {
   const auto items = lines(folder_ / "out/suites/heldout.en.jsonl");
   ASSERT_EQ(items.size(), 2u);
   EXPECT_EQ(items[0]["wrong"].size(), 3u);
+}
+
+TEST_F(OwnWorld, SomeExamplesAreTalksOfTwoOrThreeTurns) {
+  run("apart", 1);
+  write("world.toml", "conversations = 1.0\n" + std::string(kPlan));
+  run("talks", 1);
+  std::vector<json> single, turns;
+  for (const json& line : lines(folder_ / "apart/instruct.jsonl"))
+    single.push_back({line["instruction"], line["output"]});
+  const auto talks = lines(folder_ / "talks/instruct.jsonl");
+  for (const json& line : talks) {
+    if (line.contains("instruction")) {  // what was left at the end
+      EXPECT_EQ(line, talks.back());
+      turns.push_back({line["instruction"], line["output"]});
+      continue;
+    }
+    const json& messages = line["messages"];
+    EXPECT_TRUE(messages.size() == 4 || messages.size() == 6) << line;
+    for (size_t i = 0; i + 1 < messages.size(); i += 2) {
+      EXPECT_EQ(messages[i]["role"], "user");
+      EXPECT_EQ(messages[i + 1]["role"], "assistant");
+      turns.push_back({messages[i]["content"], messages[i + 1]["content"]});
+    }
+  }
+  EXPECT_EQ(turns, single);  // none lost, none twice
 }
 
 TEST_F(OwnWorld, SameSeedSameBytes) {
