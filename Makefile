@@ -32,15 +32,17 @@ compare-tokenizers: configure
 format:
 	@clang-format -i $(sources)
 
-lint: configure
+lint:
 	scripts/install-packages checks
+	cmake --preset asan
+	cmake --build build-asan --target seodang seodang-program
 	$(MAKE) check-format check-tidy
 
 check-format:
 	@clang-format --dry-run -Werror $(sources)
 
 check-tidy:
-	run-clang-tidy -quiet -p build '$(CURDIR)/src/.*'
+	run-clang-tidy -quiet -p build-asan '$(CURDIR)/src/.*'
 
 clean:
 	rm -rf build build-asan

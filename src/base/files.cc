@@ -79,10 +79,11 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 void forget_pages(std::span<const std::byte> mapped) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<uintptr_t>(mapped.data());
-  const uintptr_t first = (begin + page - 1) / page * page;
-  const uintptr_t last = (begin + mapped.size()) / page * page;
-  if (first < last)
-    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  const size_t before = (page - begin % page) % page;  // of a page in part
+  if (mapped.size() < before + page) return;
+  const size_t whole = (mapped.size() - before) / page * page;
+  ::madvise(const_cast<std::byte*>(mapped.data()) + before, whole,
+            MADV_DONTNEED);
 }
 
 std::string read_file(const fs::path& path, uint64_t max_bytes) {

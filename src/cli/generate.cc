@@ -33,13 +33,11 @@ std::string visible(std::string_view bytes) {
   while (!bytes.empty()) {
     const size_t size = utf8_character_size(bytes);
     const auto first = static_cast<unsigned char>(bytes[0]);
-    if (size == 0)
-      out += fmt::format("<{:02X}>", first);
-    else if (first == ' ')
+    if (first == ' ')
       out += "␣";
     else if (first == '\n')
       out += "⏎";
-    else if (first < 0x20)
+    else if (size == 0 || first < 0x20)
       out += fmt::format("<{:02X}>", first);
     else
       out += bytes.substr(0, size);

@@ -56,7 +56,7 @@ class Families {
 
 HeldOut::HeldOut(const FactTable& facts, std::vector<std::string> named_by,
                  double share, Rng rng)
-    : facts_(facts), named_by_(std::move(named_by)) {
+    : named_by_(std::move(named_by)) {
   const int count = static_cast<int>(facts.entities().size());
   Families families(count);
   for (const std::string& language : languages(facts)) {

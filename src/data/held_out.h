@@ -26,7 +26,6 @@ class HeldOut {
   bool named_in(const std::string& text, const std::string& language) const;
 
  private:
-  const FactTable& facts_;
   std::vector<std::string> named_by_;
   std::vector<int> held_out_, others_;
   struct Name {

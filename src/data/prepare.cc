@@ -292,7 +292,7 @@ PrepareReport prepare_corpus(const std::vector<fs::path>& files,
   DocumentReader reader(files, invalid_utf8_policy(options.invalid_utf8));
   AtomicDirectory directory(out);
   Preparation preparation(tokenizer, options, directory.path());
-  const PrepareReport report = preparation.run(reader);
+  PrepareReport report = preparation.run(reader);
   if (report.train.documents == 0) throw Error(why_nothing_is_left(report));
   write_shard_index(directory.path(), fingerprint(tokenizer),
                     preparation.splits().train(),

@@ -33,7 +33,7 @@ class Item {
     }
     if (!json_[key].is_string())
       throw Error("{}: \"{}\" is not a text", where_, key);
-    const std::string text = json_[key];
+    std::string text = json_[key];
     if (required && text.empty())
       throw Error("{}: \"{}\" is empty", where_, key);
     return text;

@@ -120,6 +120,17 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   if (expected != buffer.data() + buffer.size())
     throw Error("{}: {} bytes behind the last tensor", where,
                 buffer.data() + buffer.size() - expected);
+
+  // The format asks for no alignment, reading numbers does.
+  for (auto& [name, entry] : entries_) {
+    if (reinterpret_cast<uintptr_t>(entry.data.data()) % size_of(entry.dtype) ==
+        0)
+      continue;
+    const Buffer& copy =
+        aligned_.emplace_back(entry.data.size(), Buffer::Fill::none);
+    std::memcpy(copy.data(), entry.data.data(), entry.data.size());
+    entry.data = {copy.as<const std::byte>(), entry.data.size()};
+  }
 }
 
 Tensor SafetensorsFile::tensor(const std::string& name,

@@ -20,7 +20,8 @@ namespace seodang {
 struct SafetensorsEntry {
   Dtype dtype = Dtype::f32;
   std::vector<int64_t> shape;
-  std::span<const std::byte> data;  // the mapped file's
+  // The mapped file's; a copy where the numbers do not lie aligned in it.
+  std::span<const std::byte> data;
 };
 
 class SafetensorsFile {
@@ -42,6 +43,7 @@ class SafetensorsFile {
  private:
   std::filesystem::path path_;
   MappedFile file_;
+  std::vector<Buffer> aligned_;
   std::map<std::string, SafetensorsEntry> entries_;
   std::map<std::string, std::string> metadata_;
 };

@@ -296,13 +296,13 @@ void pack(BlockQ4K& block, const float* x) {
   int8_t q[256];
   for (int g = 0; g < 8; ++g) {
     // Rounding a scale moves the best min, so their neighbours are tried too.
-    const int scale =
-        d > 0 ? static_cast<int>(std::min(lines[g].scale / d, 63.0f) + 0.5f)
-              : 0;
-    const int min =
-        d_min > 0
-            ? static_cast<int>(std::min(lines[g].min / d_min, 63.0f) + 0.5f)
-            : 0;
+    const auto in_steps = [](float value, float step) {
+      return step > 0
+                 ? static_cast<int>(std::lround(std::min(value / step, 63.0f)))
+                 : 0;
+    };
+    const int scale = in_steps(lines[g].scale, d);
+    const int min = in_steps(lines[g].min, d_min);
     float least = INFINITY;
     for (int s = std::max(scale - 1, 0); s <= std::min(scale + 1, 63); ++s)
       for (int m = std::max(min - 1, 0); m <= std::min(min + 1, 63); ++m) {

@@ -248,7 +248,7 @@ Tensor Decoder::State::forward(std::span<const int32_t> tokens) {
       reach(
           std::min<int64_t>(config.context_length(), 2 * (past + span.length)));
     for (int32_t i = 0; i < span.length; ++i)
-      positions[static_cast<size_t>(span.begin + i)] =
+      positions[static_cast<size_t>(int64_t{span.begin} + i)] =
           static_cast<int32_t>(past + i);
   }
 

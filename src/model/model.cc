@@ -96,8 +96,7 @@ class StoredTensors {
   // Models that also see pictures have the text model's names inside theirs.
   std::string stored_name(const std::string& name) const {
     if (file_of_.contains(name)) return name;
-    if (const std::string outer = "language_model." + name;
-        file_of_.contains(outer))
+    if (std::string outer = "language_model." + name; file_of_.contains(outer))
       return outer;
     constexpr std::string_view kModel = "model.";
     return name.starts_with(kModel)

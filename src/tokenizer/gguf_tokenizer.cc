@@ -9,6 +9,8 @@
 #include "base/files.h"
 #include "base/utf8.h"
 #include "formats/json.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/post_processor.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
@@ -137,9 +139,7 @@ class GgufReader {
   json added_tokens() const {
     json out = json::array();
     for (size_t id = 0; id < count_; ++id) {
-      const bool added = type(id) == kControl || type(id) == kUserDefined ||
-                         type(id) == kUnknown;
-      if (added)
+      if (is_added(id))
         out.push_back({{"id", id},
                        {"content", tokens_[id]},
                        {"single_word", false},
@@ -155,22 +155,21 @@ class GgufReader {
     const std::string bos = special("bos");
     if (bos.empty() || !file_.flag("tokenizer.ggml.add_bos_token", true))
       return nullptr;
-    const json first = {{"SpecialToken", {{"id", bos}, {"type_id", 0}}}};
-    const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
     const int64_t id = file_.integer("tokenizer.ggml.bos_token_id");
-    return {{"type", "TemplateProcessing"},
-            {"single", json::array({first, text})},
-            {"pair", json::array({first, text})},
-            {"special_tokens",
-             {{bos,
-               {{"id", bos},
-                {"ids", json::array({id})},
-                {"tokens", json::array({bos})}}}}}};
+    return json::parse(post_processor_putting(bos, static_cast<int32_t>(id)));
   }
 
+  bool is_added(size_t id) const {
+    return type(id) == kControl || type(id) == kUserDefined ||
+           type(id) == kUnknown;
+  }
+
+  // Added tokens behind all others stand in added_tokens alone.
   json vocabulary() const {
+    size_t end = count_;
+    while (end > 0 && is_added(end - 1)) --end;
     json out = json::object();
-    for (size_t id = 0; id < count_; ++id) out[tokens_[id]] = id;
+    for (size_t id = 0; id < end; ++id) out[tokens_[id]] = id;
     return out;
   }
 
@@ -188,7 +187,7 @@ class GgufReader {
     out["post_processor"] = post_processor();
     out["normalizer"] = json::parse(type->normalizer);
     out["pre_tokenizer"] = pre_tokenizer_of(*type);
-    out["decoder"] = byte_level(true);
+    out["decoder"] = json::parse(kByteLevelPart);
     out["model"] = {{"type", "BPE"},
                     {"ignore_merges", type->ignore_merges},
                     {"vocab", vocabulary()},
@@ -236,7 +235,7 @@ const PreType* pre_type_of(const json& file) {
     const json pre = file.value("pre_tokenizer", json());
     const json expected = pre_tokenizer_of(type);
     // Offsets do not matter.
-    const auto essence = [](json part) {
+    const auto essence = [](const json& part) {
       std::string text = part.dump();
       for (const std::string_view noise :
            {"\"trim_offsets\":true", "\"trim_offsets\":false"})

@@ -23,12 +23,12 @@ struct LocatedError : Error {
 
 class Evaluator {
  public:
-  Evaluator(std::vector<std::pair<std::string, Value>> globals,
+  Evaluator(const std::vector<std::pair<std::string, Value>>& globals,
             const std::tm& now)
       : scopes_(1), budget_(weight_of(globals)) {
     for (auto& [name, value] : builtin_functions(now))
       scopes_[0][name] = std::move(value);
-    for (auto& [name, value] : globals) scopes_[0][name] = std::move(value);
+    for (const auto& [name, value] : globals) scopes_[0][name] = value;
   }
 
   // A namespace may hold itself; emptied, it is freed.

@@ -146,7 +146,7 @@ class JsonWriter {
   void new_line(int level) {
     if (style_.indent < 0) return;
     out_ += '\n';
-    out_.append(static_cast<size_t>(style_.indent * level), ' ');
+    out_.append(static_cast<size_t>(int64_t{style_.indent} * level), ' ');
   }
 
   const JsonStyle& style_;

@@ -310,7 +310,9 @@ TokenizerSpec parse_tokenizer_json(std::string_view text,
                                    std::string_view name) {
   simdjson::dom::parser parser;
   Element root;
-  simdjson::error_code error = parser.allocate(text.size() + 64, kMaxDepth);
+  simdjson::error_code error =
+      text.empty() ? simdjson::EMPTY
+                   : parser.allocate(text.size() + 64, kMaxDepth);
   if (!error) error = parser.parse(text.data(), text.size(), true).get(root);
   if (error) {
     parse_json(text, name, kMaxDepth);  // throws, and knows the line

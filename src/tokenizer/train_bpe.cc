@@ -17,7 +17,7 @@ namespace seodang {
 
 std::string split_pattern(const std::string& name) {
   // Llama 3's tokenizer.json, pre_tokenizer.
-  const std::string llama3 =
+  std::string llama3 =
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   if (name == "llama3") return llama3;

@@ -266,10 +266,12 @@ TEST_F(BuiltIn, ObjectParticlesFollowTheRightSound) {
 
 TEST_F(BuiltIn, NothingOfTheNotationIsLeft) {
   const std::regex notation(R"([{}<>\[\]|]|\|\|)");
-  for (const json& line : lines(folder_ / "instruct.jsonl"))
-    for (const auto& [where, value] : line.flatten().items())
+  for (const json& line : lines(folder_ / "instruct.jsonl")) {
+    const json values = line.flatten();
+    for (const json& value : values)
       EXPECT_FALSE(std::regex_search(value.get<std::string>(), notation))
           << line;
+  }
 }
 
 // A user's own table and phrasings.

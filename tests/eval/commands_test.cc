@@ -235,7 +235,7 @@ TEST_F(CommandsTest, InspectJson) {
   const int64_t parameters = config.num_parameters();
   EXPECT_EQ(out["memory"]["float32"]["weights"], 4 * parameters);
   EXPECT_EQ(out["memory"]["bfloat16"]["weights"], 2 * parameters);
-  EXPECT_EQ(out["memory"]["Q4_0"]["weights"], parameters * 18 / 32);
+  EXPECT_EQ(out["memory"]["q4_0"]["weights"], parameters * 18 / 32);
   // Keys and values of 2 layers, 2 heads of 8, 96 tokens.
   EXPECT_EQ(out["memory"]["float32"]["kv_cache"], 2 * 2 * 2 * 8 * 96 * 4);
   EXPECT_EQ(out["memory"]["float32"]["fits"], true);

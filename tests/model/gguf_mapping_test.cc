@@ -146,10 +146,10 @@ TEST(GgufMapping, ConfigSurvivesBothWays) {
   config["eos_token_id"] = {7, 9};
   EXPECT_EQ(config_of(GgufFile(path)), config);
 
-  config["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
+  config["rope_scaling"] = {{"rope_type", "dynamic"}, {"factor", 4.0}};
   EXPECT_NE(error_of([&] {
               metadata_of(config, "config.json", "");
-            }).find("rope_scaling \"yarn\""),
+            }).find("rope_scaling \"dynamic\""),
             std::string::npos);
 }
 

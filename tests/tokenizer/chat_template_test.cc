@@ -131,10 +131,11 @@ TEST(ChatTemplate, EndlessOnesAreStopped) {
             "nested too deep"},
            {"{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
             "cannot print"}}) {
-    EXPECT_NE(message_of([&] { render(source); }).find(says), std::string::npos)
+    EXPECT_NE(message_of([&, &text = source] { render(text); }).find(says),
+              std::string::npos)
         << source;
   }
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SEODANG_SANITIZED
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   EXPECT_LT(usage.ru_maxrss, 400 << 10) << "KiB, at the worst moment";

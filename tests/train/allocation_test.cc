@@ -20,7 +20,7 @@ constexpr size_t kLarge = 1024;
 
 // AddressSanitizer has an operator new of its own and wants every block from
 // it.
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SEODANG_SANITIZED
 void* operator new(size_t size) {
   if (watching && size >= kLarge) ++large_allocations;
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
