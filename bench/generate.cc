@@ -108,8 +108,8 @@ class Runner {
 
  private:
   static int32_t most_likely(std::span<const float> logits) {
-    return static_cast<int32_t>(
-        std::max_element(logits.begin(), logits.end()) - logits.begin());
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) -
+                                logits.begin());
   }
 
   uint64_t vocab_size_;
