@@ -331,7 +331,7 @@ json config_of(const GgufFile& file) {
       scaling["original_max_position_embeddings"] =
           file.integer(scaling_key("original_context_length"));
     config["rope_scaling"] = scaling;
-  } else if (type != "none" && type != "") {
+  } else if (type != "none" && !type.empty()) {
     throw Error("{}: rope scaling {} is not supported", file.path().string(),
                 shown(type));
   }

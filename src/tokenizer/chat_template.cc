@@ -76,7 +76,7 @@ std::string render_chat(std::string_view jinja_template,
       {"tools", jinja::None{}}, {"documents", jinja::None{}}};
   for (const auto& [name, value] : given.dict().entries)
     globals.emplace_back(name.string(), value);
-  return jinja::evaluate(*body, std::move(globals), now);
+  return jinja::evaluate(*body, globals, now);
 }
 
 }  // namespace seodang

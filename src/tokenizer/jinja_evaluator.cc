@@ -399,9 +399,9 @@ class Evaluator {
 }  // namespace
 
 std::string evaluate(const Body& template_body,
-                     std::vector<std::pair<std::string, Value>> globals,
+                     const std::vector<std::pair<std::string, Value>>& globals,
                      const std::tm& now) {
-  return Evaluator(std::move(globals), now).run(template_body);
+  return Evaluator(globals, now).run(template_body);
 }
 
 }  // namespace seodang::jinja

@@ -15,7 +15,7 @@ namespace seodang::jinja {
 // …" for what fails, and when the template runs too long or its texts grow too
 // large (Budget).
 std::string evaluate(const Body& template_body,
-                     std::vector<std::pair<std::string, Value>> globals,
+                     const std::vector<std::pair<std::string, Value>>& globals,
                      const std::tm& now);
 
 }  // namespace seodang::jinja
