@@ -39,11 +39,15 @@ struct Inspection {
   std::vector<ProbeAnswer> answers;
 };
 
+ModelConfig config_of(const ModelSource& source) {
+  return ModelConfig::from_json(source.config(), source.path().string());
+}
+
 // What the files say, without reading the numbers in them.
-Inspection read_files(const fs::path& path) {
-  const ModelSource source(path);
+Inspection read_files(const ModelSource& source) {
+  const fs::path& path = source.path();
   Inspection out;
-  out.config = ModelConfig::from_json(source.config(), path.string());
+  out.config = config_of(source);
   std::map<Dtype, int64_t> numbers;
   Tensor embed_tokens;
   for (const SourceTensor& tensor : source.tensors()) {
@@ -78,12 +82,16 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
   beside.resize(std::min(beside.size(), kMost));
   for (const fs::path& other : beside) {
     try {
-      const Inspection found = read_files(other);
-      if (found.config.architecture == model.config.architecture &&
-          found.config.vocab_size == model.config.vocab_size &&
-          found.config.hidden_size == model.config.hidden_size &&
-          found.config.num_hidden_layers == model.config.num_hidden_layers &&
-          found.verdict.kind() != model.verdict.kind())
+      const ModelSource source(other);
+      const ModelConfig config = config_of(source);
+      const bool same_shape =
+          config.architecture == model.config.architecture &&
+          config.vocab_size == model.config.vocab_size &&
+          config.hidden_size == model.config.hidden_size &&
+          config.num_hidden_layers == model.config.num_hidden_layers;
+      // A tokenizer takes longest to read: only where the shape is right.
+      if (same_shape &&
+          read_files(source).verdict.kind() != model.verdict.kind())
         return (path.parent_path() / other.filename())
             .lexically_normal()
             .string();
@@ -96,7 +104,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
 Inspection inspect(const Arguments& arguments) {
   fs::path path = fs::path(arguments.model).lexically_normal();
   if (path.filename().empty()) path = path.parent_path();  // "model/"
-  Inspection out = read_files(path);
+  Inspection out = read_files(ModelSource(path));
   if (arguments.probe) {
     out.answers = probe(LanguageModel::load(path));
     judge_answers(out.answers, out.verdict);
@@ -156,6 +164,7 @@ std::vector<Memory> memory_of(const Inspection& i) {
   const int64_t cached = int64_t{2} * c.num_hidden_layers *
                          c.num_key_value_heads * c.head_dim *
                          c.context_length();
+  const int64_t machine = machine_memory();
   for (const Dtype dtype :
        {Dtype::f32, Dtype::bf16, Dtype::q8_0, Dtype::q4_k, Dtype::q4_0}) {
     const auto weights = static_cast<int64_t>(bytes_of(dtype, i.parameters));
@@ -163,7 +172,7 @@ std::vector<Memory> memory_of(const Inspection& i) {
         cached * static_cast<int64_t>(
                      size_of(dtype == Dtype::f32 ? dtype : Dtype::bf16));
     out.push_back({std::string(name_of(dtype)), weights, kv_cache,
-                   weights + kv_cache < machine_memory()});
+                   weights + kv_cache < machine});
   }
   return out;
 }
