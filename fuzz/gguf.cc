@@ -7,19 +7,11 @@
 #include "kernels/convert.h"
 #include "model/config.h"
 #include "model/model_source.h"
-#include "tokenizer/tokenizer.h"
+#include "try_tokenizer.h"
 
 using namespace seodang;
 
 namespace {
-
-void read_tokenizer(const InputFile& input) {
-  try {
-    const Tokenizer tokenizer = Tokenizer::load(input.path());
-    tokenizer.decode(tokenizer.encode("서당 Seodang 1,2 \n", true, true));
-  } catch (const Error&) {
-  }
-}
 
 void read_model(const InputFile& input) {
   try {
@@ -39,7 +31,7 @@ void read_model(const InputFile& input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const InputFile input("model.gguf");
   input.write(data, size);
-  read_tokenizer(input);
+  try_tokenizer(input.path());
   read_model(input);
   return 0;
 }
