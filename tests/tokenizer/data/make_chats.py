@@ -8,26 +8,12 @@ writes for the templates below.
 import datetime
 import json
 import pathlib
+import sys
 
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from jinja2_environment import jinja2_environment  # noqa: E402
 
-
-def raise_exception(message):
-    raise ValueError(message)
-
-
-def tojson(value, ensure_ascii=False, indent=None, separators=None,
-           sort_keys=False):
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent,
-                      separators=separators, sort_keys=sort_keys)
-
-
-environment = ImmutableSandboxedEnvironment(
-    trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-environment.filters["tojson"] = tojson
-environment.globals["raise_exception"] = raise_exception
-environment.globals["strftime_now"] = datetime.datetime(2024, 7, 26, 12).strftime
+environment = jinja2_environment(datetime.datetime(2024, 7, 26, 12))
 
 CONVERSATIONS = [
     [{"role": "user", "content": "대한민국의 수도는?"}],

@@ -18,10 +18,10 @@ import pathlib
 import subprocess
 import sys
 
-from jinja2.ext import Extension, loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from jinja2_environment import jinja2_environment  # noqa: E402
+
 TESTS = HERE.parents[2] / "build/tests/tokenizer_tests"
 # Renderings of these are known to differ, see README.md.
 KNOWN = {"meetkai-functionary-medium-v3.1.jinja / tools",
@@ -65,33 +65,6 @@ def templates_in(path):
                     yield f"{name}:{one['name']}", one["template"]
 
 
-class Generation(Extension):
-    """{% generation %} marks what the assistant says; it writes its body."""
-    tags = {"generation"}
-
-    def parse(self, parser):
-        next(parser.stream)
-        return parser.parse_statements(["name:endgeneration"], drop_needle=True)
-
-
-def jinja2_environment():
-    def raise_exception(message):
-        raise ValueError(message)
-
-    def tojson(value, ensure_ascii=False, indent=None, separators=None,
-               sort_keys=False):
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent,
-                          separators=separators, sort_keys=sort_keys)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True,
-        extensions=[Generation, loopcontrols])
-    environment.filters["tojson"] = tojson
-    environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = NOW.strftime
-    return environment
-
-
 def by_jinja2(environment, case):
     try:
         template = environment.from_string(case["template"])
@@ -133,7 +106,7 @@ def main():
                 templates.append((name, template))
             seen.add(template)
 
-    environment = jinja2_environment()
+    environment = jinja2_environment(NOW)
     cases = list(all_cases(templates))
     for case in cases:
         case["expected"] = by_jinja2(environment, case)
