@@ -19,15 +19,19 @@ constexpr size_t kLarge = 1024;
 }  // namespace
 
 // AddressSanitizer has an operator new of its own and wants every block from
-// it.
+// it. Inlined into half of their callers they would look like a mismatch.
 #ifndef SEODANG_SANITIZED
-void* operator new(size_t size) {
+[[gnu::noinline]] void* operator new(size_t size) {
   if (watching && size >= kLarge) ++large_allocations;
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 #endif
 
 namespace seodang {
