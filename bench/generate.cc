@@ -15,6 +15,7 @@
 #include "generate/language_model.h"
 #include "generate/session.h"
 #include "kernels/matmul.h"
+#include "kernels/processor.h"
 
 namespace {
 
@@ -142,7 +143,8 @@ void run(const char* path) {
       {"decode_share", decode * weight_bytes(model) / bandwidth},
       {"peak_gflops", peak / 1e9},
       {"bandwidth_gb", bandwidth / 1e9},
-      {"dtype", name_of(model.dtype())}};
+      {"dtype", name_of(model.dtype())},
+      {"processor", describe_processor()}};
   fmt::print("{}\n", out.dump());
 }
 
@@ -155,6 +157,7 @@ int main(int argc, char** argv) {
   }
   set_num_threads(argc > 2 ? std::atoi(argv[2]) : 0);
   try {
+    limit_isa();
     run(argv[1]);
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());

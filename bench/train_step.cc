@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "kernels/matmul.h"
+#include "kernels/processor.h"
 #include "model/decoder.h"
 #include "train/optimizer.h"
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   const bool f32 = argc > 1 && std::string_view(argv[1]) == "f32";
   const int steps = argc > 2 ? std::atoi(argv[2]) : 5;
   constexpr int32_t kSequences = 8, kLength = 512;
+  limit_isa();
   set_num_threads(0);
   const Dtype dtype = f32 ? Dtype::f32 : Dtype::bf16;
   const ModelConfig config = bench_config();

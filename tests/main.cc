@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <string>
 
+#include "kernels/processor.h"
+
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  seodang::limit_isa();
   std::string folder =
       std::filesystem::temp_directory_path() / "seodang-test-XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) return 1;

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "generate/language_model.h"
 #include "generate/probe.h"
+#include "kernels/matmul.h"
 #include "model/model_source.h"
 
 namespace seodang {
@@ -169,8 +170,7 @@ std::vector<Memory> memory_of(const Inspection& i) {
        {Dtype::f32, Dtype::bf16, Dtype::q8_0, Dtype::q4_k, Dtype::q4_0}) {
     const auto weights = static_cast<int64_t>(bytes_of(dtype, i.parameters));
     const auto kv_cache =
-        cached * static_cast<int64_t>(
-                     size_of(dtype == Dtype::f32 ? dtype : Dtype::bf16));
+        cached * static_cast<int64_t>(size_of(fastest_product_dtype()));
     out.push_back({std::string(name_of(dtype)), weights, kv_cache,
                    weights + kv_cache < machine});
   }

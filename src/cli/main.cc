@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "cli/commands.h"
+#include "kernels/processor.h"
 
 namespace {
 
@@ -35,7 +36,13 @@ int run(int argc, char** argv) {
       "seodang");
   program.require_subcommand(1);
   program.fallthrough();
-  program.set_version_flag("--version", "seodang 0.1.0");
+  program.set_version_flag(
+      "--version",
+      [] {
+        return fmt::format("seodang {}\n{}", SEODANG_VERSION,
+                           seodang::describe_processor());
+      },
+      "Version, processor, and the instructions that are used");
   int threads = 0;
   program
       .add_option("--threads", threads,
@@ -71,6 +78,7 @@ int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("seodang"));
   spdlog::set_pattern("%^%l%$: %v");
   try {
+    seodang::limit_isa();
     return run(argc, argv);
   } catch (const seodang::UsageError& error) {
     fmt::print(stderr, "seodang: {}\n", error.what());

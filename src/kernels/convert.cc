@@ -31,8 +31,8 @@ void convert_rows(Tensor out, Tensor in) {
 }
 
 void ConvertRows(Tensor out, Tensor in) {
-  with_type(out.dtype, [&](auto* to) {
-    with_type(in.dtype, [&](auto* from) {
+  with_stored_type(out.dtype, [&](auto* to) {
+    with_stored_type(in.dtype, [&](auto* from) {
       convert_rows<std::remove_pointer_t<decltype(to)>,
                    std::remove_pointer_t<decltype(from)>>(out, in);
     });
@@ -45,32 +45,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace seodang {
-namespace {
-
-float number_of(Tensor t, int64_t r, int64_t c) {
-  if (t.dtype == Dtype::f32) return t.row<float>(r)[c];
-  if (t.dtype == Dtype::bf16) return static_cast<float>(t.row<bf16>(r)[c]);
-  return static_cast<float>(t.row<f16>(r)[c]);
-}
-
-void store_number(Tensor t, int64_t r, int64_t c, float value) {
-  if (t.dtype == Dtype::f32)
-    t.row<float>(r)[c] = value;
-  else if (t.dtype == Dtype::bf16)
-    t.row<bf16>(r)[c] = bf16(value);
-  else
-    t.row<f16>(r)[c] = f16(value);
-}
-
-// To or from f16, which no product computes in.
-void convert_half(Tensor out, Tensor in) {
-  for (int64_t r = 0; r < out.rows; ++r)
-    for (int64_t c = 0; c < out.cols; ++c)
-      store_number(out, r, c, number_of(in, r, c));
-}
-
-}  // namespace
-
 HWY_EXPORT(ConvertRows);
 
 void convert_row(Tensor out, Tensor in) {
@@ -81,8 +55,6 @@ void convert_row(Tensor out, Tensor in) {
                   bytes_of(out.dtype, out.cols));
     return;
   }
-  if (in.dtype == Dtype::f16 || out.dtype == Dtype::f16)
-    return convert_half(out, in);
   HWY_DYNAMIC_DISPATCH(ConvertRows)(out, in);
 }
 

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "kernels/quantized_matmul.h"
+#include "kernels/convert.h"
+#include "kernels/matvec.h"
+#include "kernels/quantized_matvec.h"
 
 namespace seodang {
 namespace {
@@ -32,6 +34,17 @@ Memory::data_type dnnl_type(Dtype dtype) {
 struct Operand {
   Tensor tensor;
   bool transposed = false;
+
+  int64_t rows() const { return transposed ? tensor.cols : tensor.rows; }
+  int64_t cols() const { return transposed ? tensor.rows : tensor.cols; }
+  Operand cols_from(int64_t begin, int64_t count) const {
+    return {transposed ? tensor.rows_from(begin, count)
+                       : tensor.cols_from(begin, count),
+            transposed};
+  }
+  std::string show() const {
+    return fmt::format("{} × {} {}", rows(), cols(), name_of(tensor.dtype));
+  }
 
   Memory::desc desc() const {
     const Memory::dim r = tensor.rows, c = tensor.cols, s = tensor.stride;
@@ -58,7 +71,8 @@ class Products {
  public:
   Products() : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
-  void run(const Operand& a, const Operand& b, Tensor c, bool add) {
+  // Throws Error where oneDNN has no such product.
+  void run(const Operand& a, const Operand& b, Tensor c, bool add) try {
     const uint64_t key = mix_bits(mix_bits(a.hash(), b.hash()),
                                   Operand{c, false}.hash() * 2 + add);
     auto found = products_.find(key);
@@ -71,6 +85,9 @@ class Products {
     product.scratchpad.set_data_handle(scratchpad_.data());
     product.primitive.execute(stream_, product.arguments);
     stream_.wait();
+  } catch (const dnnl::error& error) {
+    throw Error("product of {} and {} to {}: oneDNN: {}", a.show(), b.show(),
+                name_of(c.dtype), error.what());
   }
 
  private:
@@ -107,15 +124,77 @@ class Products {
   std::unordered_map<uint64_t, Product> products_;
 };
 
-void multiply(const Operand& a, const Operand& b, Tensor c, bool add) {
+void multiply_stored(const Operand& a, const Operand& b, Tensor c, bool add) {
   thread_local Products products;
   products.run(a, b, c, add);
+}
+
+// A matrix in memory that is used again by the next product of this thread.
+class Scratch {
+ public:
+  Tensor take(Dtype dtype, int64_t rows, int64_t cols) {
+    const size_t bytes = bytes_of(dtype, rows * cols);
+    if (buffer_.bytes() < bytes) buffer_ = Buffer(bytes);
+    return {buffer_.data(), dtype, rows, cols};
+  }
+  // The operand in `dtype`: itself, or a copy.
+  Operand as(Dtype dtype, const Operand& from) {
+    if (from.tensor.dtype == dtype) return from;
+    const Tensor to = take(dtype, from.tensor.rows, from.tensor.cols);
+    convert(to, from.tensor);
+    return {to, from.transposed};
+  }
+
+ private:
+  Buffer buffer_;
+};
+
+// Numbers of an operand that are converted at a time: 1 MB of bf16, 2 MB of
+// f32, which stay in the cache between being written and being read.
+constexpr int64_t kTileNumbers = 1 << 19;
+// Columns of a tile are whole blocks of any format.
+constexpr int64_t kTileUnit = 256;
+
+// c = a·b where operands are not of the dtype that products are computed in, or
+// c is not one that they can be written to: `a`, the activations, is converted
+// whole, `b` a tile at a time, and so is c. Each number of c is rounded once.
+void multiply_in_tiles(const Operand& a, const Operand& b, Tensor c, bool add,
+                       Dtype dtype) {
+  thread_local Scratch a_numbers, b_tile, c_tile;
+  const Operand left = a_numbers.as(dtype, a);
+  const int64_t unit = b.transposed ? 32 : kTileUnit;
+  const int64_t width = std::max(unit, kTileNumbers / b.rows() / unit * unit);
+  for (int64_t begin = 0; begin < c.cols; begin += width) {
+    const int64_t count = std::min(width, c.cols - begin);
+    const Operand right = b_tile.as(dtype, b.cols_from(begin, count));
+    const Tensor to = c.cols_from(begin, count);
+    if (c.dtype == Dtype::f32 || c.dtype == dtype) {
+      multiply_stored(left, right, to, add);
+      continue;
+    }
+    const Tensor sums = c_tile.take(Dtype::f32, c.rows, count);
+    if (add) convert(sums, to);
+    multiply_stored(left, right, sums, add);
+    convert(to, sums);
+  }
+}
+
+void multiply(const Operand& a, const Operand& b, Tensor c, bool add) {
+  const Dtype dtype =
+      a.tensor.dtype == Dtype::bf16 ? fastest_product_dtype() : Dtype::f32;
+  if (a.tensor.dtype == dtype && b.tensor.dtype == dtype &&
+      (c.dtype == Dtype::f32 || c.dtype == dtype))
+    multiply_stored(a, b, c, add);
+  else
+    multiply_in_tiles(a, b, c, add, dtype);
 }
 
 }  // namespace
 
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
-  if (is_quantized(w.dtype)) return quantized_linear_forward(y, x, w, add);
+  if (is_quantized(w.dtype) && x.rows < kQuantizedPrefillRows)
+    return quantized_matvec(y, x, w, add);
+  if (is_16_bit(w.dtype) && x.rows <= kMatvecRows) return matvec(y, x, w, add);
   multiply({x}, {w, true}, y, add);
 }
 
@@ -129,9 +208,12 @@ void linear_backward_weight(Tensor dw, Tensor dy, Tensor x) {
 
 Dtype fastest_product_dtype() {
 #if defined(__x86_64__)
-  const auto isa = dnnl::get_effective_cpu_isa();
-  const bool native = isa == dnnl::cpu_isa::avx512_core_bf16 ||
-                      isa == dnnl::cpu_isa::avx512_core_amx;
+  // Names of instruction sets are sets of bits, so newer ones hold this one.
+  static const bool native = [] {
+    const auto least = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+    const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+    return (isa & least) == least;
+  }();
   return native ? Dtype::bf16 : Dtype::f32;
 #else
   return Dtype::f32;

@@ -1,14 +1,21 @@
-// Matrix products, all of them oneDNN's. A linear layer is y = x·Wᵀ with
-// W (out_features, in_features) as Hugging Face stores it; its two backward
-// products stand beside it. Sums are accumulated in f32.
+// Matrix products, oneDNN's but for those of few rows (matvec.h,
+// quantized_matvec.h). A linear layer is y = x·Wᵀ with W (out_features,
+// in_features) as Hugging Face stores it; its two backward products stand
+// beside it.
+//
+// Operands may have any dtype on any processor. A product is computed in bf16
+// where the activations (x, dy) are bf16 and the processor has instructions for
+// it, else in f32; an operand of another dtype is converted, W a tile at a
+// time. Sums are f32, and rounded once. Throws Error naming shapes and dtypes
+// where oneDNN has no such product.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace seodang {
 
-// y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`. x and w of one dtype (f32 or
-// bf16), or w in blocks (quantized_matmul.h); y f32 or x's dtype.
+// y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`. x and y f32 or bf16, w of any
+// dtype.
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add = false);
 // dx (N,I) = dy (N,O) · w (O,I), or += when `add`.
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add = false);

@@ -1,4 +1,4 @@
-// Shared by the kernels, once per target: rows of f32 or bf16 numbers as
+// Shared by the kernels, once per target: rows of f32, bf16 or f16 numbers as
 // vectors of f32. Included after hwy/foreach_target.h, so it has no #pragma
 // once.
 #if defined(SEODANG_KERNELS_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include <hwy/highway.h>
 
@@ -34,6 +35,28 @@ HWY_INLINE hn::Vec<D> load(D d, const bf16* from) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(whole, bits)));
 }
 
+// Targets that convert f16 in hardware (F16C, AVX-512, NEON); Highway's own
+// code for the others does not round to nearest even.
+#if HWY_TARGET <= HWY_AVX2 || HWY_TARGET == HWY_NEON
+#define SEODANG_F16_HARDWARE 1
+#else
+#define SEODANG_F16_HARDWARE 0
+#endif
+
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const f16* from) {
+#if SEODANG_F16_HARDWARE
+  const hn::Rebind<hwy::float16_t, D> half;
+  return hn::PromoteTo(
+      d, hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(from)));
+#else
+  float numbers[hn::MaxLanes(D())];
+  for (size_t i = 0; i < hn::Lanes(d); ++i)
+    numbers[i] = static_cast<float>(from[i]);
+  return hn::LoadU(d, numbers);
+#endif
+}
+
 template <class D>
 HWY_INLINE void store(D d, hn::Vec<D> value, float* to) {
   hn::StoreU(value, d, to);
@@ -53,6 +76,20 @@ HWY_INLINE void store(D, hn::Vec<D> value, bf16* to) {
   hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(chosen)), half,
              reinterpret_cast<uint16_t*>(to));
 }
+
+template <class D>
+HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> value, f16* to) {
+#if SEODANG_F16_HARDWARE
+  const hn::Rebind<hwy::float16_t, D> half;
+  hn::StoreU(hn::DemoteTo(half, value), half,
+             reinterpret_cast<hwy::float16_t*>(to));
+#else
+  float numbers[hn::MaxLanes(D())];
+  hn::StoreU(value, d, numbers);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) to[i] = f16(numbers[i]);
+#endif
+}
+#undef SEODANG_F16_HARDWARE
 
 // body(d, i) for every i in [0, n): whole vectors first, then one by one.
 template <class Body>
@@ -95,14 +132,23 @@ HWY_INLINE float max_of(int64_t n, const T* x) {
   return result;
 }
 
-// Calls body(T*) with a null pointer of the tensor's number type: the one place
-// where a dtype becomes a type.
+// Calls body(T*) with a null pointer of the number type of an activation, which
+// is f32 or bf16.
 template <class Body>
 HWY_INLINE void with_type(Dtype dtype, Body&& body) {
   if (dtype == Dtype::f32)
     body(static_cast<float*>(nullptr));
   else
     body(static_cast<bf16*>(nullptr));
+}
+
+// The same of a stored tensor, which may be f16 too.
+template <class Body>
+HWY_INLINE void with_stored_type(Dtype dtype, Body&& body) {
+  if (dtype == Dtype::f16)
+    body(static_cast<f16*>(nullptr));
+  else
+    with_type(dtype, std::forward<Body>(body));
 }
 
 }  // namespace HWY_NAMESPACE

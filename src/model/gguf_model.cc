@@ -35,11 +35,11 @@ class Loader {
                   source_.path().string(), name, fmt::join(tensor.shape, ", "),
                   fmt::join(expected, ", "));
     const Tensor& stored = tensor.stored;
-    const bool usable = is_quantized(stored.dtype) || stored.dtype == dtype_;
-    if (usable && tensor.reordered_head_dim == 0 && tensor.shift == 0)
+    const Dtype wanted = dtype_in_use(stored.dtype, shape, dtype_);
+    if (stored.dtype == wanted && tensor.reordered_head_dim == 0 &&
+        tensor.shift == 0)
       return stored;
-    copies_.emplace_back(is_quantized(stored.dtype) ? stored.dtype : dtype_,
-                         stored.rows, stored.cols);
+    copies_.emplace_back(wanted, stored.rows, stored.cols);
     const Tensor copy = copies_.back();
     read_rows(tensor, 0, copy);
     forget_pages({static_cast<const std::byte*>(stored.data),

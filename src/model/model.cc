@@ -149,23 +149,22 @@ Model Model::load(const fs::path& directory, Dtype dtype) {
 
 Model Model::map(const fs::path& directory, Dtype dtype) {
   Model model = open(directory);
-  const auto may_stay = [&](const Tensor& tensor) {
-    return tensor.dtype == dtype &&
-           reinterpret_cast<uintptr_t>(tensor.data) % size_of(dtype) == 0;
-  };
-  // The embedding speaks for the rest: few files mix their matrices.
-  if (!may_stay(model.weights_.embed_tokens)) {
+  // Where the matrices cannot stay (few files mix theirs), one block is better.
+  const Dtype stored = model.weights_.embed_tokens.dtype;
+  if (dtype_in_use(stored, {.decayed = true}, dtype) != stored) {
     model.take_memory(dtype);
     return model;
   }
-  for_each_weight(model.config_, model.weights_,
-                  [&](const std::string&, Tensor& tensor, const WeightShape&) {
-                    if (may_stay(tensor)) return;
-                    model.converted_.emplace_back(dtype, tensor.rows,
-                                                  tensor.cols);
-                    convert(model.converted_.back(), tensor);
-                    tensor = model.converted_.back();
-                  });
+  for_each_weight(
+      model.config_, model.weights_,
+      [&](const std::string&, Tensor& tensor, const WeightShape& shape) {
+        const Dtype wanted = dtype_in_use(tensor.dtype, shape, dtype);
+        const auto address = reinterpret_cast<uintptr_t>(tensor.data);
+        if (tensor.dtype == wanted && address % size_of(wanted) == 0) return;
+        model.converted_.emplace_back(wanted, tensor.rows, tensor.cols);
+        convert(model.converted_.back(), tensor);
+        tensor = model.converted_.back();
+      });
   return model;
 }
 

@@ -15,8 +15,6 @@ namespace seodang {
 
 class ModelSource;  // model/model_source.h
 
-class ModelSource;  // model/model_source.h
-
 class Model {
  public:
   // Reads config.json and model.safetensors (or the shards that
@@ -25,11 +23,12 @@ class Model {
   // tensor that `config` has no use for is one too, unless it is known to be
   // none of the text's (Gemma 3's vision_tower and multi_modal_projector).
   static Model load(const std::filesystem::path& directory, Dtype dtype);
-  // The same to be used: where the files hold `dtype` the weights stay there,
-  // mapped and read-only, and cost no memory of their own.
+  // The same to be used, computing in `dtype`: matrices that the files hold in
+  // `dtype` or in 16 bits stay there, mapped and read-only, and cost no memory
+  // of their own. Norms and biases are converted.
   static Model map(const std::filesystem::path& directory, Dtype dtype);
-  // The same of a GGUF file: blocks, and numbers of `dtype`, stay where they
-  // are; what else there is (norms, rows that GGUF reorders) is copied.
+  // The same of a GGUF file, where blocks stay too; what else there is (norms,
+  // rows that GGUF reorders) is copied.
   static Model load_gguf(const std::filesystem::path& file, Dtype dtype);
   // Random weights: normal(0, initializer_range), residual projections scaled
   // by 1/sqrt(2·layers) (Radford et al., GPT-2, 2019, section 2.3), norms that

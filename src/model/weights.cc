@@ -44,6 +44,12 @@ Weights lay_out(const ModelConfig& config, Arena& arena) {
 
 }  // namespace
 
+Dtype dtype_in_use(Dtype stored, const WeightShape& shape, Dtype act) {
+  const bool stays =
+      shape.decayed && (is_quantized(stored) || is_16_bit(stored));
+  return stays ? stored : act;
+}
+
 void for_each_weight(const ModelConfig& c, Weights& weights,
                      const std::function<void(const std::string&, Tensor&,
                                               const WeightShape&)>& visit) {

@@ -33,8 +33,8 @@ struct Weights {
   Tensor
       lm_head;  // (vocab_size, hidden_size); the embedding's memory when tied
 
-  // What activations are computed in. Norms have this dtype, and so has all
-  // else that is not quantized.
+  // What activations are computed in. Norms and biases have this dtype,
+  // matrices any.
   Dtype act() const { return norm.dtype; }
 };
 
@@ -52,6 +52,11 @@ struct WeightShape {
   // Lies right behind the weight before it, so that one product takes both.
   bool joined = false;
 };
+
+// The dtype in which a weight is used that is stored as `stored`, when
+// activations are `act`: matrices in blocks or in 16 bits stay as they are,
+// since reading them is what using them costs; the rest becomes `act`.
+Dtype dtype_in_use(Dtype stored, const WeightShape& shape, Dtype act);
 
 // Calls visit for every weight that `config` has, in the order of memory, and
 // makes a tied lm_head, which is not visited, the embedding.

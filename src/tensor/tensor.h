@@ -66,6 +66,9 @@ struct f16 {
 enum class Dtype : uint8_t { f32, bf16, f16, q8_0, q4_0, q4_k, q5_k, q6_k };
 
 constexpr bool is_quantized(Dtype dtype) { return dtype > Dtype::f16; }
+constexpr bool is_16_bit(Dtype dtype) {
+  return dtype == Dtype::bf16 || dtype == Dtype::f16;
+}
 
 // Numbers in a block; 1 where each stands alone.
 constexpr int64_t block_size(Dtype dtype) {

@@ -47,10 +47,12 @@ TEST_F(Usage, EveryCommandHasHelpWithAnExample) {
   EXPECT_TRUE(names().empty());
 }
 
-TEST_F(Usage, VersionIsOneLine) {
+TEST_F(Usage, VersionSaysWhatAReportOfAFaultNeeds) {
   const Outcome version = run(dir_, {"--version"});
   EXPECT_EQ(version.exit_code, 0);
-  EXPECT_EQ(version.out, "seodang " SEODANG_VERSION "\n");
+  for (const char* part : {"seodang " SEODANG_VERSION "\n", "\nprocessor  ",
+                           "\nkernels    ", "\nproducts   "})
+    EXPECT_NE(version.out.find(part), std::string::npos) << version.out;
 }
 
 TEST_F(Usage, WhatIsNotUnderstoodIsOneLineAndExitsWith2) {

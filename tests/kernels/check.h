@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <hwy/highway.h>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -15,14 +16,17 @@ namespace seodang {
 using Values = std::vector<double>;
 
 inline double value_at(Tensor t, int64_t r, int64_t c) {
-  return t.dtype == Dtype::f32
-             ? double{t.row<float>(r)[c]}
-             : static_cast<double>(static_cast<float>(t.row<bf16>(r)[c]));
+  if (t.dtype == Dtype::f32) return double{t.row<float>(r)[c]};
+  if (t.dtype == Dtype::f16)
+    return double{static_cast<float>(t.row<f16>(r)[c])};
+  return double{static_cast<float>(t.row<bf16>(r)[c])};
 }
 
 inline void set_value(Tensor t, int64_t r, int64_t c, double value) {
   if (t.dtype == Dtype::f32)
     t.row<float>(r)[c] = static_cast<float>(value);
+  else if (t.dtype == Dtype::f16)
+    t.row<f16>(r)[c] = f16(static_cast<float>(value));
   else
     t.row<bf16>(r)[c] = bf16(static_cast<float>(value));
 }
@@ -81,6 +85,21 @@ inline double dot(const Values& a, const Values& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
   return sum;
+}
+
+// Calls check() once for every target of Highway that this processor has, since
+// it has all the instructions of the lesser ones.
+template <class Check>
+void for_every_target(Check&& check) {
+  std::vector<int64_t> targets = {HWY_SCALAR};
+  for (const int64_t target : {HWY_NEON, HWY_AVX2, HWY_AVX3, HWY_AVX3_DL})
+    if ((hwy::SupportedTargets() & target) != 0) targets.push_back(target);
+  for (const int64_t target : targets) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::GetChosenTarget().Update(target);
+    check();
+  }
+  hwy::GetChosenTarget().DeInit();
 }
 
 inline std::string bytes_of(Tensor t) {

@@ -386,6 +386,44 @@ TEST(Convert, ReadsHalves) {
   EXPECT_NEAR(v[5], 1.0 / 3, 1e-4);
 }
 
+// Every f16 there is, and floats of all sizes, against the one-number
+// conversions of tensor.h, which tests/tensor checks.
+TEST(Convert, HalvesOnEveryTarget) {
+  for_every_target([] {
+    const int64_t n = 1 << 16;
+    const OwnedTensor half(Dtype::f16, 1, n), wide(Dtype::f32, 1, n),
+        again(Dtype::f16, 1, n), b(Dtype::bf16, 1, n);
+    for (int64_t i = 0; i < n; ++i)
+      half.view().row<uint16_t>(0)[i] = static_cast<uint16_t>(i);
+    convert(wide, half);
+    convert(again, wide);
+    convert(b, half);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto expected = static_cast<float>(half.view().row<f16>(0)[i]);
+      const float got = wide.view().row<float>(0)[i];
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(got)) << i;
+        continue;
+      }
+      ASSERT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(expected))
+          << i;
+      ASSERT_EQ(again.view().row<f16>(0)[i].bits, i);
+      ASSERT_EQ(b.view().row<bf16>(0)[i].bits, bf16(expected).bits) << i;
+    }
+    Rng rng(1);
+    float* x = wide.view().row<float>(0);
+    for (int64_t i = 0; i < n; ++i)
+      x[i] = static_cast<float>(std::ldexp(rng.normal(), i % 48 - 30));
+    x[0] = 1 + 0x1p-11f;  // half way: to the even one below
+    x[1] = 1 + 0x3p-11f;  // and above
+    x[2] = 0x1p-25f;      // half of the smallest
+    x[3] = 65520;         // rounds to infinity
+    convert(half, wide);
+    for (int64_t i = 0; i < n; ++i)
+      ASSERT_EQ(half.view().row<f16>(0)[i].bits, f16(x[i]).bits) << x[i];
+  });
+}
+
 TEST(Adamw, FiveStepsAsThePaperWritesThem) {
   for (const int64_t n : {1, 31, 40000}) {
     OwnedTensor w = random_tensor(Dtype::f32, 1, n, 1);

@@ -3,19 +3,17 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #define HWY_WANT_AVX3_DL 1
 
-#include "kernels/quantized_matmul.h"
+#include "kernels/quantized_matvec.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/threads.h"
-#include "kernels/convert.h"
-#include "kernels/matmul.h"
 #include "kernels/quantize.h"
 #include "tensor/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/quantized_matmul.cc"
+#define HWY_TARGET_INCLUDE "kernels/quantized_matvec.cc"
 #include <hwy/foreach_target.h>
 
 #include "kernels/row-inl.h"
@@ -337,22 +335,12 @@ namespace seodang {
 HWY_EXPORT(MultiplyQuantized);
 HWY_EXPORT(QuantizeActivations);
 
-namespace {
-
-// Numbers of W that are unpacked at a time: 1 MB of bf16, which stays in the
-// second-level cache between being written and being read.
-constexpr int64_t kTileNumbers = 1 << 19;
-
-void* at_least(Buffer& buffer, size_t bytes) {
-  if (buffer.bytes() < bytes) buffer = Buffer(bytes);
-  return buffer.data();
-}
-
-void multiply_few(Tensor y, Tensor x, Tensor w, bool add) {
+void quantized_matvec(Tensor y, Tensor x, Tensor w, bool add) {
   thread_local Buffer memory;
   const auto numbers = static_cast<size_t>(x.size());
-  auto* bytes = static_cast<std::byte*>(
-      at_least(memory, numbers + numbers / 32 * 2 * sizeof(float)));
+  const size_t needed = numbers + numbers / 32 * 2 * sizeof(float);
+  if (memory.bytes() < needed) memory = Buffer(needed);
+  auto* bytes = memory.as<std::byte>();
   QuantizedRows rows{x.rows, x.cols, nullptr, nullptr, nullptr};
   rows.q = reinterpret_cast<int8_t*>(bytes);
   rows.scale = reinterpret_cast<float*>(bytes + numbers);
@@ -361,29 +349,6 @@ void multiply_few(Tensor y, Tensor x, Tensor w, bool add) {
   parallel_ranges(w.rows, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(MultiplyQuantized)(y, rows, w, add, begin, end);
   });
-}
-
-void multiply_many(Tensor y, Tensor x, Tensor w, bool add) {
-  thread_local Buffer memory;
-  const int64_t rows =
-      std::clamp<int64_t>(kTileNumbers / w.cols / 32 * 32, 32, w.rows);
-  const Tensor tile(
-      at_least(memory, static_cast<size_t>(rows * w.cols) * size_of(x.dtype)),
-      x.dtype, rows, w.cols);
-  for (int64_t begin = 0; begin < w.rows; begin += rows) {
-    const int64_t count = std::min(rows, w.rows - begin);
-    convert(tile.rows_from(0, count), w.rows_from(begin, count));
-    linear_forward(y.cols_from(begin, count), x, tile.rows_from(0, count), add);
-  }
-}
-
-}  // namespace
-
-void quantized_linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
-  if (x.rows < kQuantizedPrefillRows)
-    multiply_few(y, x, w, add);
-  else
-    multiply_many(y, x, w, add);
 }
 
 }  // namespace seodang

@@ -1,9 +1,7 @@
 // Products with blocks against float64.
-#include "kernels/quantized_matmul.h"
+#include "kernels/quantized_matvec.h"
 
 #include <gtest/gtest.h>
-
-#include <hwy/highway.h>
 
 #include <cmath>
 #include <cstring>
@@ -73,7 +71,7 @@ void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
   const bool few = rows < kQuantizedPrefillRows;
   Values xs = values_of(x), ws = values_of(numbers);
   if (few) xs = rounded_groups(xs);
-  if (!few && act == Dtype::bf16)
+  if (!few && act == Dtype::bf16 && fastest_product_dtype() == Dtype::bf16)
     for (double& value : ws)
       value = static_cast<float>(bf16(static_cast<float>(value)));
 
@@ -97,42 +95,34 @@ void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
   }
 }
 
-TEST(QuantizedMatmul, FewRows) {
+TEST(QuantizedMatvec, FewRows) {
   for (const Dtype format : kFormats)
     for (const Dtype act : {Dtype::f32, Dtype::bf16})
       for (const int64_t rows : {1, 5}) check(format, act, rows, 37, 768);
 }
 
-// This processor has all the instructions of the lesser ones.
-TEST(QuantizedMatmul, FewRowsForEveryTarget) {
-  std::vector<int64_t> targets = {HWY_SCALAR};
-  for (const int64_t target : {HWY_AVX2, HWY_AVX3, HWY_AVX3_DL})
-    if ((hwy::SupportedTargets() & target) != 0) targets.push_back(target);
-  for (const int64_t target : targets) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::GetChosenTarget().Update(target);
+TEST(QuantizedMatvec, FewRowsForEveryTarget) {
+  for_every_target([] {
     for (const Dtype format : kFormats) check(format, Dtype::bf16, 3, 9, 512);
-  }
-  hwy::GetChosenTarget().DeInit();
+  });
 }
 
-TEST(QuantizedMatmul, BlocksOf32TakeOddWidths) {
+TEST(QuantizedMatvec, BlocksOf32TakeOddWidths) {
   check(Dtype::q8_0, Dtype::f32, 2, 5, 96);
   check(Dtype::q4_0, Dtype::f32, 2, 5, 96);
 }
 
-TEST(QuantizedMatmul, ManyRows) {
+TEST(QuantizedMatvec, ManyRows) {
   for (const Dtype format : kFormats) check(format, Dtype::f32, 33, 70, 512);
-  if (fastest_product_dtype() == Dtype::bf16)
-    check(Dtype::q4_k, Dtype::bf16, 33, 70, 512);
+  check(Dtype::q4_k, Dtype::bf16, 33, 70, 512);
 }
 
-TEST(QuantizedMatmul, ManyRowsInSeveralTiles) {
+TEST(QuantizedMatvec, ManyRowsInSeveralTiles) {
   check(Dtype::q4_0, Dtype::f32, kQuantizedPrefillRows, 2100, 512);
 }
 
 // What rounding x to int8 costs: at most half a step for each number.
-TEST(QuantizedMatmul, RoundingStaysSmall) {
+TEST(QuantizedMatvec, RoundingStaysSmall) {
   const int64_t cols = 1024;
   for (const Dtype format : kFormats) {
     const OwnedTensor w = random_blocks(format, 16, cols, 3);
@@ -158,7 +148,7 @@ TEST(QuantizedMatmul, RoundingStaysSmall) {
   }
 }
 
-TEST(QuantizedMatmul, WritesBf16) {
+TEST(QuantizedMatvec, WritesBf16) {
   const OwnedTensor w = random_blocks(Dtype::q8_0, 9, 64, 1);
   const OwnedTensor x = random_tensor(Dtype::bf16, 2, 64, 2);
   const OwnedTensor wide(Dtype::f32, 2, 9), y(Dtype::bf16, 2, 9);
