@@ -1,7 +1,6 @@
 #include "kernels/attention.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -26,7 +25,8 @@ constexpr int64_t kBlock = 16;
 // From so many queries on it pays to transpose the keys.
 constexpr int64_t kFewQueries = 4;
 
-// f32 scratch of one thread, handed out in pieces that start on a cache line.
+// f32 scratch of one share of the work, handed out in pieces that start on a
+// cache line.
 class Scratch {
  public:
   void reset(int64_t need) {
@@ -46,19 +46,14 @@ class Scratch {
   int64_t used_ = 0;
 };
 
-Scratch& own_scratch() {
-  thread_local Scratch scratch;
-  return scratch;
-}
-
-// Before work is dealt out, every thread gets what the longest span needs: one
-// that came away empty in a first step allocates nothing in a later one.
-void prepare_scratch(int64_t need) {
-  static std::atomic<int64_t> prepared{0};
-  if (need <= prepared.load()) return;
-  parallel_ranges(num_threads(),
-                  [&](int64_t, int64_t) { own_scratch().reset(need); });
-  prepared = need;
+// Scratch for each share of the work that the calling thread deals out, each as
+// large as the longest span needs, so that a later call allocates nothing.
+Scratch* shared_scratch(int64_t need) {
+  thread_local std::vector<Scratch> scratch;
+  if (scratch.size() < static_cast<size_t>(num_threads()))
+    scratch.resize(static_cast<size_t>(num_threads()));
+  for (Scratch& share : scratch) share.reset(need);
+  return scratch.data();
 }
 
 // C (Rows × n) = or += A·B, all f32: A(i,k) = a[i·ai + k·ak], B (depth × n)
@@ -296,14 +291,15 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
       most = std::max(
           most, span.key_length -
                     first_seen(shape, span.key_length - span.query_length));
-  if (most > 0) prepare_scratch(forward_scratch(most, shape.head_dim));
+  Scratch* const scratch =
+      shared_scratch(most > 0 ? forward_scratch(most, shape.head_dim) : 0);
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     parallel_items(
         static_cast<int64_t>(spans.size()) * kv_heads, [&](int64_t item) {
           forward_item<T>(out, lse, q,
                           spans[static_cast<size_t>(item / kv_heads)], shape,
-                          item % kv_heads, own_scratch());
+                          item % kv_heads, scratch[share_index()]);
         });
   });
 }
@@ -410,14 +406,15 @@ void AttentionBackward(Tensor dq, Tensor dk, Tensor dv, Tensor dout, Tensor out,
   int64_t most = 0;
   for (const AttentionSpan& span : spans)
     most = std::max(most, span.query_length);
-  prepare_scratch(backward_scratch(most, shape.head_dim));
+  Scratch* const scratch =
+      shared_scratch(backward_scratch(most, shape.head_dim));
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     parallel_items(
         static_cast<int64_t>(spans.size()) * kv_heads, [&](int64_t item) {
           backward_item<T>(dq, dk, dv, dout, out, lse, q, k, v,
                            spans[static_cast<size_t>(item / kv_heads)], shape,
-                           item % kv_heads, own_scratch());
+                           item % kv_heads, scratch[share_index()]);
         });
   });
 }

@@ -1,12 +1,16 @@
 #include "kernels/matmul.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "kernels/convert.h"
 #include "kernels/matvec.h"
 #include "kernels/quantized_matvec.h"
@@ -37,6 +41,11 @@ struct Operand {
 
   int64_t rows() const { return transposed ? tensor.cols : tensor.rows; }
   int64_t cols() const { return transposed ? tensor.rows : tensor.cols; }
+  Operand rows_from(int64_t begin, int64_t count) const {
+    return {transposed ? tensor.cols_from(begin, count)
+                       : tensor.rows_from(begin, count),
+            transposed};
+  }
   Operand cols_from(int64_t begin, int64_t count) const {
     return {transposed ? tensor.rows_from(begin, count)
                        : tensor.cols_from(begin, count),
@@ -65,14 +74,17 @@ struct Product {
   std::unordered_map<int, Memory> arguments;
 };
 
-// Compiled products by shape, one set a thread: their memory handles change
-// with each call.
+// Compiled products by shape. Their memory handles change with each call, so
+// one thread at a time uses a set.
 class Products {
  public:
   Products() : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
   // Throws Error where oneDNN has no such product.
   void run(const Operand& a, const Operand& b, Tensor c, bool add) try {
+    // The work is dealt out already (multiply_stored).
+    thread_local const bool alone = (omp_set_num_threads(1), true);
+    static_cast<void>(alone);
     const uint64_t key = mix_bits(mix_bits(a.hash(), b.hash()),
                                   Operand{c, false}.hash() * 2 + add);
     auto found = products_.find(key);
@@ -124,9 +136,34 @@ class Products {
   std::unordered_map<uint64_t, Product> products_;
 };
 
+// Numbers that a share of c's longer side is a multiple of: whole registers of
+// the products' inner loops.
+constexpr int64_t kShareUnit = 64;
+// Operations that take less long than dealing them out.
+constexpr int64_t kSmallProduct = 1 << 18;
+
+// Each share of c, rows or columns, is a product of its own, by a thread of
+// this program's pool; oneDNN's threads would wait for one another even where
+// one of them has lost its core.
 void multiply_stored(const Operand& a, const Operand& b, Tensor c, bool add) {
-  thread_local Products products;
-  products.run(a, b, c, add);
+  thread_local std::vector<Products> products;
+  if (products.size() < static_cast<size_t>(num_threads()))
+    products.resize(static_cast<size_t>(num_threads()));
+  if (2 * c.size() * a.cols() < kSmallProduct)
+    return products[0].run(a, b, c, add);
+  auto* const own = products.data();
+  const bool by_rows = c.rows >= c.cols;
+  const int64_t length = by_rows ? c.rows : c.cols;
+  const int64_t units = (length + kShareUnit - 1) / kShareUnit;
+  parallel_ranges(units, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * kShareUnit;
+    const int64_t count = std::min(length, last * kShareUnit) - begin;
+    Products& share = own[share_index()];
+    if (by_rows)
+      share.run(a.rows_from(begin, count), b, c.rows_from(begin, count), add);
+    else
+      share.run(a, b.cols_from(begin, count), c.cols_from(begin, count), add);
+  });
 }
 
 // A matrix in memory that is used again by the next product of this thread.

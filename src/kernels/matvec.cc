@@ -1,5 +1,6 @@
 #include "kernels/matvec.h"
 
+#include <hwy/cache_control.h>
 #include <algorithm>
 
 #include "base/threads.h"
@@ -24,18 +25,22 @@ HWY_INLINE void dot_rows(const W* w, const float* x, int64_t stride,
   const hn::ScalableTag<float> d;
   using Vec = hn::Vec<decltype(d)>;
   constexpr int kSums = 4;
+  // Numbers ahead: hardware stops prefetching at the end of a page.
+  constexpr int64_t kPrefetch = 1024;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   Vec sums[kRows][kSums];
   for (auto& row : sums)
     for (Vec& sum : row) sum = hn::Zero(d);
   int64_t i = 0;
-  for (; i + kSums * lanes <= cols; i += kSums * lanes)
+  for (; i + kSums * lanes <= cols; i += kSums * lanes) {
+    hwy::Prefetch(w + i + kPrefetch);
     for (int s = 0; s < kSums; ++s) {
       const Vec numbers = load(d, w + i + s * lanes);
       for (int n = 0; n < kRows; ++n)
         sums[n][s] = hn::MulAdd(
             numbers, hn::LoadU(d, x + n * stride + i + s * lanes), sums[n][s]);
     }
+  }
   for (int n = 0; n < kRows; ++n) {
     int64_t rest = i;
     for (; rest + lanes <= cols; rest += lanes)

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <filesystem>
 #include <numeric>
 #include <vector>
@@ -8,7 +7,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/rng.h"
-#include "base/threads.h"
 
 namespace seodang {
 namespace {
@@ -100,22 +98,6 @@ TEST(Files, MissingFileSaysWhich) {
     EXPECT_NE(std::string(error.what()).find("/no/such/file"),
               std::string::npos);
   }
-}
-
-TEST(Threads, RangesCoverEverythingOnce) {
-  std::vector<std::atomic<int>> seen(1001);
-  parallel_ranges(1001, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) ++seen[i];
-  });
-  for (auto& count : seen) EXPECT_EQ(count, 1);
-}
-
-TEST(Threads, ExceptionReachesTheCaller) {
-  EXPECT_THROW(parallel_items(10,
-                              [](int64_t i) {
-                                if (i == 3) throw Error("three");
-                              }),
-               Error);
 }
 
 }  // namespace

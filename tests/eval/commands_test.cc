@@ -237,7 +237,8 @@ TEST_F(CommandsTest, InspectJson) {
   EXPECT_EQ(out["memory"]["bfloat16"]["weights"], 2 * parameters);
   EXPECT_EQ(out["memory"]["q4_0"]["weights"], parameters * 18 / 32);
   // Keys and values of 2 layers, 2 heads of 8, 96 tokens.
-  EXPECT_EQ(out["memory"]["float32"]["kv_cache"], 2 * 2 * 2 * 8 * 96 * 4);
+  EXPECT_EQ(out["memory"]["float32"]["kv_cache"],
+            2 * 2 * 2 * 8 * 96 * size_of(fastest_product_dtype()));
   EXPECT_EQ(out["memory"]["float32"]["fits"], true);
   EXPECT_NE(out["advice"].get<std::string>().find("chat"), std::string::npos);
   EXPECT_EQ(

@@ -1,0 +1,11 @@
+// How much of the machine is this process's.
+#pragma once
+
+namespace seodang {
+
+// Cores of the affinity mask (hardware threads of one core count once), and no
+// more than the CPU quota of the control group, rounded up (cgroup v2, cpu.max
+// of the group and of those around it). At least 1.
+int usable_cores();
+
+}  // namespace seodang
