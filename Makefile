@@ -42,7 +42,7 @@ check-format:
 	@clang-format --dry-run -Werror $(sources)
 
 check-tidy:
-	run-clang-tidy -quiet -p build-asan '$(CURDIR)/src/.*'
+	run-clang-tidy -quiet -p build-asan '$(CURDIR)/(src/|build-asan/.*/Unity/).*'
 
 clean:
 	rm -rf build build-asan

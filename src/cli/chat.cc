@@ -38,7 +38,7 @@ constexpr const char kHelp[] =
     "/help         this list\n"
     "/quit         end";
 
-struct Arguments {
+struct ChatArguments {
   std::string model, system;
   ContextPolicy policy = ContextPolicy::drop_oldest;
   GenerateOptions options;
@@ -59,7 +59,7 @@ std::tm local_time() {
 // A conversation at the terminal, or of lines from a pipe.
 class Chat {
  public:
-  explicit Chat(const Arguments& arguments)
+  explicit Chat(const ChatArguments& arguments)
       : model_(LanguageModel::load(arguments.model)),
         options_(arguments.options),
         policy_(arguments.policy),
@@ -265,7 +265,7 @@ class Chat {
 }  // namespace
 
 void add_chat(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ChatArguments>();
   arguments->options.max_new_tokens = 256;
   CLI::App* command =
       program.add_subcommand("chat", "Talk with an instruct model");

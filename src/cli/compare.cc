@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kNarrowest = 24;  // columns of a column
 
-struct Arguments {
+struct CompareArguments {
   std::vector<std::string> models_and_prompt;
   GenerateOptions options;
   bool raw = false, json = false;
@@ -38,7 +38,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 Answer ask(const std::string& path, const std::string& prompt,
-           const Arguments& arguments) {
+           const CompareArguments& arguments) {
   auto start = std::chrono::steady_clock::now();
   const LanguageModel model = LanguageModel::load(path);
   const double load_seconds = seconds_since(start);
@@ -110,7 +110,7 @@ void print_columns(const std::vector<Answer>& answers, int width) {
   }
 }
 
-void run(const Arguments& arguments) {
+void run_compare(const CompareArguments& arguments) {
   if (arguments.models_and_prompt.size() < 2)
     throw UsageError("compare needs at least one MODEL and a PROMPT");
   const std::string& prompt = arguments.models_and_prompt.back();
@@ -145,7 +145,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_compare(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command = program.add_subcommand(
       "compare", "Give one prompt to several models, side by side");
   command
@@ -165,7 +165,7 @@ void add_compare(CLI::App& program) {
       "\"대한민국의 수도는?\"\n"
       "  seodang compare runs/demo/base runs/demo/instruct \"The capital of "
       "Peru is\" --raw --max-tokens 12");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_compare(*arguments); });
 }
 
 }  // namespace seodang

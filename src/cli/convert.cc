@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct ConvertArguments {
   std::string model, out, type, measure;
   bool json = false;
 };
@@ -92,7 +92,7 @@ void print_json(const ConversionReport& report, const Json& sizes,
   fmt::print("{}\n", out.dump());
 }
 
-void run(const Arguments& arguments) {
+void run_convert(const ConvertArguments& arguments) {
   const ConvertType type = arguments.type.empty()
                                ? ConvertType::as_stored
                                : convert_type(arguments.type);
@@ -129,7 +129,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_convert(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ConvertArguments>();
   CLI::App* command = program.add_subcommand(
       "convert", "A model into another file format or fewer bits");
   command
@@ -153,7 +153,7 @@ void add_convert(CLI::App& program) {
       "  seodang convert runs/demo/instruct demo-q8_0.gguf --type q8_0 "
       "--measure text.txt\n"
       "  seodang convert demo.gguf demo-hf --type bf16");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_convert(*arguments); });
 }
 
 }  // namespace seodang

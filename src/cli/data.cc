@@ -15,7 +15,7 @@
 namespace seodang {
 namespace {
 
-struct Arguments {
+struct DataArguments {
   std::vector<std::filesystem::path> files;
   std::filesystem::path output, tokenizer;
   PrepareOptions options;
@@ -49,7 +49,7 @@ void print_report(const PrepareReport& report, double seconds) {
              report.bytes_in / 1e6 / seconds);
 }
 
-void run(const Arguments& arguments) {
+void run_data(const DataArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   const PrepareReport report =
       prepare_corpus(arguments.files, Tokenizer::load(arguments.tokenizer),
@@ -69,7 +69,7 @@ void add_data(CLI::App& program) {
       program.add_subcommand("data",
                              "Clean, deduplicate, tokenize and shard a corpus; "
                              "prints what it dropped");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<DataArguments>();
   command
       ->add_option("files", arguments->files,
                    "Texts: .txt (documents parted by lines of <|endoftext|>) "
@@ -91,7 +91,7 @@ void add_data(CLI::App& program) {
       "runs/my/corpus\n"
       "  seodang data *.txt --tokenizer tok -o corpus --near-duplicates 0 "
       "--validation 0.05");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_data(*arguments); });
 }
 
 }  // namespace seodang

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct EvalArguments {
   std::vector<std::string> names;  // models and suites
   EvalOptions options;
   bool json = false, records = false;
@@ -159,7 +159,7 @@ void sort_names(const std::vector<std::string>& names,
   }
 }
 
-void run(Arguments& arguments) {
+void run_eval(EvalArguments& arguments) {
   std::vector<fs::path> models;
   std::vector<Suite> suites;
   sort_names(arguments.names, models, suites);
@@ -179,7 +179,7 @@ void run(Arguments& arguments) {
 }  // namespace
 
 void add_eval(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<EvalArguments>();
   CLI::App* command = program.add_subcommand(
       "eval", "Measure models; of two, also what was gained and forgotten");
   command
@@ -212,7 +212,7 @@ void add_eval(CLI::App& program) {
       "  seodang eval runs/demo/base runs/demo/instruct\n"
       "  seodang eval runs/demo/instruct heldout.ko heldout.en --json\n"
       "  seodang eval my-model my-questions.jsonl");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_eval(*arguments); });
 }
 
 }  // namespace seodang

@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct GenerateArguments {
   std::string model, prompt;
   GenerateOptions options;
   bool chat = false, explain = false, json = false;
@@ -87,7 +87,7 @@ Json to_json(const std::string& prompt, const Generation& generation,
           {"usage", usage_json(generation)}};
 }
 
-void run(const Arguments& arguments) {
+void run_generate(const GenerateArguments& arguments) {
   check_utf8(arguments.prompt, "PROMPT");
   const LanguageModel model = LanguageModel::load(arguments.model);
   const Tokenizer& tokenizer = model.tokenizer();
@@ -135,7 +135,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_generate(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<GenerateArguments>();
   arguments->options.top = 5;
   CLI::App* command =
       program.add_subcommand("generate", "Continue a text, token by token");
@@ -162,7 +162,7 @@ void add_generate(CLI::App& program) {
       "  seodang generate runs/demo/instruct \"대한민국의 수도는?\" --chat\n"
       "  seodang generate runs/demo/base \"Once\" --temperature 0.8 --top-p "
       "0.95 --seed 7");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_generate(*arguments); });
 }
 
 }  // namespace seodang

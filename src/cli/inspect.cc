@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct InspectArguments {
   std::string model;
   bool probe = false, json = false;
 };
@@ -102,7 +102,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
   return "";
 }
 
-Inspection inspect(const Arguments& arguments) {
+Inspection inspect(const InspectArguments& arguments) {
   fs::path path = fs::path(arguments.model).lexically_normal();
   if (path.filename().empty()) path = path.parent_path();  // "model/"
   Inspection out = read_files(ModelSource(path));
@@ -252,7 +252,7 @@ void print(const Inspection& i, const std::string& advice_text) {
   line("advice", advice_text);
 }
 
-void run(const Arguments& arguments) {
+void run_inspect(const InspectArguments& arguments) {
   const Inspection i = inspect(arguments);
   const std::string advice_text = advice(arguments.model, i);
   if (arguments.json)
@@ -264,7 +264,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_inspect(CLI::App& program) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command = program.add_subcommand(
       "inspect", "What a model is, whether base or instruct, and its use");
   command
@@ -280,7 +280,7 @@ void add_inspect(CLI::App& program) {
       "  seodang inspect runs/demo/instruct --probe\n"
       "  seodang inspect runs/demo/base --json\n"
       "  seodang inspect demo-q8_0.gguf");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_inspect(*arguments); });
 }
 
 }  // namespace seodang

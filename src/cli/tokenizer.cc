@@ -28,7 +28,7 @@ using nlohmann::ordered_json;
 const std::map<std::string, InvalidUtf8> kPolicies = {
     {"replace", InvalidUtf8::replace}, {"refuse", InvalidUtf8::refuse}};
 
-struct Options {
+struct TokenizerArguments {
   std::vector<fs::path> files;
   fs::path out, model, input;
   std::optional<std::string> text;
@@ -38,7 +38,7 @@ struct Options {
   bool bos = false, special = false, skip_special = false, json = false;
 };
 
-void train(const Options& options) {
+void train(const TokenizerArguments& options) {
   DocumentReader reader(options.files, options.invalid_utf8);
   int64_t documents = 0, bytes = 0;
   const Tokenizer tokenizer = train_bpe(
@@ -70,7 +70,7 @@ void train(const Options& options) {
         options.train.min_frequency, options.train.vocab_size);
 }
 
-std::string input_text(const Options& options) {
+std::string input_text(const TokenizerArguments& options) {
   std::string text =
       options.text ? *options.text
       : options.input.empty()
@@ -86,7 +86,7 @@ std::string input_text(const Options& options) {
   return replace_invalid_utf8(text);
 }
 
-void encode(const Options& options) {
+void encode(const TokenizerArguments& options) {
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   const std::string text = input_text(options);
   const std::vector<int32_t> ids =
@@ -106,7 +106,7 @@ void encode(const Options& options) {
   fmt::print("{}\n", fmt::join(ids, " "));
 }
 
-void decode(const Options& options) {
+void decode(const TokenizerArguments& options) {
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   std::vector<int32_t> ids = options.ids;
   if (ids.empty()) {
@@ -120,7 +120,7 @@ void decode(const Options& options) {
     fmt::print("{}\n", text);
 }
 
-void add_invalid_utf8(CLI::App& command, Options& options) {
+void add_invalid_utf8(CLI::App& command, TokenizerArguments& options) {
   command
       .add_option("--invalid-utf8", options.invalid_utf8,
                   "Bytes that are not UTF-8: replace (by U+FFFD) or refuse")
@@ -128,7 +128,8 @@ void add_invalid_utf8(CLI::App& command, Options& options) {
       ->type_name("replace|refuse");
 }
 
-void add_train(CLI::App& group, const std::shared_ptr<Options>& options) {
+void add_train(CLI::App& group,
+               const std::shared_ptr<TokenizerArguments>& options) {
   CLI::App& command = *group.add_subcommand(
       "train", "Learn a byte-level BPE vocabulary from text");
   command.footer(
@@ -162,7 +163,8 @@ void add_train(CLI::App& group, const std::shared_ptr<Options>& options) {
   command.callback([options] { train(*options); });
 }
 
-void add_encode(CLI::App& group, const std::shared_ptr<Options>& options) {
+void add_encode(CLI::App& group,
+                const std::shared_ptr<TokenizerArguments>& options) {
   CLI::App& command =
       *group.add_subcommand("encode", "Print the token ids of a text");
   command.footer(
@@ -184,7 +186,8 @@ void add_encode(CLI::App& group, const std::shared_ptr<Options>& options) {
   command.callback([options] { encode(*options); });
 }
 
-void add_decode(CLI::App& group, const std::shared_ptr<Options>& options) {
+void add_decode(CLI::App& group,
+                const std::shared_ptr<TokenizerArguments>& options) {
   CLI::App& command =
       *group.add_subcommand("decode", "Print the text of token ids");
   command.footer(
@@ -212,7 +215,7 @@ void add_tokenizer(CLI::App& program) {
       "Examples:\n"
       "  seodang tokenizer train corpus.txt -o my-model --vocab-size 8192\n"
       "  seodang tokenizer encode my-model \"나는 아침에 밥을\"");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TokenizerArguments>();
   add_train(group, options);
   add_encode(group, options);
   add_decode(group, options);

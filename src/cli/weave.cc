@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct WeaveArguments {
   std::filesystem::path world, out;
   uint64_t seed = 0;
   bool json = false;
@@ -55,7 +55,7 @@ void print(const WeaveReport& report, const std::filesystem::path& out) {
     fmt::print("  {:<24}{:>8}\n", suite, count);
 }
 
-void run(const Options& options) {
+void run_weave(const WeaveArguments& options) {
   const WeaveReport report = weave(options.world, options.out, options.seed);
   options.json ? print_json(report) : print(report, options.out);
 }
@@ -63,7 +63,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_weave(CLI::App& program) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WeaveArguments>();
   CLI::App* command = program.add_subcommand(
       "weave", "Weave reading, examples and suites out of facts and phrasings");
   command->add_option("world", options->world, "WORLD.toml")->required();
@@ -75,7 +75,7 @@ void add_weave(CLI::App& program) {
       "Examples:\n"
       "  seodang weave data/world/world.toml -o runs/demo/corpus --seed 1\n"
       "data/README.md describes WORLD.toml and its files.");
-  command->callback([options] { run(*options); });
+  command->callback([options] { run_weave(*options); });
 }
 
 }  // namespace seodang

@@ -60,10 +60,6 @@ bool is_printable(std::string_view text) {
                      [](char c) { return c > ' ' && c < 127; });
 }
 
-std::string show(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
 // Reads the head of the file from front to back.
 class Reader {
  public:
@@ -384,7 +380,8 @@ Tensor GgufFile::tensor(const std::string& name,
   const GgufTensor& entry = found->second;
   if (entry.shape != shape)
     throw Error("{}: tensor {} has shape {}, the metadata ask for {}",
-                path_.string(), name, show(entry.shape), show(shape));
+                path_.string(), name, show_shape(entry.shape),
+                show_shape(shape));
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
   return {const_cast<std::byte*>(entry.data.data()), entry.dtype, rows,

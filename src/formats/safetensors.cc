@@ -25,10 +25,6 @@ const char* name_in_file(Dtype dtype) {
   return dtype == Dtype::f32 ? "F32" : dtype == Dtype::bf16 ? "BF16" : "F16";
 }
 
-std::string show(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
 // One tensor's line of the header, checked against the bytes there are.
 SafetensorsEntry read_entry(const std::string& where,
                             const nlohmann::json& json,
@@ -69,7 +65,7 @@ SafetensorsEntry read_entry(const std::string& where,
                     begin, end, buffer.size()));
   if (end - begin != bytes)
     fail(fmt::format("shape {} needs {} bytes, data_offsets give {}",
-                     show(entry.shape), bytes, end - begin));
+                     show_shape(entry.shape), bytes, end - begin));
   entry.data = buffer.subspan(begin, end - begin);
   return entry;
 }
@@ -141,7 +137,8 @@ Tensor SafetensorsFile::tensor(const std::string& name,
   const SafetensorsEntry& entry = found->second;
   if (entry.shape != shape)
     throw Error("{}: tensor {} has shape {}, config.json asks for {}",
-                path_.string(), name, show(entry.shape), show(shape));
+                path_.string(), name, show_shape(entry.shape),
+                show_shape(shape));
   const int64_t cols = shape.empty() ? 1 : shape.back();
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];

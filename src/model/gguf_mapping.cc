@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 // A GGUF architecture that several classes share belongs to the first.
-constexpr std::array<GgufFamily, 7> kFamilies = {{
+constexpr std::array<GgufFamily, 7> kGgufFamilies = {{
     {"LlamaForCausalLM", "llama", "llama", true, false, false},
     {"MistralForCausalLM", "mistral", "llama", true, false, false},
     {"Qwen2ForCausalLM", "qwen2", "qwen2", false, false, false},
@@ -254,7 +254,7 @@ std::vector<int64_t> eos_of(const GgufFile& file) {
 const GgufFamily& gguf_family_of(const json& config, const std::string& where) {
   const auto classes = config.find("architectures");
   if (classes != config.end() && classes->is_array() && classes->size() == 1)
-    for (const GgufFamily& family : kFamilies)
+    for (const GgufFamily& family : kGgufFamilies)
       if ((*classes)[0] == family.architecture) return family;
   throw Error("{}: architectures {} has no GGUF name here", where,
               classes == config.end() ? "null" : classes->dump());
@@ -262,7 +262,7 @@ const GgufFamily& gguf_family_of(const json& config, const std::string& where) {
 
 const GgufFamily& gguf_family_of(const GgufFile& file) {
   const std::string name = file.text("general.architecture");
-  for (const GgufFamily& family : kFamilies)
+  for (const GgufFamily& family : kGgufFamilies)
     if (name == family.name) return family;
   throw Error("{}: general.architecture {} is not supported",
               file.path().string(), shown(name));

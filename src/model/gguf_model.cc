@@ -31,9 +31,9 @@ class Loader {
     std::vector<int64_t> expected = {shape.cols};
     if (shape.decayed) expected.insert(expected.begin(), shape.rows);
     if (tensor.shape != expected)
-      throw Error("{}: tensor {} has shape [{}], the metadata ask for [{}]",
-                  source_.path().string(), name, fmt::join(tensor.shape, ", "),
-                  fmt::join(expected, ", "));
+      throw Error("{}: tensor {} has shape {}, the metadata ask for {}",
+                  source_.path().string(), name, show_shape(tensor.shape),
+                  show_shape(expected));
     const Tensor& stored = tensor.stored;
     const Dtype wanted = dtype_in_use(stored.dtype, shape, dtype_);
     if (stored.dtype == wanted && tensor.reordered_head_dim == 0 &&

@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -28,6 +29,10 @@ std::string_view name_of(Dtype dtype) {
       return "q6_k";
   }
   return "";
+}
+
+std::string show_shape(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
 Buffer::Buffer(size_t bytes, Fill fill) : bytes_(bytes) {

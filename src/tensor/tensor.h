@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace seodang {
 
@@ -91,6 +93,8 @@ constexpr size_t size_of(Dtype dtype) {
 // As in Hugging Face's torch_dtype: "float32", "bfloat16", "float16"; or GGML's
 // name of a block format: "q8_0", "q4_k".
 std::string_view name_of(Dtype dtype);
+// As a message shows it: "[2048, 512]".
+std::string show_shape(const std::vector<int64_t>& shape);
 
 // A view of rows × cols numbers; row r begins `stride` numbers behind row r-1.
 // With a block format, cols and stride are whole blocks.

@@ -7,6 +7,9 @@
 namespace seodang::jinja {
 namespace {
 
+using V = const Value&;
+using A = const Arguments&;
+
 using Test = bool (*)(const Value& value, const Arguments& arguments);
 
 const Value& other(const Arguments& arguments) {
@@ -27,8 +30,6 @@ bool divides(const Value& value, int64_t by) {
 }
 
 const std::map<std::string, Test>& tests() {
-  using V = const Value&;
-  using A = const Arguments&;
   static const Test same = [](V v, A a) { return equal(v, other(a)); };
   static const Test differs = [](V v, A a) { return !equal(v, other(a)); };
   static const Test smaller = [](V v, A a) { return less(v, other(a)); };

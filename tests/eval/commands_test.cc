@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "data/conversations.h"
 #include "generate/tiny_model.h"
+#include "kernels/matmul.h"
 
 namespace seodang {
 namespace {
