@@ -39,7 +39,7 @@ constexpr Metric kMetrics[] = {{"answer_rate", "answer rate", true},
                                {"nll", "nll a token", false},
                                {"bits_per_byte", "bits a byte", false}};
 
-std::string shown(double value, bool is_share) {
+std::string show_metric(double value, bool is_share) {
   return is_share ? fmt::format("{:.1f}%", 100 * value)
                   : fmt::format("{:.3f}", value);
 }
@@ -77,8 +77,8 @@ std::vector<Row> table(const EvaluationReport& report) {
                    first ? std::to_string(suites[s].n) : "", metric.title};
       first = false;
       for (const ModelResult& model : report.models)
-        row.cells.push_back(
-            shown(model.suites[s].metrics.at(metric.name), metric.is_share));
+        row.cells.push_back(show_metric(model.suites[s].metrics.at(metric.name),
+                                        metric.is_share));
       const auto of_suite = report.delta.find(suites[s].name);
       if (of_suite != report.delta.end() &&
           of_suite->second.contains(metric.name)) {

@@ -70,8 +70,8 @@ Json token_json(int32_t id, float logprob, const Tokenizer& tokenizer) {
           {"logprob", logprob}};
 }
 
-Json to_json(const std::string& prompt, const Generation& generation,
-             const Tokenizer& tokenizer) {
+Json generation_json(const std::string& prompt, const Generation& generation,
+                     const Tokenizer& tokenizer) {
   Json tokens = Json::array();
   for (const Choice& choice : generation.tokens) {
     Json token = token_json(choice.id, choice.logprob, tokenizer);
@@ -114,7 +114,8 @@ void run_generate(const GenerateArguments& arguments) {
                  return true;
                });
   if (arguments.json) {
-    fmt::print("{}\n", to_json(arguments.prompt, generation, tokenizer).dump());
+    fmt::print("{}\n",
+               generation_json(arguments.prompt, generation, tokenizer).dump());
     return;
   }
   if (arguments.explain)

@@ -40,7 +40,7 @@ struct Inspection {
   std::vector<ProbeAnswer> answers;
 };
 
-ModelConfig config_of(const ModelSource& source) {
+ModelConfig read_config(const ModelSource& source) {
   return ModelConfig::from_json(source.config(), source.path().string());
 }
 
@@ -48,7 +48,7 @@ ModelConfig config_of(const ModelSource& source) {
 Inspection read_files(const ModelSource& source) {
   const fs::path& path = source.path();
   Inspection out;
-  out.config = config_of(source);
+  out.config = read_config(source);
   std::map<Dtype, int64_t> numbers;
   Tensor embed_tokens;
   for (const SourceTensor& tensor : source.tensors()) {
@@ -84,7 +84,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
   for (const fs::path& other : beside) {
     try {
       const ModelSource source(other);
-      const ModelConfig config = config_of(source);
+      const ModelConfig config = read_config(source);
       const bool same_shape =
           config.architecture == model.config.architecture &&
           config.vocab_size == model.config.vocab_size &&

@@ -38,7 +38,7 @@ struct TokenizerArguments {
   bool bos = false, special = false, skip_special = false, json = false;
 };
 
-void train(const TokenizerArguments& options) {
+void train_tokenizer(const TokenizerArguments& options) {
   DocumentReader reader(options.files, options.invalid_utf8);
   int64_t documents = 0, bytes = 0;
   const Tokenizer tokenizer = train_bpe(
@@ -160,7 +160,7 @@ void add_train(CLI::App& group,
       ->capture_default_str();
   add_invalid_utf8(command, *options);
   command.add_flag("--json", options->json, "Print the result as JSON");
-  command.callback([options] { train(*options); });
+  command.callback([options] { train_tokenizer(*options); });
 }
 
 void add_encode(CLI::App& group,

@@ -29,7 +29,7 @@ constexpr std::array<NamedType, 8> kTensorTypes = {{{0, Dtype::f32},
                                                     {30, Dtype::bf16}}};
 
 // Bytes of one element in the file; 0 for strings and arrays.
-size_t size_of(GgufType type) {
+size_t value_bytes(GgufType type) {
   switch (type) {
     case GgufType::u8:
     case GgufType::i8:
@@ -166,7 +166,7 @@ GgufValue take_value(Reader& read) {
     value.type = take_type(read);
     count = read.take<uint64_t>();
     const size_t least = std::max<size_t>(
-        value.type == GgufType::string ? 8 : size_of(value.type), 1);
+        value.type == GgufType::string ? 8 : value_bytes(value.type), 1);
     if (count > kMaxElements || count > read.left() / least)
       read.fail(
           fmt::format("an array of {} elements does not fit the file", count));
@@ -415,7 +415,7 @@ void put_value(std::string& out, const GgufValue& value) {
   }
   // Little-endian: the first bytes of a number are the narrower number.
   for (const int64_t number : value.integers)
-    out.append(reinterpret_cast<const char*>(&number), size_of(value.type));
+    out.append(reinterpret_cast<const char*>(&number), value_bytes(value.type));
   for (const double number : value.reals) {
     if (value.type == GgufType::f64)
       put(out, number);
@@ -431,7 +431,7 @@ uint32_t code_of(Dtype dtype) {
   throw std::logic_error("a dtype that GGUF has no code for");
 }
 
-uint64_t bytes_of(const GgufItem& item) {
+uint64_t item_bytes(const GgufItem& item) {
   int64_t numbers = 1;
   for (const int64_t size : item.shape) numbers *= size;
   return bytes_of(item.dtype, numbers);
@@ -502,18 +502,18 @@ GgufWriter::GgufWriter(const std::filesystem::path& path,
       put(head, static_cast<uint64_t>(item.shape[i]));
     put(head, code_of(item.dtype));
     put(head, offset);
-    offset = rounded_up(offset + bytes_of(item), kDefaultAlignment);
+    offset = rounded_up(offset + item_bytes(item), kDefaultAlignment);
   }
   head.resize(rounded_up(head.size(), kDefaultAlignment));
   file_.write(head);
 }
 
 void GgufWriter::write(std::span<const std::byte> bytes) {
-  if (at_ == items_.size() || bytes.size() > bytes_of(items_[at_]) - written_)
+  if (at_ == items_.size() || bytes.size() > item_bytes(items_[at_]) - written_)
     throw std::logic_error("more bytes than the tensor has");
   file_.write(bytes.data(), bytes.size());
   written_ += bytes.size();
-  if (written_ < bytes_of(items_[at_])) return;
+  if (written_ < item_bytes(items_[at_])) return;
   file_.write(
       std::string(rounded_up(written_, kDefaultAlignment) - written_, '\0'));
   written_ = 0;

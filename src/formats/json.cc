@@ -74,4 +74,9 @@ nlohmann::json read_json(const std::filesystem::path& path,
   return parse_json(read_file(path, max_bytes), path.string());
 }
 
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text.substr(0, 60))
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace seodang

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
 
 namespace seodang {
@@ -17,5 +18,9 @@ nlohmann::json parse_json(std::string_view text, std::string_view name,
 // Reads and parses a file; one larger than `max_bytes` is refused.
 nlohmann::json read_json(const std::filesystem::path& path,
                          uint64_t max_bytes = uint64_t{256} << 20);
+
+// The beginning of a foreign text, as a message may print it: in quotes, one
+// line, valid UTF-8.
+std::string quoted(const std::string& text);
 
 }  // namespace seodang

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json to_json(const RopeScaling& s) {
+Json rope_scaling_json(const RopeScaling& s) {
   if (s.rope_type == "default") return nullptr;
   Json json = {{"rope_type", s.rope_type}, {"factor", s.factor}};
   if (s.rope_type == "llama3" || s.rope_type == "yarn")
@@ -99,7 +99,7 @@ std::string ModelConfig::to_json() const {
   json["max_position_embeddings"] = max_position_embeddings;
   json["rms_norm_eps"] = rms_norm_eps;
   json["rope_theta"] = rope_theta;
-  json["rope_scaling"] = seodang::to_json(rope_scaling);
+  json["rope_scaling"] = rope_scaling_json(rope_scaling);
   json["hidden_act"] = name_of(hidden_act);
   json["attention_bias"] = false;
   json["mlp_bias"] = false;

@@ -192,9 +192,9 @@ class RowConverter {
   double squares_ = 0, error_ = 0;
 };
 
-std::span<const std::byte> bytes_of(Tensor tensor) {
+std::span<const std::byte> memory_of(Tensor tensor) {
   return {static_cast<const std::byte*>(tensor.data),
-          seodang::bytes_of(tensor.dtype, tensor.size())};
+          bytes_of(tensor.dtype, tensor.size())};
 }
 
 using Tell = std::function<void(const std::string&, double)>;
@@ -305,7 +305,7 @@ class Conversion {
           *tensor, plan_.gguf_dtype(*tensor),
           heads > 0 ? rows_of(*tensor) / heads : 0,
           gguf_shift(family, tensor->name),
-          [&](Tensor part, int64_t) { writer.write(bytes_of(part)); });
+          [&](Tensor part, int64_t) { writer.write(memory_of(part)); });
     }
     writer.commit();
   }

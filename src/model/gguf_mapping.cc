@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "formats/json.h"
 
 namespace seodang {
 namespace {
@@ -110,12 +111,6 @@ std::string translated(const GgufFamily& family, std::string_view name,
   if (other.empty()) return "";
   return fmt::format("{}{}.{}{}", to_gguf ? kGgufLayers : kHfLayers,
                      name.substr(0, number), other, end);
-}
-
-// A text of the file as a message may print it.
-std::string shown(const std::string& text) {
-  return json(text.substr(0, 60))
-      .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // The shortest decimal that is this float: 1e-5 and not 9.99999974e-06.
@@ -265,7 +260,7 @@ const GgufFamily& gguf_family_of(const GgufFile& file) {
   for (const GgufFamily& family : kGgufFamilies)
     if (name == family.name) return family;
   throw Error("{}: general.architecture {} is not supported",
-              file.path().string(), shown(name));
+              file.path().string(), quoted(name));
 }
 
 std::string gguf_tensor_name(const GgufFamily& family, std::string_view name) {
@@ -333,7 +328,7 @@ json config_of(const GgufFile& file) {
     config["rope_scaling"] = scaling;
   } else if (type != "none" && !type.empty()) {
     throw Error("{}: rope scaling {} is not supported", file.path().string(),
-                shown(type));
+                quoted(type));
   }
   if (family.norms_around)
     config["query_pre_attn_scalar"] = implied_query_scalar(config);

@@ -27,12 +27,12 @@ std::vector<int64_t> shape_in_file(const NamedTensor& weight) {
 
 // Which file of a sharded model holds which tensor.
 std::map<std::string, std::string> read_index(const fs::path& path) {
-  const nlohmann::json json = read_json(path);
-  if (!json.is_object() || !json.contains("weight_map") ||
-      !json["weight_map"].is_object())
+  const nlohmann::json index = read_json(path);
+  if (!index.is_object() || !index.contains("weight_map") ||
+      !index["weight_map"].is_object())
     throw Error("{}: no weight_map", path.string());
   std::map<std::string, std::string> out;
-  for (const auto& [name, file] : json["weight_map"].items()) {
+  for (const auto& [name, file] : index["weight_map"].items()) {
     if (!file.is_string() ||
         fs::path(file.get<std::string>()).filename() != file.get<std::string>())
       throw Error("{}: weight_map of {} is not a file name", path.string(),

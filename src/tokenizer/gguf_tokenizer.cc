@@ -50,12 +50,6 @@ const std::vector<PreType>& pre_types() {
   return types;
 }
 
-// A text of the file as a message may print it.
-std::string shown(const std::string& text) {
-  return json(text.substr(0, 60))
-      .dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"},
           {"add_prefix_space", false},
@@ -133,7 +127,7 @@ class GgufReader {
     if (kind == "llama") return from_pieces();
     if (kind == "gpt2") return parse_tokenizer_json(byte_level_json(), where_);
     throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
-                shown(kind));
+                quoted(kind));
   }
 
   json added_tokens() const {
@@ -180,7 +174,7 @@ class GgufReader {
                      [&](const PreType& t) { return t.name == pre; });
     if (type == pre_types().end())
       throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
-                  shown(pre));
+                  quoted(pre));
     json out = {
         {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
     out["added_tokens"] = added_tokens();

@@ -119,7 +119,7 @@ void read_parts(TokenizerSpec& spec) {
   Normalizer normalizer(spec.normalizer);  // for its complaints
 }
 
-void read_added_tokens(const JsonPart& file, TokenizerSpec& spec) {
+void read_listed_tokens(const JsonPart& file, TokenizerSpec& spec) {
   if (!file.has("added_tokens")) return;
   std::vector<AddedToken> tokens;
   for (const json& value : file.list("added_tokens")) {
@@ -195,7 +195,7 @@ TokenizerSpec read_tokenizer(const Element& root) {
   file.only_keys({"version", "truncation", "padding", "added_tokens"});
   read_parts(spec);
   read_model(model, spec);
-  read_added_tokens(file, spec);
+  read_listed_tokens(file, spec);
   if (spec.byte_level) unspell_tokens(spec);
   return spec;
 }

@@ -44,7 +44,7 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
   return {tensor.rows, tensor.cols};
 }
 
-std::string to_json(const TrainerState& s) {
+std::string state_json(const TrainerState& s) {
   Json json;
   json["global_step"] = s.step;
   json["tokens"] = s.tokens;
@@ -70,7 +70,7 @@ void save_checkpoint(const fs::path& output, const TrainerState& state,
   for (const NamedTensor& moment : optimizer.moments())
     items.push_back({moment.name, shape_of(moment.tensor), moment.tensor});
   write_safetensors(directory.path() / "optimizer.safetensors", items);
-  write_file(directory.path() / "trainer_state.json", to_json(state));
+  write_file(directory.path() / "trainer_state.json", state_json(state));
   directory.commit();
   for (const fs::path& old : entries_of(output))
     if (old.filename() != name) fs::remove_all(old);

@@ -59,7 +59,7 @@ StageOptions option_texts(Options options) {
   return texts;
 }
 
-json to_json(const TrainSummary& s) {
+json summary_json(const TrainSummary& s) {
   return {{"steps", s.steps},
           {"tokens", s.tokens},
           {"seconds", s.seconds},
@@ -214,9 +214,8 @@ Stage Upbringing::data() {
     return inputs;
   };
   stage.run = [this] {
-    return seodang::to_json(prepare_corpus(texts(),
-                                           Tokenizer::load(run_ / "tokenizer"),
-                                           recipe_.data, run_ / "data"));
+    return to_json(prepare_corpus(texts(), Tokenizer::load(run_ / "tokenizer"),
+                                  recipe_.data, run_ / "data"));
   };
   return stage;
 }
@@ -230,7 +229,7 @@ Stage Upbringing::base() {
     options.data = run_ / "data";
     options.tokenizer = run_ / "tokenizer";
     options.output = run_ / "base";
-    return to_json(pretrain(options));
+    return summary_json(pretrain(options));
   };
   return stage;
 }
@@ -249,7 +248,7 @@ Stage Upbringing::instruct() {
     if (!options.replay_data.empty()) inputs.push_back(options.replay_data);
     return inputs;
   };
-  stage.run = [options] { return to_json(seodang::instruct(options)); };
+  stage.run = [options] { return summary_json(seodang::instruct(options)); };
   return stage;
 }
 
@@ -264,8 +263,8 @@ Stage Upbringing::eval() {
   stage.run = [this] {
     std::vector<Suite> loaded;
     for (const fs::path& suite : suites()) loaded.push_back(load_suite(suite));
-    const json scores = seodang::to_json(
-        evaluate(models(), loaded, recipe_.eval), /*records=*/true);
+    const json scores =
+        to_json(evaluate(models(), loaded, recipe_.eval), /*records=*/true);
     write_file(run_ / "eval.json",
                scores.dump(1, ' ', false, json::error_handler_t::replace));
     return json();

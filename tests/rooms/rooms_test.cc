@@ -6,7 +6,9 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -113,13 +115,69 @@ TEST(Rooms, HeadersAreLight) {
     }
 }
 
+std::string text_of(const fs::path& file) {
+  std::ifstream in(source_root() / file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Functions that are declared or defined at the beginning of a line.
+std::set<std::string> functions_in(const std::string& text) {
+  static const std::regex pattern(
+      R"(^(?!return|using|struct|class|enum|template|namespace)[A-Za-z_][\w:<>,* &]*[ &*](\w+)\()",
+      std::regex::multiline);
+  std::set<std::string> out;
+  for (std::sregex_iterator at(text.begin(), text.end(), pattern), end;
+       at != end; ++at)
+    out.insert((*at)[1]);
+  return out;
+}
+
+// A room is compiled as one: a function in an anonymous namespace would hide
+// one that a header declares, in the sources that come after it too.
+TEST(Rooms, NothingPrivateHidesWhatIsPublic) {
+  static const std::string kBegin = "\nnamespace {\n",
+                           kEnd = "\n}  // namespace\n";
+  std::map<std::string, size_t> declared;  // in which room, by floor
+  size_t seen = 0;
+  for (const fs::path& file : sources()) {
+    const std::string text = text_of(file);
+    // The template language is a namespace of its own, kernels are compiled
+    // apart.
+    if (file.extension() != ".h" ||
+        file.filename().string().starts_with("jinja_") ||
+        file.string().ends_with("-inl.h"))
+      continue;
+    const size_t own = floor_of(room_of(file.string()));
+    for (const std::string& name : functions_in(text)) {
+      const auto [at, added] = declared.emplace(name, own);
+      at->second = std::min(at->second, own);
+    }
+  }
+  for (const fs::path& file : sources()) {
+    const size_t own = floor_of(room_of(file.string()));
+    const std::string text = text_of(file);
+    if (file.extension() != ".cc" || room_of(file.string()) == "kernels" ||
+        file.filename().string().starts_with("jinja_"))
+      continue;
+    for (size_t at = 0; (at = text.find(kBegin, at)) != text.npos;) {
+      const size_t end = text.find(kEnd, at);
+      for (const std::string& name : functions_in(text.substr(at, end - at))) {
+        const auto found = declared.find(name);
+        EXPECT_TRUE(found == declared.end() || found->second > own)
+            << file << ": " << name << " is also a function of a header";
+        ++seen;
+      }
+      at = end;
+    }
+  }
+  EXPECT_GT(seen, 300U);
+}
+
 TEST(Rooms, EveryHeaderIsIncludedOnce) {
   for (const fs::path& file : sources()) {
     // Highway's -inl.h files are compiled once for each target.
     if (file.extension() != ".h" || file.string().ends_with("-inl.h")) continue;
-    std::ifstream in(source_root() / file);
-    const std::string text(std::istreambuf_iterator<char>(in), {});
-    EXPECT_NE(text.find("#pragma once\n"), std::string::npos) << file;
+    EXPECT_NE(text_of(file).find("#pragma once\n"), std::string::npos) << file;
   }
 }
 
