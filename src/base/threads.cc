@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-// Of the share of work that this thread is at.
+// Which share of the work this thread is at, if it is at any.
 thread_local int current_share = 0;
 thread_local bool in_parallel = false;
 

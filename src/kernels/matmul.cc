@@ -20,6 +20,17 @@ namespace {
 
 using Memory = dnnl::memory;
 
+// Names of instruction sets are sets of bits, so newer ones hold this one.
+bool has_isa([[maybe_unused]] dnnl::cpu_isa isa) {
+#if defined(__x86_64__)
+  const auto least = static_cast<unsigned>(isa);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & least) ==
+         least;
+#else
+  return false;
+#endif
+}
+
 Memory::data_type dnnl_type(Dtype dtype) {
   switch (dtype) {
     case Dtype::f32:
@@ -68,6 +79,26 @@ struct Operand {
   }
 };
 
+// A matrix in memory that is used again by the next product of this thread.
+class Scratch {
+ public:
+  Tensor take(Dtype dtype, int64_t rows, int64_t cols) {
+    const size_t bytes = bytes_of(dtype, rows * cols);
+    if (buffer_.bytes() < bytes) buffer_ = Buffer(bytes);
+    return {buffer_.data(), dtype, rows, cols};
+  }
+  // The operand in `dtype`: itself, or a copy.
+  Operand as(Dtype dtype, const Operand& from) {
+    if (from.tensor.dtype == dtype) return from;
+    const Tensor to = take(dtype, from.tensor.rows, from.tensor.cols);
+    convert(to, from.tensor);
+    return {to, from.transposed};
+  }
+
+ private:
+  Buffer buffer_;
+};
+
 struct Product {
   dnnl::matmul primitive;
   Memory a, b, c, scratchpad;
@@ -85,6 +116,26 @@ class Products {
     // The work is dealt out already (multiply_stored).
     thread_local const bool alone = (omp_set_num_threads(1), true);
     static_cast<void>(alone);
+    // oneDNN's fastest way, for AVX-512, writes matrices without gaps only.
+    static const bool dense_is_faster = has_isa(dnnl::cpu_isa::avx512_core);
+    if (dense_is_faster && !c.contiguous() && c.rows >= kDenseRows) {
+      const Tensor dense = dense_.take(c.dtype, c.rows, c.cols);
+      if (add) convert_row(dense, c);
+      run_dense(a, b, dense, add);
+      convert_row(c, dense);
+    } else {
+      run_dense(a, b, c, add);
+    }
+  } catch (const dnnl::error& error) {
+    throw Error("product of {} and {} to {}: oneDNN: {}", a.show(), b.show(),
+                name_of(c.dtype), error.what());
+  }
+
+ private:
+  // Rows from which on the copy costs less than it gains.
+  static constexpr int64_t kDenseRows = 16;
+
+  void run_dense(const Operand& a, const Operand& b, Tensor c, bool add) {
     const uint64_t key = mix_bits(mix_bits(a.hash(), b.hash()),
                                   Operand{c, false}.hash() * 2 + add);
     auto found = products_.find(key);
@@ -97,12 +148,8 @@ class Products {
     product.scratchpad.set_data_handle(scratchpad_.data());
     product.primitive.execute(stream_, product.arguments);
     stream_.wait();
-  } catch (const dnnl::error& error) {
-    throw Error("product of {} and {} to {}: oneDNN: {}", a.show(), b.show(),
-                name_of(c.dtype), error.what());
   }
 
- private:
   Product compile(const Operand& a, const Operand& b, Tensor c, bool add) {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -133,12 +180,16 @@ class Products {
   dnnl::engine engine_;
   dnnl::stream stream_;
   Buffer scratchpad_;
+  Scratch dense_;
   std::unordered_map<uint64_t, Product> products_;
 };
 
 // Numbers that a share of c's longer side is a multiple of: whole registers of
 // the products' inner loops.
 constexpr int64_t kShareUnit = 64;
+// From so many rows on their shares run at full speed; shares of columns, which
+// are not dense in memory, take a slower way through oneDNN.
+constexpr int64_t kEnoughRows = 256;
 // Operations that take less long than dealing them out.
 constexpr int64_t kSmallProduct = 1 << 18;
 
@@ -152,7 +203,7 @@ void multiply_stored(const Operand& a, const Operand& b, Tensor c, bool add) {
   if (2 * c.size() * a.cols() < kSmallProduct)
     return products[0].run(a, b, c, add);
   auto* const own = products.data();
-  const bool by_rows = c.rows >= c.cols;
+  const bool by_rows = c.rows >= std::min<int64_t>(c.cols, kEnoughRows);
   const int64_t length = by_rows ? c.rows : c.cols;
   const int64_t units = (length + kShareUnit - 1) / kShareUnit;
   parallel_ranges(units, [&](int64_t first, int64_t last) {
@@ -165,26 +216,6 @@ void multiply_stored(const Operand& a, const Operand& b, Tensor c, bool add) {
       share.run(a, b.cols_from(begin, count), c.cols_from(begin, count), add);
   });
 }
-
-// A matrix in memory that is used again by the next product of this thread.
-class Scratch {
- public:
-  Tensor take(Dtype dtype, int64_t rows, int64_t cols) {
-    const size_t bytes = bytes_of(dtype, rows * cols);
-    if (buffer_.bytes() < bytes) buffer_ = Buffer(bytes);
-    return {buffer_.data(), dtype, rows, cols};
-  }
-  // The operand in `dtype`: itself, or a copy.
-  Operand as(Dtype dtype, const Operand& from) {
-    if (from.tensor.dtype == dtype) return from;
-    const Tensor to = take(dtype, from.tensor.rows, from.tensor.cols);
-    convert(to, from.tensor);
-    return {to, from.transposed};
-  }
-
- private:
-  Buffer buffer_;
-};
 
 // Numbers of an operand that are converted at a time: 1 MB of bf16, 2 MB of
 // f32, which stay in the cache between being written and being read.
@@ -244,17 +275,8 @@ void linear_backward_weight(Tensor dw, Tensor dy, Tensor x) {
 }
 
 Dtype fastest_product_dtype() {
-#if defined(__x86_64__)
-  // Names of instruction sets are sets of bits, so newer ones hold this one.
-  static const bool native = [] {
-    const auto least = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-    const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-    return (isa & least) == least;
-  }();
+  static const bool native = has_isa(dnnl::cpu_isa::avx512_core_bf16);
   return native ? Dtype::bf16 : Dtype::f32;
-#else
-  return Dtype::f32;
-#endif
 }
 
 double measure_product_peak(Dtype dtype) {
