@@ -31,8 +31,7 @@ class Scratch {
  public:
   void reset(int64_t need) {
     used_ = 0;
-    if (static_cast<int64_t>(memory_.bytes() / sizeof(float)) < need)
-      memory_ = Buffer(static_cast<size_t>(need) * sizeof(float));
+    memory_.at_least(static_cast<size_t>(need) * sizeof(float));
   }
   float* take(int64_t count) {
     float* out = memory_.as<float>() + used_;

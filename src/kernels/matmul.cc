@@ -83,9 +83,7 @@ struct Operand {
 class Scratch {
  public:
   Tensor take(Dtype dtype, int64_t rows, int64_t cols) {
-    const size_t bytes = bytes_of(dtype, rows * cols);
-    if (buffer_.bytes() < bytes) buffer_ = Buffer(bytes);
-    return {buffer_.data(), dtype, rows, cols};
+    return {buffer_.at_least(bytes_of(dtype, rows * cols)), dtype, rows, cols};
   }
   // The operand in `dtype`: itself, or a copy.
   Operand as(Dtype dtype, const Operand& from) {
@@ -114,8 +112,8 @@ class Products {
   // Throws Error where oneDNN has no such product.
   void run(const Operand& a, const Operand& b, Tensor c, bool add) try {
     // The work is dealt out already (multiply_stored).
-    thread_local const bool alone = (omp_set_num_threads(1), true);
-    static_cast<void>(alone);
+    [[maybe_unused]] thread_local const bool alone =
+        (omp_set_num_threads(1), true);
     // oneDNN's fastest way, for AVX-512, writes matrices without gaps only.
     static const bool dense_is_faster = has_isa(dnnl::cpu_isa::avx512_core);
     if (dense_is_faster && !c.contiguous() && c.rows >= kDenseRows) {
@@ -168,8 +166,7 @@ class Products {
     product.c = Memory(desc.dst_desc(), engine_, DNNL_MEMORY_NONE);
     product.scratchpad =
         Memory(desc.scratchpad_desc(), engine_, DNNL_MEMORY_NONE);
-    const size_t need = desc.scratchpad_desc().get_size();
-    if (need > scratchpad_.bytes()) scratchpad_ = Buffer(need);
+    scratchpad_.at_least(desc.scratchpad_desc().get_size());
     product.arguments = {{DNNL_ARG_SRC, product.a},
                          {DNNL_ARG_WEIGHTS, product.b},
                          {DNNL_ARG_DST, product.c},

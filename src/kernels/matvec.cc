@@ -91,11 +91,10 @@ namespace seodang {
 HWY_EXPORT(MultiplyRows);
 
 void matvec(Tensor y, Tensor x, Tensor w, bool add) {
-  thread_local OwnedTensor numbers;
+  thread_local Buffer numbers;
   if (x.dtype != Dtype::f32) {
-    if (numbers.view().size() < x.size())
-      numbers = OwnedTensor(Dtype::f32, 1, x.size());
-    const Tensor wide(numbers.view().data, Dtype::f32, x.rows, x.cols);
+    const Tensor wide(numbers.at_least(bytes_of(Dtype::f32, x.size())),
+                      Dtype::f32, x.rows, x.cols);
     convert_row(wide, x);
     x = wide;
   }

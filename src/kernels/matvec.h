@@ -6,12 +6,12 @@
 
 namespace seodang {
 
-// y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`. w bf16 or f16, x and y f32 or
-// bf16. Products and sums are f32; a row of y does not depend on how many there
-// are, nor on the number of threads.
-void matvec(Tensor y, Tensor x, Tensor w, bool add = false);
-
 // Up to this many rows a product in tiles (matmul.h) is slower.
 inline constexpr int64_t kMatvecRows = 8;
+
+// y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`; N ≤ kMatvecRows. w bf16 or
+// f16, x and y f32 or bf16. Products and sums are f32; a row of y does not
+// depend on how many there are, nor on the number of threads.
+void matvec(Tensor y, Tensor x, Tensor w, bool add = false);
 
 }  // namespace seodang

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <hwy/highway.h>
-#include <bit>
 #include <cstdlib>
 #include <fstream>
 #include <oneapi/dnnl/dnnl.hpp>

@@ -338,9 +338,8 @@ HWY_EXPORT(QuantizeActivations);
 void quantized_matvec(Tensor y, Tensor x, Tensor w, bool add) {
   thread_local Buffer memory;
   const auto numbers = static_cast<size_t>(x.size());
-  const size_t needed = numbers + numbers / 32 * 2 * sizeof(float);
-  if (memory.bytes() < needed) memory = Buffer(needed);
-  auto* bytes = memory.as<std::byte>();
+  auto* bytes = static_cast<std::byte*>(
+      memory.at_least(numbers + numbers / 32 * 2 * sizeof(float)));
   QuantizedRows rows{x.rows, x.cols, nullptr, nullptr, nullptr};
   rows.q = reinterpret_cast<int8_t*>(bytes);
   rows.scale = reinterpret_cast<float*>(bytes + numbers);

@@ -145,6 +145,12 @@ class Buffer {
 
   size_t bytes() const { return bytes_; }
   void* data() const { return data_.get(); }
+  // data(), having room for `bytes`. A buffer that was too small is replaced,
+  // and what was in it is lost: for memory that is used again and again.
+  void* at_least(size_t bytes) {
+    if (bytes_ < bytes) *this = Buffer(bytes);
+    return data();
+  }
   template <class T>
   T* as() const {
     return static_cast<T*>(data());
