@@ -14,7 +14,7 @@ inline void try_tokenizer(const std::filesystem::path& path) {
     const Tokenizer tokenizer = Tokenizer::load(path);
     tokenizer.decode(tokenizer.encode(
         "서당에서 I'd read 12345 words, <s>\n\n  <|eot_id|> é \xed\xa0\x80",
-        true, true));
+        {.add_special_tokens = true, .parse_special = true}));
   } catch (const Error&) {
   }
 }

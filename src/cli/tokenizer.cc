@@ -35,7 +35,8 @@ struct TokenizerArguments {
   std::vector<int32_t> ids;
   BpeTrainOptions train;
   InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
-  bool bos = false, special = false, skip_special = false, json = false;
+  bool add_special_tokens = false, special = false, skip_special = false,
+       json = false;
 };
 
 void train_tokenizer(const TokenizerArguments& options) {
@@ -90,7 +91,8 @@ void encode(const TokenizerArguments& options) {
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   const std::string text = input_text(options);
   const std::vector<int32_t> ids =
-      tokenizer.encode(text, options.bos, options.special);
+      tokenizer.encode(text, {.add_special_tokens = options.add_special_tokens,
+                              .parse_special = options.special});
   if (options.json) {
     ordered_json tokens = ordered_json::array();
     for (int32_t id : ids)
@@ -177,9 +179,9 @@ void add_encode(CLI::App& group,
                      "The text (default: the standard input)");
   command.add_option("--file", options->input, "Read the text from a file")
       ->excludes("text");
-  command.add_flag("--bos", options->bos,
-                   "Put the beginning-of-text token first");
-  command.add_flag("--special", options->special,
+  command.add_flag("--add-special-tokens,--bos", options->add_special_tokens,
+                   "Put what the tokenizer puts around a text, as bos");
+  command.add_flag("--parse-special,--special", options->special,
                    "Special tokens in the text become their ids");
   add_invalid_utf8(command, *options);
   command.add_flag("--json", options->json, "Print tokens as JSON");

@@ -6,23 +6,16 @@
 #include <vector>
 
 #include "data/conversations.h"
+#include "tokenizer/encoded_chat.h"
 
 namespace seodang {
 
-class Tokenizer;
-
-struct EncodedConversation {
-  std::vector<int32_t> tokens;
-  std::vector<uint8_t> is_output;  // 1: said by the assistant
-};
-
-// Through the tokenizer's chat template. What an assistant says is what the
-// template adds to the conversation so far with its generation prompt: the
-// answer and the token that ends the turn. It is encoded apart from what stands
-// before, as it is when the model generates it. Throws Error when the tokenizer
-// has no chat template or the template changes earlier turns.
-EncodedConversation encode_conversation(const Tokenizer& tokenizer,
-                                        const Conversation& conversation);
+// The conversation up to the assistant's last message
+// (tokenizer/encoded_chat.h). Throws Error with file and line when the template
+// changes earlier turns, so that not all outputs can be told apart.
+EncodedChat encode_conversation(const Tokenizer& tokenizer,
+                                const Conversation& conversation,
+                                bool parse_special = false);
 
 // Conversation i is tokens [offsets[i], offsets[i + 1]).
 struct ConversationSet {
@@ -34,10 +27,16 @@ struct ConversationSet {
   int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
-// Conversations of more than `max_length` tokens are dropped and counted, or
-// with `refuse_too_long` an Error that names the line.
+struct EncodeConversations {
+  int32_t max_length = 0;  // in tokens
+  // Refuses a longer conversation by an Error that names its line, rather than
+  // to drop and count it.
+  bool refuse_too_long = false;
+  bool parse_special = false;  // as in ChatOptions
+};
+
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
-    int32_t max_length, bool refuse_too_long = false);
+    const EncodeConversations& options);
 
 }  // namespace seodang

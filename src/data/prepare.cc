@@ -225,9 +225,11 @@ class Preparation {
   }
 
   void tokenize(Item& item) const {
-    item.tokens = tokenizer_.encode(item.document.text, /*add_bos=*/true);
-    if (tokenizer_.eos_token_id() >= 0)
-      item.tokens.push_back(tokenizer_.eos_token_id());
+    item.tokens =
+        tokenizer_.encode(item.document.text, {.add_special_tokens = true});
+    const int32_t eos = tokenizer_.eos_token_id();
+    if (eos >= 0 && (item.tokens.empty() || item.tokens.back() != eos))
+      item.tokens.push_back(eos);
   }
 
   const Tokenizer& tokenizer_;

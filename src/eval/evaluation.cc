@@ -101,7 +101,8 @@ class Examination {
       if (question.cloze.empty()) continue;
       const auto prompt = model_.encode_text(question.cloze);
       const auto add = [&](const std::string& fact) {
-        items.push_back({prompt, model_.tokenizer().encode(" " + fact)});
+        items.push_back({prompt, model_.tokenizer().encode(
+                                     " " + fact, {.continues = true})});
       };
       add(question.answers[0]);
       for (const std::string& fact : question.wrong) add(fact);
@@ -133,7 +134,8 @@ class Examination {
     result_.metrics["probe_top1"] = first / n;
   }
 
-  // Texts longer than the context are read in pieces, each from bos.
+  // Texts longer than the context are read in pieces, each from bos; from the
+  // token before it when the tokenizer puts no bos.
   void read_texts() {
     tell("reading");
     std::vector<std::string> texts;
@@ -145,7 +147,7 @@ class Examination {
     for (size_t t = 0; t < texts.size(); ++t) {
       bytes += static_cast<double>(texts[t].size());
       const auto all = model_.encode_text(texts[t]);
-      const bool has_bos = model_.tokenizer().bos_token_id() >= 0;
+      const bool has_bos = !model_.tokenizer().ids_before_text().empty();
       const auto context =
           static_cast<size_t>(model_.config().context_length());
       for (size_t at = 1; at < all.size(); at += context) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/matmul.h"
 #include "model/model_source.h"
+#include "tokenizer/encoded_chat.h"
 
 namespace seodang {
 namespace {
@@ -17,17 +18,6 @@ std::vector<int32_t> sorted(std::vector<int32_t> ids) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
-}
-
-// A text that spells a special token loses its power.
-std::string disarmed(std::string text, const Tokenizer& tokenizer) {
-  for (const int32_t id : tokenizer.encode(text, false, true)) {
-    if (!tokenizer.is_special(id)) continue;
-    const std::string special(tokenizer.token_bytes(id));
-    const size_t at = text.find(special);
-    if (at != std::string::npos) text.insert(at + 1, "\u200b");
-  }
-  return text;
 }
 
 }  // namespace
@@ -69,7 +59,7 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
 }
 
 std::vector<int32_t> LanguageModel::encode_text(std::string_view text) const {
-  return tokenizer_.encode(text, true);
+  return tokenizer_.encode_prompt(text);
 }
 
 std::vector<int32_t> LanguageModel::encode_chat(
@@ -79,38 +69,9 @@ std::vector<int32_t> LanguageModel::encode_chat(
         "{}: no chat template; this is a base model, which continues "
         "text (seodang generate)",
         path_.string());
-  const auto name = [&](int32_t id) {
-    return id < 0 ? std::string_view() : tokenizer_.token_bytes(id);
-  };
-  const std::string_view bos = name(tokenizer_.bos_token_id());
-  std::vector<Message> safe(messages.begin(), messages.end());
-  for (Message& message : safe)
-    message.content = disarmed(std::move(message.content), tokenizer_);
-  const auto render = [&](size_t count, bool add_generation_prompt) {
-    return render_chat(tokenizer_.chat_template(), std::span(safe).first(count),
-                       add_generation_prompt, bos,
-                       name(tokenizer_.eos_token_id()), now);
-  };
-
-  const std::string all = render(safe.size(), true);
-  std::vector<int32_t> out;
-  if (!bos.empty() && !all.starts_with(bos))
-    out.push_back(tokenizer_.bos_token_id());
-  size_t done = 0;
-  const auto encode_up_to = [&](size_t end) {
-    const auto tokens = tokenizer_.encode(
-        std::string_view(all).substr(done, end - done), false, true);
-    out.insert(out.end(), tokens.begin(), tokens.end());
-    done = end;
-  };
-  for (size_t i = 0; i < safe.size(); ++i) {
-    if (safe[i].role != "assistant") continue;
-    for (const std::string& part : {render(i, true), render(i + 1, false)})
-      if (part.size() > done && all.starts_with(part))
-        encode_up_to(part.size());
-  }
-  encode_up_to(all.size());
-  return out;
+  return seodang::encode_chat(tokenizer_, messages,
+                              {.add_generation_prompt = true, .now = now})
+      .tokens;
 }
 
 }  // namespace seodang

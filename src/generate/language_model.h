@@ -33,13 +33,11 @@ class LanguageModel {
   // generation_config.json, and the tokenizer's end-of-turn tokens.
   const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
 
-  // Begin-of-text, then the text.
+  // A text to continue (Tokenizer::encode_prompt).
   std::vector<int32_t> encode_text(std::string_view text) const;
-  // Messages in the chat template, up to where the assistant's answer begins;
-  // earlier answers are encoded apart, as the model wrote them. A special token
-  // that a message spells out is broken by a zero-width space, so that no one
-  // forges turns. `now` is what a template that asks for the date is told.
-  // Throws Error when the model has no chat template.
+  // Messages in the chat template, up to where the assistant's answer begins
+  // (tokenizer/encoded_chat.h). `now` is what a template that asks for the date
+  // is told. Throws Error when the model has no chat template.
   std::vector<int32_t> encode_chat(std::span<const Message> messages,
                                    const std::tm& now = kTemplateDay) const;
 

@@ -79,7 +79,7 @@ const AddedToken* AddedTokenFinder::longest_at(std::string_view text,
   return nullptr;
 }
 
-void AddedTokenFinder::split(std::string_view text, bool parse_special,
+void AddedTokenFinder::split(std::string_view text, const IsParsed& is_parsed,
                              const Piece& piece) const {
   size_t done = 0;
   for (size_t at = 0, size = 0; at < text.size();) {
@@ -92,7 +92,7 @@ void AddedTokenFinder::split(std::string_view text, bool parse_special,
       continue;
     }
     size_t begin = at, end = at += size;
-    if (token->special && !parse_special) continue;
+    if (token->special && !is_parsed(begin)) continue;
     if (token->single_word && is_part_of_word(text, begin, end)) continue;
     if (token->lstrip) begin = std::max(done, skip_spaces_left(text, begin));
     if (token->rstrip) end = skip_spaces_right(text, end);
@@ -101,6 +101,19 @@ void AddedTokenFinder::split(std::string_view text, bool parse_special,
     done = end;
   }
   if (done < text.size()) piece(text.substr(done), nullptr);
+}
+
+std::vector<size_t> AddedTokenFinder::special_offsets(
+    std::string_view text) const {
+  std::vector<size_t> out;
+  for (size_t at = 0; at < text.size(); ++at)
+    for (const size_t size : sizes_[static_cast<uint8_t>(text[at])])
+      if (const auto found = tokens_.find(text.substr(at, size));
+          found != tokens_.end() && found->second->special) {
+        out.push_back(at);
+        break;
+      }
+  return out;
 }
 
 }  // namespace seodang

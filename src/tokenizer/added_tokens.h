@@ -20,13 +20,19 @@ class AddedTokenFinder {
   // content, or that normalized. Of equal texts the first counts.
   void add(std::string text, const AddedToken& token);
 
+  // Whether the special token whose text begins at an offset is one there.
+  using IsParsed = std::function<bool(size_t offset)>;
+
   // Calls piece(text, token) for the pieces of `text`, left to right: `token`
-  // is null for text between tokens. A special token counts only with
-  // `parse_special`; else what it covers stays text, as Hugging Face's
-  // encode_special_tokens does.
+  // is null for text between tokens. A special token that is not parsed stays
+  // text, as with Hugging Face's encode_special_tokens.
   using Piece = std::function<void(std::string_view, const AddedToken*)>;
-  void split(std::string_view text, bool parse_special,
+  void split(std::string_view text, const IsParsed& is_parsed,
              const Piece& piece) const;
+
+  // The offsets in `text` at which a special token's text begins, ascending;
+  // also those inside the text of another.
+  std::vector<size_t> special_offsets(std::string_view text) const;
 
  private:
   const AddedToken* longest_at(std::string_view text, size_t& size) const;

@@ -37,16 +37,17 @@ enum TokenType : int64_t {
 struct PreType {
   std::string name, pattern;  // of Split; empty: ByteLevel's own
   bool ignore_merges;
+  bool adds_bos;           // where tokenizer.ggml.add_bos_token is absent
   const char* normalizer;  // JSON
 };
 const std::vector<PreType>& pre_types() {
   static const std::vector<PreType> types = {
-      {"llama-bpe", split_pattern("llama3"), true, "null"},
+      {"llama-bpe", split_pattern("llama3"), true, true, "null"},
       {"qwen2",
        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
        " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-       false, "{\"type\":\"NFC\"}"},
-      {"gpt-2", "", false, "null"}};
+       false, false, "{\"type\":\"NFC\"}"},
+      {"gpt-2", "", false, false, "null"}};
   return types;
 }
 
@@ -98,6 +99,7 @@ class GgufReader {
     spec.pad_token = special("padding");
     spec.chat_template = file_.text("tokenizer.chat_template", "");
     try {
+      put_around_text(spec, adds("bos"), adds("eos"));
       return Tokenizer(std::move(spec));
     } catch (const Error& error) {
       throw Error("{}: {}", where_, error.what());
@@ -119,11 +121,27 @@ class GgufReader {
     return tokens_[static_cast<size_t>(id)];
   }
 
+  // Whether bos or eos stands around a text: as the file says, else as
+  // tokenizer.json in it does, else as is usual for its kind (llama.cpp,
+  // llama-vocab.cpp).
+  std::optional<bool> adds(std::string_view role) const {
+    const std::string key = fmt::format("tokenizer.ggml.add_{}_token", role);
+    if (file_.find(key) != nullptr) return file_.flag(key, false);
+    if (has_json()) return std::nullopt;
+    return role == "bos" && (kind() == "llama" || pre_type().adds_bos);
+  }
+
+  bool has_json() const {
+    return file_.find("tokenizer.huggingface.json") != nullptr;
+  }
+
+  std::string kind() const { return file_.text("tokenizer.ggml.model"); }
+
   TokenizerSpec read_spec() const {
-    if (file_.find("tokenizer.huggingface.json") != nullptr)
+    if (has_json())
       return parse_tokenizer_json(file_.text("tokenizer.huggingface.json"),
                                   where_);
-    const std::string kind = file_.text("tokenizer.ggml.model");
+    const std::string kind = this->kind();
     if (kind == "llama") return from_pieces();
     if (kind == "gpt2") return parse_tokenizer_json(byte_level_json(), where_);
     throw Error("{}: tokenizer.ggml.model {} is not supported", where_,
@@ -145,14 +163,6 @@ class GgufReader {
     return out;
   }
 
-  json post_processor() const {
-    const std::string bos = special("bos");
-    if (bos.empty() || !file_.flag("tokenizer.ggml.add_bos_token", true))
-      return nullptr;
-    const int64_t id = file_.integer("tokenizer.ggml.bos_token_id");
-    return json::parse(post_processor_putting(bos, static_cast<int32_t>(id)));
-  }
-
   bool is_added(size_t id) const {
     return type(id) == kControl || type(id) == kUserDefined ||
            type(id) == kUnknown;
@@ -167,23 +177,25 @@ class GgufReader {
     return out;
   }
 
-  std::string byte_level_json() const {
+  const PreType& pre_type() const {
     const std::string pre = file_.text("tokenizer.ggml.pre", "gpt-2");
-    const auto type =
-        std::find_if(pre_types().begin(), pre_types().end(),
-                     [&](const PreType& t) { return t.name == pre; });
-    if (type == pre_types().end())
-      throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
-                  quoted(pre));
+    for (const PreType& type : pre_types())
+      if (type.name == pre) return type;
+    throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
+                quoted(pre));
+  }
+
+  std::string byte_level_json() const {
+    const PreType& type = pre_type();
     json out = {
         {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
     out["added_tokens"] = added_tokens();
-    out["post_processor"] = post_processor();
-    out["normalizer"] = json::parse(type->normalizer);
-    out["pre_tokenizer"] = pre_tokenizer_of(*type);
+    out["post_processor"] = json::parse(kByteLevelPart);
+    out["normalizer"] = json::parse(type.normalizer);
+    out["pre_tokenizer"] = pre_tokenizer_of(type);
     out["decoder"] = json::parse(kByteLevelPart);
     out["model"] = {{"type", "BPE"},
-                    {"ignore_merges", type->ignore_merges},
+                    {"ignore_merges", type.ignore_merges},
                     {"vocab", vocabulary()},
                     {"merges", file_.texts("tokenizer.ggml.merges")}};
     return out.dump();
@@ -398,7 +410,21 @@ GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
     }
   if (const std::string pad = pad_token_of(model_dir); !pad.empty())
     add_id("padding", tokenizer.find(pad).value_or(-1));
-  add("ggml.add_bos_token", GgufValue::boolean(tokenizer.bos_token_id() >= 0));
+  // GGUF can say bos and eos around a text, and nothing else.
+  const auto puts = [](std::span<const int32_t> around, int32_t id) {
+    return around.size() == 1 && around[0] == id;
+  };
+  const auto before = tokenizer.ids_before_text();
+  const auto after = tokenizer.ids_after_text();
+  const bool adds_bos = puts(before, tokenizer.bos_token_id());
+  const bool adds_eos = puts(after, tokenizer.eos_token_id());
+  if ((!before.empty() && !adds_bos) || (!after.empty() && !adds_eos))
+    throw Error(
+        "{}: the post_processor puts other tokens around a text than bos_token "
+        "and eos_token, which GGUF cannot say",
+        where);
+  add("ggml.add_bos_token", GgufValue::boolean(adds_bos));
+  add("ggml.add_eos_token", GgufValue::boolean(adds_eos));
   if (!tokenizer.chat_template().empty())
     add("chat_template", GgufValue::string(tokenizer.chat_template()));
   if (pre == nullptr) {

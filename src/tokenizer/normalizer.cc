@@ -16,7 +16,8 @@ namespace seodang {
 namespace {
 
 using nlohmann::json;
-using Step = std::function<void(std::string&)>;
+using Change = std::function<void(std::string&)>;
+using Step = Normalizer::Step;
 
 const icu::Normalizer2* form_of(const std::string& type) {
   UErrorCode status = U_ZERO_ERROR;
@@ -29,7 +30,7 @@ const icu::Normalizer2* form_of(const std::string& type) {
   return form;
 }
 
-Step unicode_form(const std::string& type) {
+Change unicode_form(const std::string& type) {
   return [form = form_of(type)](std::string& text) {
     std::string changed;
     icu::StringByteSink<std::string> sink(&changed);
@@ -87,30 +88,30 @@ void read_steps(const json& value, std::vector<Step>& steps) {
     for (const json& step : part.list("normalizers")) read_steps(step, steps);
   } else if (type == "Prepend") {
     part.only_keys({"type", "prepend"});
-    steps.push_back([prefix = part.text("prepend")](std::string& text) {
-      if (!text.empty()) text.insert(0, prefix);
-    });
+    steps.push_back({[prefix = part.text("prepend")](std::string& text) {
+                       if (!text.empty()) text.insert(0, prefix);
+                     },
+                     true});
   } else if (type == "Replace") {
     part.only_keys({"type", "pattern", "content"});
-    steps.push_back([pattern = read_pattern(part),
-                     content = part.text("content")](std::string& text) {
-      text = pattern.replace(text, content);
-    });
+    steps.push_back(
+        {[pattern = read_pattern(part), content = part.text("content")](
+             std::string& text) { text = pattern.replace(text, content); }});
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" ||
              type == "NFKD") {
     part.only_keys({"type"});
-    steps.push_back(unicode_form(type));
+    steps.push_back({unicode_form(type)});
   } else if (type == "Lowercase") {
     part.only_keys({"type"});
-    steps.push_back(lowercase);
+    steps.push_back({lowercase});
   } else if (type == "Strip") {
     part.only_keys({"type", "strip_left", "strip_right"});
-    steps.push_back([left = part.flag("strip_left", true),
-                     right = part.flag("strip_right", true)](
-                        std::string& text) { strip(text, left, right); });
+    steps.push_back({[left = part.flag("strip_left", true),
+                      right = part.flag("strip_right", true)](
+                         std::string& text) { strip(text, left, right); }});
   } else if (type == "StripAccents") {
     part.only_keys({"type"});
-    steps.push_back(strip_accents);
+    steps.push_back({strip_accents});
   } else {
     part.refuse();
   }
@@ -123,9 +124,10 @@ Normalizer::Normalizer(const std::string& text) {
     read_steps(value, steps_);
 }
 
-std::string Normalizer::normalize(std::string_view text) const {
+std::string Normalizer::normalize(std::string_view text, bool prepend) const {
   std::string out(text);
-  for (const auto& step : steps_) step(out);
+  for (const Step& step : steps_)
+    if (prepend || !step.is_prepend) step.change(out);
   return out;
 }
 

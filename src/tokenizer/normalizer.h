@@ -17,11 +17,17 @@ class Normalizer {
   explicit Normalizer(const std::string& json);
 
   bool empty() const { return steps_.empty(); }
-  // `text` is valid UTF-8, and so is the result.
-  std::string normalize(std::string_view text) const;
+  // `text` is valid UTF-8, and so is the result. `prepend`: false in the midst
+  // of text, before which Prepend puts nothing.
+  std::string normalize(std::string_view text, bool prepend = true) const;
+
+  struct Step {
+    std::function<void(std::string&)> change;
+    bool is_prepend = false;
+  };
 
  private:
-  std::vector<std::function<void(std::string&)>> steps_;
+  std::vector<Step> steps_;
 };
 
 }  // namespace seodang

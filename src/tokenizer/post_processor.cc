@@ -1,5 +1,6 @@
 #include "tokenizer/post_processor.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -12,71 +13,105 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-std::string read_template(const JsonPart& part) {
+void read_template(const JsonPart& part, TokensAround& around) {
   part.only_keys({"type", "single", "pair", "special_tokens"});
-  std::string before;
+  std::vector<std::string> before, after;
   bool text_seen = false;
   for (const json& value : part.list("single")) {
     const JsonPart piece(value, part.where());
     piece.only_keys({"SpecialToken", "Sequence"});
-    if (piece.has("Sequence")) {
+    if (piece.has("Sequence"))
       text_seen = true;
-      continue;
-    }
-    if (text_seen || !before.empty())
-      throw Error("{}: only one token before the text is supported",
-                  part.where());
-    before = JsonPart(piece.value("SpecialToken"), part.where()).text("id");
+    else
+      (text_seen ? after : before)
+          .push_back(
+              JsonPart(piece.value("SpecialToken"), part.where()).text("id"));
   }
-  return before;
+  // Of several processors the later one goes around the earlier.
+  around.before.insert(around.before.begin(), before.begin(), before.end());
+  around.after.insert(around.after.end(), after.begin(), after.end());
 }
 
-std::string read(const JsonPart& part) {
+void read_processor(const JsonPart& part, TokensAround& around) {
   const std::string& type = part.type();
-  if (type == "TemplateProcessing") return read_template(part);
-  if (type == "Sequence") {
+  if (type == "TemplateProcessing") {
+    read_template(part, around);
+  } else if (type == "Sequence") {
     part.only_keys({"type", "processors"});
-    std::string before;
-    for (const json& value : part.list("processors")) {
-      const std::string token = read(JsonPart::typed(value, "post_processor"));
-      if (!token.empty() && !before.empty())
-        throw Error("{}: only one token before the text is supported",
-                    part.where());
-      if (!token.empty()) before = token;
-    }
-    return before;
+    for (const json& value : part.list("processors"))
+      read_processor(JsonPart::typed(value, "post_processor"), around);
+  } else if (type != "ByteLevel") {
+    part.refuse();
   }
-  if (type != "ByteLevel") part.refuse();
-  return "";
 }
 
-}  // namespace
-
-std::string token_before_text(const std::string& text) {
-  const json value = json::parse(text);
-  return value.is_null() ? "" : read(JsonPart::typed(value, "post_processor"));
+int32_t id_in(const TokenizerSpec& spec, const std::string& content) {
+  for (const AddedToken& token : spec.added_tokens)
+    if (token.content == content) return token.id;
+  const auto found = std::find(spec.tokens.begin(), spec.tokens.end(), content);
+  if (found == spec.tokens.end())
+    throw Error("\"{}\", which stands around a text, is not in the vocabulary",
+                content);
+  return static_cast<int32_t>(found - spec.tokens.begin());
 }
 
-std::string post_processor_putting(const std::string& content, int32_t id) {
-  if (content.empty()) return kByteLevelPart;
-  auto token = [&](int type) -> ordered_json {
-    return {{"SpecialToken", {{"id", content}, {"type_id", type}}}};
+// TemplateProcessing for one text and for a pair of them.
+std::string template_putting(const TokensAround& around,
+                             const TokenizerSpec& spec) {
+  ordered_json single = ordered_json::array(), pair = single, tokens;
+  const auto add_all = [&](const std::vector<std::string>& contents, int type,
+                           ordered_json& to) {
+    for (const std::string& content : contents)
+      to.push_back({{"SpecialToken", {{"id", content}, {"type_id", type}}}});
   };
-  auto text = [](const char* name, int type) -> ordered_json {
-    return {{"Sequence", {{"id", name}, {"type_id", type}}}};
+  const auto add_text = [&](const char* name, int type, ordered_json& to) {
+    add_all(around.before, type, to);
+    to.push_back({{"Sequence", {{"id", name}, {"type_id", type}}}});
+    add_all(around.after, type, to);
   };
-  ordered_json tokens;
-  tokens[content] = {{"id", content},
-                     {"ids", ordered_json::array({id})},
-                     {"tokens", ordered_json::array({content})}};
-  const ordered_json single = ordered_json::array({token(0), text("A", 0)});
-  const ordered_json pair =
-      ordered_json::array({token(0), text("A", 0), token(1), text("B", 1)});
+  add_text("A", 0, single);
+  add_text("A", 0, pair);
+  add_text("B", 1, pair);
+  for (const auto* contents : {&around.before, &around.after})
+    for (const std::string& content : *contents)
+      tokens[content] = {{"id", content},
+                         {"ids", ordered_json::array({id_in(spec, content)})},
+                         {"tokens", ordered_json::array({content})}};
   return ordered_json{{"type", "TemplateProcessing"},
                       {"single", single},
                       {"pair", pair},
                       {"special_tokens", tokens}}
       .dump();
+}
+
+}  // namespace
+
+TokensAround tokens_around_text(const std::string& text) {
+  TokensAround around;
+  if (const json value = json::parse(text); !value.is_null())
+    read_processor(JsonPart::typed(value, "post_processor"), around);
+  return around;
+}
+
+void put_around_text(TokenizerSpec& spec, std::optional<bool> add_bos_token,
+                     std::optional<bool> add_eos_token) {
+  TokensAround around = tokens_around_text(spec.post_processor);
+  bool changed = false;
+  const auto put = [&](std::optional<bool> wish, const std::string& token,
+                       std::vector<std::string>& side) {
+    if (!wish) return;
+    std::vector<std::string> wanted;
+    if (*wish && !token.empty()) wanted.push_back(token);
+    if (side == wanted) return;
+    side = wanted;
+    changed = true;
+  };
+  put(add_bos_token, spec.bos_token, around.before);
+  put(add_eos_token, spec.eos_token, around.after);
+  if (!changed) return;  // it may say more than tokens, and stays as it is
+  spec.post_processor = around.before.empty() && around.after.empty()
+                            ? kByteLevelPart
+                            : template_putting(around, spec);
 }
 
 }  // namespace seodang

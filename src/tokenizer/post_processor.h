@@ -1,19 +1,27 @@
-// The token that a tokenizer puts before the text.
+// The tokens that a tokenizer puts around a text.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include "tokenizer/tokenizer_spec.h"
 
 namespace seodang {
 
-// Reads the "post_processor" of tokenizer.json (`json`; "null" for none):
-// TemplateProcessing with at most one token before the text and none after it,
-// ByteLevel (which moves offsets, not ids), Sequence. Returns the content of
-// that token, "" for none. Throws Error naming what is not supported.
-std::string token_before_text(const std::string& json);
+struct TokensAround {
+  std::vector<std::string> before, after;  // contents
+};
 
-// The JSON of a post-processor that puts the token before the text; of one that
-// does nothing when `content` is empty.
-std::string post_processor_putting(const std::string& content, int32_t id);
+// Reads the "post_processor" of tokenizer.json (`json`; "null" for none):
+// TemplateProcessing for one text, ByteLevel (which moves offsets, not ids),
+// Sequence. Throws Error naming what is not supported.
+TokensAround tokens_around_text(const std::string& json);
+
+// Makes the spec put bos_token before a text and eos_token after it, or not; an
+// option that says nothing leaves its side as it is. A token that is not named
+// is not put. Throws Error when one is not in the vocabulary.
+void put_around_text(TokenizerSpec& spec, std::optional<bool> add_bos_token,
+                     std::optional<bool> add_eos_token);
 
 }  // namespace seodang

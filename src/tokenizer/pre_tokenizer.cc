@@ -108,9 +108,10 @@ PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonPart& part) {
   const std::string& mark = part.text("replacement");
   Stage stage;
   stage.change = [mark, scheme, space = Regex::literal(" ")](
-                     std::string_view text, bool at_start) {
+                     std::string_view text, Follows follows) {
     std::string changed = space.replace(text, mark);
-    const bool prepends = scheme == "always" || (scheme == "first" && at_start);
+    const bool prepends = (scheme == "always" && follows != Follows::text) ||
+                          (scheme == "first" && follows == Follows::nothing);
     if (prepends && !changed.starts_with(mark)) changed.insert(0, mark);
     return changed;
   };
@@ -125,9 +126,10 @@ PreTokenizer::Stage PreTokenizer::byte_level_stage(const JsonPart& part) {
   part.only_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
   Stage stage;
   if (part.flag("add_prefix_space", true))
-    stage.change = [](std::string_view text, bool) {
-      return text.starts_with(' ') ? std::string(text)
-                                   : " " + std::string(text);
+    stage.change = [](std::string_view text, Follows follows) {
+      return text.starts_with(' ') || follows == Follows::text
+                 ? std::string(text)
+                 : " " + std::string(text);
     };
   if (part.flag("use_regex", true)) stage.pattern = {Regex(kGpt2Pattern)};
   return stage;
@@ -191,15 +193,18 @@ void PreTokenizer::cut(const Stage& stage, std::string_view text, F&& piece) {
 }
 
 void PreTokenizer::split_from(size_t index, std::string_view text,
-                              bool at_start, const Word& word) const {
+                              Follows follows, const Word& word) const {
   if (text.empty()) return;
   if (index == stages_.size()) return word(text);
   const Stage& stage = stages_[index];
   std::string changed;
-  if (stage.change) text = changed = stage.change(text, at_start);
-  if (stage.pattern.empty()) return split_from(index + 1, text, at_start, word);
+  if (stage.change) text = changed = stage.change(text, follows);
+  if (stage.pattern.empty()) return split_from(index + 1, text, follows, word);
+  // As in Hugging Face's library, each piece of a stage is a beginning to the
+  // next, though only the first is the text's.
   cut(stage, text, [&](std::string_view piece) {
-    split_from(index + 1, piece, at_start && piece.data() == text.data(), word);
+    split_from(index + 1, piece,
+               piece.data() == text.data() ? follows : Follows::token, word);
   });
 }
 

@@ -10,6 +10,11 @@
 
 namespace seodang {
 
+// What stands before a piece of text: nothing, an added token, or text that was
+// cut off from it. Where a tokenizer puts a space before a text, it does so
+// after none, or after each added token, but never in the midst of text.
+enum class Follows { nothing, token, text };
+
 // The "pre_tokenizer" of tokenizer.json: Split with its five behaviours,
 // Digits, Metaspace, ByteLevel and Sequence. ByteLevel's spelling of bytes is
 // left out: byte-level vocabularies are kept as raw bytes.
@@ -23,11 +28,11 @@ class PreTokenizer {
   bool byte_level() const { return byte_level_; }
 
   // Calls `word` with each word of `text` (valid UTF-8), in order; none is
-  // empty. `at_start`: `text` begins where the user's text does.
+  // empty.
   using Word = std::function<void(std::string_view)>;
   void split(std::string_view text, const Word& word,
-             bool at_start = true) const {
-    split_from(0, text, at_start, word);
+             Follows follows = Follows::nothing) const {
+    split_from(0, text, follows, word);
   }
 
   // What becomes of a match: its own piece, nothing, part of the piece before
@@ -43,7 +48,7 @@ class PreTokenizer {
  private:
   struct Stage {
     // Changes the piece before it is cut; may be empty.
-    std::function<std::string(std::string_view, bool at_start)> change;
+    std::function<std::string(std::string_view, Follows)> change;
     std::vector<Regex> pattern;  // one, or none: nothing is cut
     Behavior behavior = Behavior::isolated;
     bool invert = false;  // what is between the matches counts as the matches
@@ -52,7 +57,7 @@ class PreTokenizer {
   static Stage metaspace_stage(const JsonPart& part);
   static Stage byte_level_stage(const JsonPart& part);
   void read(const JsonPart& part);
-  void split_from(size_t stage, std::string_view text, bool at_start,
+  void split_from(size_t stage, std::string_view text, Follows follows,
                   const Word& word) const;
   template <class F>
   static void cut(const Stage& stage, std::string_view text, F&& piece);

@@ -273,9 +273,7 @@ void add_parts(const SentencePieceModel& model, bool prefix_once,
     steps.push_back(
         {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   spec.decoder = ordered_json{{"type", "Sequence"}, {"decoders", steps}}.dump();
-  const TokenTable table(spec.tokens);
-  spec.post_processor =
-      post_processor_putting(model.bos_token, table.find(model.bos_token));
+  put_around_text(spec, true, std::nullopt);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "tokenizer/decoder.h"
 #include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer/normalizer.h"
+#include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_config.h"
@@ -39,6 +40,7 @@ struct Tokenizer::Parts {
     for (const AddedToken& token : spec.added_tokens) {
       added.emplace(token.content, token.id);
       special[token.id] = token.special;
+      if (token.special) specials.add(token.content, token);
       if (token.normalized)
         in_normalized.add(normalizer.normalize(token.content), token);
       else
@@ -46,6 +48,11 @@ struct Tokenizer::Parts {
     }
     bos = id_of(spec.bos_token, "bos_token");
     eos = id_of(spec.eos_token, "eos_token");
+    const TokensAround around = tokens_around_text(spec.post_processor);
+    for (const std::string& token : around.before)
+      before.push_back(id_of(token, "post_processor"));
+    for (const std::string& token : around.after)
+      after.push_back(id_of(token, "post_processor"));
   }
 
   // Views of the spec, or of `changed`.
@@ -79,26 +86,28 @@ struct Tokenizer::Parts {
 
   // `text` has none of the added tokens that are searched before it is
   // normalized.
-  void encode_piece(std::string_view text, bool at_start, bool parse_special,
+  void encode_piece(std::string_view text, Follows follows, bool parse_special,
                     std::vector<int32_t>& ids) const {
     std::string normalized;
-    if (!normalizer.empty()) text = normalized = normalizer.normalize(text);
+    if (!normalizer.empty())
+      text = normalized = normalizer.normalize(text, follows != Follows::text);
     const PreTokenizer::Word encode_word = [&](std::string_view word) {
       bpe.encode(word, ids);
     };
-    in_normalized.split(text, parse_special,
-                        [&](std::string_view piece, const AddedToken* token) {
-                          if (token)
-                            ids.push_back(token->id);
-                          else
-                            pre_tokenizer.split(
-                                piece, encode_word,
-                                at_start && piece.data() == text.data());
-                        });
+    in_normalized.split(
+        text, [&](size_t) { return parse_special; },
+        [&](std::string_view piece, const AddedToken* token) {
+          if (token)
+            ids.push_back(token->id);
+          else
+            pre_tokenizer.split(
+                piece, encode_word,
+                piece.data() == text.data() ? follows : Follows::token);
+        });
   }
 
   TokenizerSpec spec;
-  AddedTokenFinder in_text, in_normalized;
+  AddedTokenFinder in_text, in_normalized, specials;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   Bpe bpe;
@@ -109,6 +118,7 @@ struct Tokenizer::Parts {
   std::vector<std::string_view> bytes;    // what they stand for
   std::deque<std::string> changed;
   int32_t bos, eos;
+  std::vector<int32_t> before, after;  // of a text
 };
 
 Tokenizer::Tokenizer(TokenizerSpec spec) : chat_template_(spec.chat_template) {
@@ -163,24 +173,79 @@ void Tokenizer::save(const std::filesystem::path& model_dir) const {
   write_tokenizer_config(model_dir, spec);
 }
 
-std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos,
-                                       bool parse_special) const {
+std::vector<int32_t> Tokenizer::encode(std::string_view text,
+                                       EncodeOptions options) const {
   std::string repaired;
   if (find_invalid_utf8(text) != text.npos)
     text = repaired = replace_invalid_utf8(text);
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 3 + 2);
-  if (add_bos && parts_->bos >= 0) ids.push_back(parts_->bos);
-  parts_->in_text.split(text, parse_special,
-                        [&](std::string_view piece, const AddedToken* token) {
-                          if (token)
-                            ids.push_back(token->id);
-                          else
-                            parts_->encode_piece(piece,
-                                                 piece.data() == text.data(),
-                                                 parse_special, ids);
-                        });
+  const auto add = [&](const std::vector<int32_t>& tokens) {
+    if (options.add_special_tokens)
+      ids.insert(ids.end(), tokens.begin(), tokens.end());
+  };
+  add(parts_->before);
+  const Follows start = options.continues ? Follows::text : Follows::nothing;
+  parts_->in_text.split(
+      text, [&](size_t) { return options.parse_special; },
+      [&](std::string_view piece, const AddedToken* token) {
+        if (token)
+          ids.push_back(token->id);
+        else
+          parts_->encode_piece(
+              piece, piece.data() == text.data() ? start : Follows::token,
+              options.parse_special, ids);
+      });
+  add(parts_->after);
   return ids;
+}
+
+std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
+  auto ids = encode(text, {.add_special_tokens = true});
+  ids.resize(ids.size() - parts_->after.size());
+  return ids;
+}
+
+std::vector<std::vector<int32_t>> Tokenizer::encode_parts(
+    std::string_view text, const TextMarks& marks) const {
+  std::vector<std::vector<int32_t>> parts(1);
+  auto cut = marks.cuts.begin();
+  const auto begin_parts = [&](size_t up_to) {
+    for (; cut != marks.cuts.end() && *cut <= up_to; ++cut)
+      parts.emplace_back();
+  };
+  const auto is_literal = [&](size_t begin, size_t end) {
+    const auto next =
+        std::lower_bound(marks.literal.begin(), marks.literal.end(), begin);
+    return next != marks.literal.end() && *next < end;
+  };
+  parts_->in_text.split(
+      text, [&](size_t offset) { return !is_literal(offset, offset + 1); },
+      [&](std::string_view piece, const AddedToken* token) {
+        size_t at = static_cast<size_t>(piece.data() - text.data());
+        const size_t end = at + piece.size();
+        Follows follows = at == 0 ? Follows::nothing : Follows::token;
+        begin_parts(at);
+        if (token) {
+          parts.back().push_back(token->id);
+          return;
+        }
+        while (at < end) {
+          const size_t next =
+              cut == marks.cuts.end() ? end : std::min(*cut, end);
+          parts_->encode_piece(text.substr(at, next - at), follows,
+                               !is_literal(at, next), parts.back());
+          follows = Follows::text;
+          at = next;
+          if (at < end) begin_parts(at);
+        }
+      });
+  begin_parts(text.size());
+  return parts;
+}
+
+std::vector<size_t> Tokenizer::special_offsets(std::string_view text) const {
+  return parts_->specials.special_offsets(text);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids,
@@ -218,6 +283,14 @@ std::optional<int32_t> Tokenizer::find(
 
 bool Tokenizer::is_special(int32_t id) const {
   return id >= 0 && id < vocab_size() && parts_->special[id];
+}
+
+std::span<const int32_t> Tokenizer::ids_before_text() const {
+  return parts_->before;
+}
+
+std::span<const int32_t> Tokenizer::ids_after_text() const {
+  return parts_->after;
 }
 
 int32_t Tokenizer::bos_token_id() const { return parts_->bos; }

@@ -14,6 +14,25 @@ namespace seodang {
 
 struct TokenizerSpec;  // tokenizer/tokenizer_spec.h
 
+// How a text is read.
+struct EncodeOptions {
+  // Puts what the post-processor says around the text: for most families bos
+  // before it.
+  bool add_special_tokens = false;
+  // Special tokens written in the text become their ids. Text from users should
+  // not have this: it could forge turns.
+  bool parse_special = false;
+  // The text goes on where another ended: SentencePiece's space is not put
+  // before it.
+  bool continues = false;
+};
+
+// Places in a text, as ascending offsets in bytes.
+struct TextMarks {
+  std::vector<size_t> literal;  // a special token written there stays text
+  std::vector<size_t> cuts;     // no token reaches across
+};
+
 // A BPE tokenizer, of bytes or of characters. Cheap to copy (shared, immutable
 // parts); every const member may be called from many threads at once.
 class Tokenizer {
@@ -34,12 +53,21 @@ class Tokenizer {
   // as transformers and llama.cpp's converter read them.
   void save(const std::filesystem::path& model_dir) const;
 
-  // Special tokens written in `text` become their ids only if `parse_special`
-  // (text from users should not: it could forge turns). `add_bos` puts
-  // bos_token_id() first, if there is one. `text` is UTF-8; ill-formed bytes
-  // are encoded as U+FFFD (to refuse them: base/utf8.h).
-  std::vector<int32_t> encode(std::string_view text, bool add_bos = false,
-                              bool parse_special = false) const;
+  // `text` is UTF-8; ill-formed bytes are encoded as U+FFFD (to refuse them:
+  // base/utf8.h).
+  std::vector<int32_t> encode(std::string_view text,
+                              EncodeOptions options = {}) const;
+  // The text as a prompt that is to be continued: with what the post-processor
+  // puts before it, without what it puts after.
+  std::vector<int32_t> encode_prompt(std::string_view text) const;
+  // A text in the parts that the cuts make of it, one more than cuts, special
+  // tokens parsed. A part goes on where the one before ended: SentencePiece's
+  // space before a text is not put again in the midst of it. `text` is valid
+  // UTF-8, and no cut is within a character.
+  std::vector<std::vector<int32_t>> encode_parts(std::string_view text,
+                                                 const TextMarks& marks) const;
+  // Where special tokens are written in `text`.
+  std::vector<size_t> special_offsets(std::string_view text) const;
 
   // The text of `ids`, always valid UTF-8: bytes that form no character become
   // U+FFFD. As Hugging Face's: where encode() puts a space before the text,
@@ -60,6 +88,9 @@ class Tokenizer {
 
   int32_t bos_token_id() const;  // -1 if there is none
   int32_t eos_token_id() const;  // -1 if there is none
+  // What add_special_tokens puts before a text, and after it.
+  std::span<const int32_t> ids_before_text() const;
+  std::span<const int32_t> ids_after_text() const;
   // Tokens that end an answer: the end-of-turn token of the known families,
   // then eos.
   std::vector<int32_t> end_of_turn_ids() const;

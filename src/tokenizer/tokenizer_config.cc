@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "formats/json.h"
 #include "tokenizer/json_part.h"
+#include "tokenizer/post_processor.h"
 #include "tokenizer/tokenizer_json.h"
 
 namespace seodang {
@@ -55,6 +56,13 @@ std::string read_template(const json& config, const fs::path& path) {
               path.string());
 }
 
+std::optional<bool> read_flag(const json& config, const char* key) {
+  const json value = config.value(key, json());
+  if (value.is_null()) return std::nullopt;
+  if (!value.is_boolean()) throw Error("{} is neither true nor false", key);
+  return value.get<bool>();
+}
+
 ordered_json new_config(const TokenizerSpec& spec) {
   ordered_json added = ordered_json::object();
   for (const AddedToken& token : spec.added_tokens)
@@ -80,6 +88,12 @@ void read_tokenizer_config(const fs::path& model_dir, TokenizerSpec& spec) {
                                    {"pad_token", &spec.pad_token}}) {
     read_token(tokens, tokens_path, key, *token);
     read_token(config, config_path, key, *token);
+  }
+  try {
+    put_around_text(spec, read_flag(config, "add_bos_token"),
+                    read_flag(config, "add_eos_token"));
+  } catch (const Error& error) {
+    throw Error("{}: {}", config_path.string(), error.what());
   }
   spec.chat_template = fs::exists(model_dir / kTemplate)
                            ? read_file(model_dir / kTemplate, kMaxBytes)

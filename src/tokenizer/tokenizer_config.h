@@ -8,8 +8,10 @@
 
 namespace seodang {
 
-// Adds to `spec` the bos, eos and pad tokens and the chat template. Throws
-// Error naming the file.
+// Adds to `spec` the bos, eos and pad tokens, the chat template, and with
+// "add_bos_token" and "add_eos_token" what stands around a text (as
+// transformers 5 takes them for every class; without, tokenizer.json says it).
+// Throws Error naming the file.
 void read_tokenizer_config(const std::filesystem::path& model_dir,
                            TokenizerSpec& spec);
 

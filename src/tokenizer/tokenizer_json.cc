@@ -110,7 +110,9 @@ std::string* part_named(std::string_view key, TokenizerSpec& spec) {
 }
 
 void read_parts(TokenizerSpec& spec) {
-  spec.bos_token = token_before_text(spec.post_processor);
+  if (const TokensAround around = tokens_around_text(spec.post_processor);
+      !around.before.empty())
+    spec.bos_token = around.before.front();
   spec.byte_level = PreTokenizer(spec.pre_tokenizer).byte_level();
   if (TokenDecoder(spec.decoder).byte_level() != spec.byte_level)
     throw Error(

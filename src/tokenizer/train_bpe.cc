@@ -217,10 +217,7 @@ Tokenizer train_bpe(const std::function<bool(std::string& text)>& next_document,
   spec.eos_token = if_present(options.special_tokens, "<|end_of_text|>");
   spec.pad_token =
       if_present(options.special_tokens, "<|finetune_right_pad_id|>");
-  int32_t bos = 0;
-  for (const AddedToken& token : spec.added_tokens)
-    if (token.content == spec.bos_token) bos = token.id;
-  spec.post_processor = post_processor_putting(spec.bos_token, bos);
+  put_around_text(spec, true, false);
   return Tokenizer(std::move(spec));
 }
 

@@ -7,7 +7,7 @@
 #include "data/conversations.h"
 #include "data/encoded_conversations.h"
 #include "data/shards.h"
-#include "tokenizer/chat_template.h"
+#include "tokenizer/encoded_chat.h"
 #include "train/identity.h"
 #include "train/loop.h"
 
@@ -71,7 +71,9 @@ TrainSummary instruct(const InstructOptions& options) {
   std::optional<TokenShards> replay;
   if (o.replay > 0) replay = TokenShards::open(o.replay_data, "train");
   const auto encode = [&](const std::vector<Conversation>& conversations) {
-    return encode_conversations(tokenizer, conversations, o.train.context);
+    return encode_conversations(
+        tokenizer, conversations,
+        {.max_length = o.train.context, .parse_special = o.parse_special});
   };
   const auto batches =
       instruct_batches(encode(examples), o.train.batch_tokens, o.train.context,
@@ -94,13 +96,9 @@ TrainSummary instruct(const InstructOptions& options) {
   run.output = o.output;
   for (const std::string& prompt : o.train.sample) {
     const Message message{"user", prompt};
-    run.samples.push_back(
-        {prompt,
-         tokenizer.encode(
-             render_chat(tokenizer.chat_template(), {&message, 1}, true,
-                         tokenizer.token_bytes(tokenizer.bos_token_id()),
-                         tokenizer.token_bytes(tokenizer.eos_token_id())),
-             false, true)});
+    run.samples.push_back({prompt, encode_chat(tokenizer, {&message, 1},
+                                               {.add_generation_prompt = true})
+                                       .tokens});
   }
   return train(optimizer, run);
 }

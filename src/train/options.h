@@ -100,6 +100,7 @@ struct InstructOptions {
   double validation = 0.02;           // share of the examples held out
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
+  bool parse_special = false;
   TrainOptions train;
 };
 
@@ -109,6 +110,9 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit("validation", o.validation, "Share of the examples held out");
   visit("patience", o.patience,
         "Stop after so many validations without gain (0: never)");
+  visit(
+      "parse-special", o.parse_special,
+      "Special tokens that the examples spell out are those tokens, not text");
   visit_options(o.train, visit);
 }
 

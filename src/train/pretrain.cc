@@ -75,7 +75,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
   run.tokenizer = &tokenizer;
   run.output = o.output;
   for (const std::string& prompt : o.train.sample)
-    run.samples.push_back({prompt, tokenizer.encode(prompt, true)});
+    run.samples.push_back({prompt, tokenizer.encode_prompt(prompt)});
   return train(optimizer, run);
 }
 

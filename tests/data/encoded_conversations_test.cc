@@ -22,7 +22,7 @@ const Conversation kTwoTurns = {{{"system", "Be brief."},
 
 TEST(EncodeConversation, MarksWhatTheAssistantSays) {
   const Tokenizer tokenizer = chat_tokenizer();
-  const EncodedConversation encoded = encode_conversation(tokenizer, kTwoTurns);
+  const EncodedChat encoded = encode_conversation(tokenizer, kTwoTurns);
   ASSERT_EQ(encoded.tokens.size(), encoded.is_output.size());
   std::string text;  // outputs in double brackets
   bool output = false;
@@ -55,7 +55,7 @@ TEST(EncodeConversation, BeginsTheAnswerWhereGenerationBegins) {
   const auto prompt = tokenizer.encode(
       render_chat(tokenizer.chat_template(), {one.messages.data(), 1}, true,
                   "<|begin_of_text|>", "<|end_of_text|>"),
-      false, true);
+      {.parse_special = true});
   ASSERT_LT(prompt.size(), encoded.tokens.size());
   for (size_t i = 0; i < encoded.tokens.size(); ++i) {
     EXPECT_EQ(encoded.is_output[i], i >= prompt.size());
@@ -79,6 +79,21 @@ TEST(EncodeConversation, RefusesTemplatesItCannotTellOutputsIn) {
             std::string::npos);
 }
 
+TEST(EncodeConversation, SpecialTokensInExamplesAreTextUnlessMeant) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  const Conversation one = {
+      {{"user", "Which token ends a turn?"}, {"assistant", "<|eot_id|>"}},
+      1,
+      "a.jsonl"};
+  const int32_t eot = *tokenizer.find("<|eot_id|>");
+  const auto ends = [&](bool parse_special) {
+    const auto encoded = encode_conversation(tokenizer, one, parse_special);
+    return std::count(encoded.tokens.begin(), encoded.tokens.end(), eot);
+  };
+  EXPECT_EQ(ends(false), 2);  // of the question and of the answer
+  EXPECT_EQ(ends(true), 3);
+}
+
 TEST(EncodeConversations, DropsOrRefusesTheTooLong) {
   const Tokenizer tokenizer = chat_tokenizer();
   const Conversation brief = {
@@ -86,13 +101,16 @@ TEST(EncodeConversations, DropsOrRefusesTheTooLong) {
   const std::vector<Conversation> both = {kTwoTurns, brief};
   const auto expected = encode_conversation(tokenizer, brief);
   const auto limit = static_cast<int32_t>(expected.tokens.size());
-  const ConversationSet set = encode_conversations(tokenizer, both, limit);
+  const ConversationSet set =
+      encode_conversations(tokenizer, both, {.max_length = limit});
   EXPECT_EQ(set.too_long, 1);
   ASSERT_EQ(set.size(), 1);
   EXPECT_EQ(set.tokens, expected.tokens);
   EXPECT_EQ(set.is_output, expected.is_output);
   EXPECT_NE(error_of([&] {
-              encode_conversations(tokenizer, both, limit, true);
+              encode_conversations(
+                  tokenizer, both,
+                  {.max_length = limit, .refuse_too_long = true});
             }).find("a.jsonl:1: "),
             std::string::npos);
 }

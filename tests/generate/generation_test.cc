@@ -22,7 +22,7 @@ class GenerationTest : public testing::Test {
     return {config_, model_.weights(), capacity};
   }
   std::vector<int32_t> prompt(std::string_view text) const {
-    return tokenizer_.encode(text, true);
+    return tokenizer_.encode_prompt(text);
   }
   Generation run(std::string_view text, const GenerateOptions& options) const {
     Session s = session();

@@ -85,8 +85,10 @@ TEST(GgufModel, IsTheModelOfTheDirectory) {
     EXPECT_EQ(b.kind(), a.kind());
     EXPECT_EQ(b.tokenizer().chat_template(), a.tokenizer().chat_template());
     const std::string text = "서울 Seoul\n\n 123 <|eot_id|> é";
-    EXPECT_EQ(b.tokenizer().encode(text, true, true),
-              a.tokenizer().encode(text, true, true));
+    EXPECT_EQ(b.tokenizer().encode(
+                  text, {.add_special_tokens = true, .parse_special = true}),
+              a.tokenizer().encode(
+                  text, {.add_special_tokens = true, .parse_special = true}));
   }
 }
 

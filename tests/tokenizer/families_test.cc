@@ -30,7 +30,7 @@ void expect_lines(const Tokenizer& tokenizer, const json& lines) {
     if (line[0].is_string()) {
       ASSERT_EQ(fmt::format(
                     "{}", fmt::join(tokenizer.encode(line[0].get<std::string>(),
-                                                     false, true),
+                                                     {.parse_special = true}),
                                     " ")),
                 ids)
           << line[0];
@@ -69,7 +69,7 @@ TEST_P(Family, TokensJoinedAreTheText) {
   const std::string text =
       " 나는 아침에 밥을 \t뷁 👩‍🚀 x\n\n\n  y<s>";
   std::string joined;
-  for (int32_t id : tokenizer.encode(text, false, false)) {
+  for (int32_t id : tokenizer.encode(text)) {
     EXPECT_FALSE(tokenizer.is_special(id)) << id;
     joined += tokenizer.token_bytes(id);
   }

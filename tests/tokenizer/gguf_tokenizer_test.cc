@@ -34,7 +34,7 @@ void expect_lines(const Tokenizer& tokenizer, const char* family) {
     if (line[0].is_string()) {
       ASSERT_EQ(fmt::format(
                     "{}", fmt::join(tokenizer.encode(line[0].get<std::string>(),
-                                                     false, true),
+                                                     {.parse_special = true}),
                                     " ")),
                 line[1])
           << family << ": " << line[0];
@@ -50,6 +50,79 @@ TEST(GgufTokenizer, CarriesEveryFamily) {
 TEST(GgufTokenizer, ReadsTheArraysAlone) {
   for (const char* family : {"llama-2", "llama-3.2", "qwen-3"})
     expect_lines(through_gguf(family, true), family);
+}
+
+// `change` alters the metadata of a family's file.
+Tokenizer changed(const char* family, const auto& change) {
+  const fs::path dir = kFamilies / family;
+  GgufMetadata metadata =
+      gguf_vocabulary(dir, Tokenizer::load(dir).vocab_size()).metadata;
+  change(metadata);
+  const fs::path path = scratch() / "vocabulary.gguf";
+  GgufWriter(path, metadata, {}).commit();
+  return read_gguf_tokenizer(GgufFile(path));
+}
+
+// llama.cpp obeys the flag; without one it goes by the kind of the tokenizer
+// and its pre.
+TEST(GgufTokenizer, PutsAroundATextWhatTheFileSaysOrItsKindDoes) {
+  const auto ids = [](const char* family, std::vector<std::string> without,
+                      const GgufMetadata& with) {
+    const Tokenizer tokenizer = changed(family, [&](GgufMetadata& metadata) {
+      std::erase_if(metadata, [&](const auto& entry) {
+        return std::find(without.begin(), without.end(), entry.first) !=
+               without.end();
+      });
+      for (const auto& [key, value] : with) metadata.emplace_back(key, value);
+    });
+    std::string out;
+    for (const int32_t id : tokenizer.encode("a", {.add_special_tokens = true}))
+      out += id == tokenizer.bos_token_id()   ? "bos "
+             : id == tokenizer.eos_token_id() ? "eos "
+                                              : "a ";
+    return out;
+  };
+  const std::string bos = "tokenizer.ggml.add_bos_token",
+                    eos = "tokenizer.ggml.add_eos_token";
+  const auto yes = GgufValue::boolean(true), no = GgufValue::boolean(false);
+  EXPECT_EQ(ids("llama-3.2", {}, {}), "bos a ");
+  EXPECT_EQ(ids("llama-3.2", {bos}, {}), "bos a ");  // its pre says so
+  EXPECT_EQ(ids("llama-3.2", {bos}, {{bos, no}}), "a ");
+  EXPECT_EQ(ids("llama-2", {bos}, {}), "bos a ");  // SentencePiece
+  EXPECT_EQ(ids("llama-2", {bos, eos},
+                {{bos, no},
+                 {eos, yes},
+                 {"tokenizer.ggml.eos_token_id", GgufValue::u32(2)}}),
+            "a eos ");
+  // Published Qwen files name a bos that nothing puts before a text.
+  const std::string id = "tokenizer.ggml.bos_token_id";
+  EXPECT_EQ(ids("qwen-3", {bos}, {{id, GgufValue::u32(0)}}), "a ");
+  EXPECT_EQ(ids("qwen-3", {bos}, {{id, GgufValue::u32(0)}, {bos, no}}), "a ");
+  EXPECT_EQ(ids("qwen-3", {bos}, {{id, GgufValue::u32(0)}, {bos, yes}}),
+            "bos a ");
+}
+
+TEST(GgufTokenizer, CarriesWhatStandsAroundAText) {
+  const fs::path files = scratch(), dir = files / "model",
+                 path = files / "vocabulary.gguf";
+  for (const bool bos : {false, true})
+    for (const bool eos : {false, true}) {
+      fs::remove_all(dir);
+      fs::copy(kFamilies / "llama-2", dir);
+      write_file(dir / "tokenizer_config.json", json{{"bos_token", "<s>"},
+                                                     {"eos_token", "</s>"},
+                                                     {"add_bos_token", bos},
+                                                     {"add_eos_token", eos}}
+                                                    .dump());
+      const Tokenizer from = Tokenizer::load(dir);
+      GgufWriter(path, gguf_vocabulary(dir, from.vocab_size()).metadata, {})
+          .commit();
+      const Tokenizer to = read_gguf_tokenizer(GgufFile(path));
+      const auto ids = to.encode("a", {.add_special_tokens = true});
+      EXPECT_EQ(ids, from.encode("a", {.add_special_tokens = true}));
+      EXPECT_EQ(ids.front() == to.bos_token_id(), bos);
+      EXPECT_EQ(ids.back() == to.eos_token_id(), eos);
+    }
 }
 
 TEST(GgufTokenizer, RefusesByName) {

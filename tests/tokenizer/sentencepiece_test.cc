@@ -68,8 +68,11 @@ TEST(SentencePiece, MergesByScore) {
   EXPECT_EQ(tokenizer.encode("abc"), Ids{8});           // a + bc
   EXPECT_EQ(tokenizer.encode("abcb"), (Ids{8, 4}));     // bc before ab
   EXPECT_EQ(tokenizer.encode("aXYb"), (Ids{3, 0, 4}));  // unknown, fused
-  EXPECT_EQ(tokenizer.encode("a<s>", true), (Ids{1, 3, 0}));
-  EXPECT_EQ(tokenizer.encode("a<s>", true, true), (Ids{1, 3, 1}));
+  EXPECT_EQ(tokenizer.encode("a<s>", {.add_special_tokens = true}),
+            (Ids{1, 3, 0}));
+  EXPECT_EQ(tokenizer.encode(
+                "a<s>", {.add_special_tokens = true, .parse_special = true}),
+            (Ids{1, 3, 1}));
 }
 
 TEST(SentencePiece, RefusesByNameWhatItDoesNotUnderstand) {
@@ -134,8 +137,8 @@ TEST(SentencePiece, TakesAddedTokensFromTheFilesBeside) {
   tokenizer = Tokenizer::load(dir);
   EXPECT_TRUE(tokenizer.is_special(size));
   // No space again after a special token, and the one before it is its own.
-  EXPECT_EQ(tokenizer.encode("<s>a", false, true).size(), 2u);
-  EXPECT_EQ(tokenizer.encode("  <s>", false, true).size(), 1u);
+  EXPECT_EQ(tokenizer.encode("<s>a", {.parse_special = true}).size(), 2u);
+  EXPECT_EQ(tokenizer.encode("  <s>", {.parse_special = true}).size(), 1u);
   write_file(dir / "tokenizer_config.json",
              R"({"added_tokens_decoder": {"one": {"content": "x"}}})");
   EXPECT_NE(message_of([&] {

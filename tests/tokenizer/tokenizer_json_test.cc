@@ -174,7 +174,8 @@ TEST(TokenizerJson, SpecialTokensAreNotMadeByMerges) {
   file["post_processor"] = nullptr;
   write_file(dir / "tokenizer.json", file.dump());
   const Tokenizer tokenizer = Tokenizer::load(dir);
-  EXPECT_EQ(tokenizer.encode("QZ", false, true), (std::vector{first}));
+  EXPECT_EQ(tokenizer.encode("QZ", {.parse_special = true}),
+            (std::vector{first}));
   EXPECT_EQ(tokenizer.encode("QZ").size(), 2u);
 }
 
@@ -218,6 +219,56 @@ TEST(TokenizerConfig, ReadsTokensAsObjectsAndNamedTemplates) {
   EXPECT_EQ(tokenizer.chat_template(), "t");
   tokenizer.save(dir);
   EXPECT_EQ(read_json(dir / "tokenizer_config.json")["other"], 1);
+}
+
+// As transformers 5 does for every class; docs/tokenizers.md.
+TEST(TokenizerConfig, SaysWhatStandsAroundAText) {
+  const auto dir = scratch();
+  small_tokenizer().save(dir);
+  const int32_t bos = small_tokenizer().bos_token_id();
+  const int32_t eos = small_tokenizer().eos_token_id();
+  const std::vector<int32_t> text = small_tokenizer().encode("한국");
+  const auto with = [&](std::vector<int32_t> before,
+                        std::vector<int32_t> after) {
+    before.insert(before.end(), text.begin(), text.end());
+    before.insert(before.end(), after.begin(), after.end());
+    return before;
+  };
+  const auto ids = [&](const char* flags) {
+    write_file(dir / "tokenizer_config.json",
+               fmt::format(R"({{"bos_token": "<|begin_of_text|>",
+                               "eos_token": "<|end_of_text|>"{}}})",
+                           flags));
+    const Tokenizer tokenizer = Tokenizer::load(dir);
+    const auto all = tokenizer.encode("한국", {.add_special_tokens = true});
+    auto prompt = tokenizer.encode_prompt("한국");
+    if (all.back() == eos) prompt.push_back(eos);
+    EXPECT_EQ(all, prompt);
+    return all;
+  };
+  EXPECT_EQ(ids(""), with({bos}, {}));
+  EXPECT_EQ(ids(R"(, "add_bos_token": null)"), with({bos}, {}));
+  EXPECT_EQ(ids(R"(, "add_bos_token": false)"), with({}, {}));
+  EXPECT_EQ(ids(R"(, "add_eos_token": true)"), with({bos}, {eos}));
+  EXPECT_EQ(ids(R"(, "add_bos_token": false, "add_eos_token": true)"),
+            with({}, {eos}));
+  // Saved, it says the same without the flags.
+  const Tokenizer changed = Tokenizer::load(dir);
+  changed.save(dir);
+  EXPECT_EQ(ids(""), with({}, {eos}));
+}
+
+// A bos_token that is named, but that the post-processor does not write.
+TEST(TokenizerConfig, ANamedTokenIsNotPutBeforeAText) {
+  const auto dir = scratch();
+  json file = good();
+  file["post_processor"] = {{"type", "ByteLevel"}, {"trim_offsets", false}};
+  write_file(dir / "tokenizer.json", file.dump());
+  write_file(dir / "tokenizer_config.json",
+             R"({"bos_token": "<|begin_of_text|>"})");
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  EXPECT_EQ(tokenizer.bos_token_id(), tokenizer.find("<|begin_of_text|>"));
+  EXPECT_EQ(tokenizer.encode_prompt("한국"), tokenizer.encode("한국"));
 }
 
 TEST(TokenizerConfig, MissingDirectorySaysWhich) {

@@ -32,7 +32,7 @@ TEST(Tokenizer, GivesTheIdsOfHuggingFacesLibrary) {
   ASSERT_GE(lines.size(), 2000u);
   for (const auto& line : lines) {
     const std::string text = line[0];
-    const Ids ids = tokenizer.encode(text, false, true);
+    const Ids ids = tokenizer.encode(text, {.parse_special = true});
     ASSERT_EQ(fmt::format("{}", fmt::join(ids, " ")), line[1]) << line[0];
     ASSERT_EQ(tokenizer.decode(ids, false), text);
   }
@@ -95,7 +95,8 @@ TEST(Tokenizer, SpecialTokensInTextAreTextUnlessAskedFor) {
   const Ids plain = tokenizer.encode(text);
   for (int32_t id : plain) EXPECT_FALSE(tokenizer.is_special(id));
   EXPECT_EQ(tokenizer.decode(plain), text);
-  const Ids parsed = tokenizer.encode(text, true, true);
+  const Ids parsed = tokenizer.encode(
+      text, {.add_special_tokens = true, .parse_special = true});
   EXPECT_EQ(parsed, (Ids{tokenizer.bos_token_id(), *tokenizer.find("a"),
                          *tokenizer.find("<|eot_id|>"), *tokenizer.find("b")}));
   EXPECT_EQ(tokenizer.decode(parsed), "ab");

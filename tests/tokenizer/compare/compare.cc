@@ -45,7 +45,7 @@ struct Counts {
     if (line[0].is_string()) {
       ++encoded;
       const json got =
-          tokenizer.encode(line[0].get<std::string>(), false, true);
+          tokenizer.encode(line[0].get<std::string>(), {.parse_special = true});
       if (got != line[1]) {
         ++ids;
         tell(line, "ids", line[1].dump(), got.dump());

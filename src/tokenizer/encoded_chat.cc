@@ -1,0 +1,112 @@
+#include "tokenizer/encoded_chat.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "tokenizer/tokenizer.h"
+
+namespace seodang {
+namespace {
+
+std::string_view content_of(const Tokenizer& tokenizer, int32_t id) {
+  return id < 0 ? std::string_view() : tokenizer.token_bytes(id);
+}
+
+// Messages whose special tokens are marked by a character that stands before
+// each; the mark goes through the template with the text.
+class MarkedMessages {
+ public:
+  MarkedMessages(const Tokenizer& tokenizer, std::span<const Message> messages,
+                 bool parse_special)
+      : messages_(messages.begin(), messages.end()), mark_(unused(messages)) {
+    for (Message& message : messages_) {
+      message.content = replace_invalid_utf8(message.content);
+      if (parse_special) continue;
+      const auto offsets = tokenizer.special_offsets(message.content);
+      for (auto at = offsets.rbegin(); at != offsets.rend(); ++at)
+        message.content.insert(*at, mark_);
+    }
+  }
+
+  std::span<const Message> messages() const { return messages_; }
+
+  // Takes the marks out of a text; `literal` is told where they stood.
+  std::string unmarked(std::string_view text,
+                       std::vector<size_t>& literal) const {
+    std::string out;
+    for (size_t at = 0;;) {
+      const size_t next = text.find(mark_, at);
+      out += text.substr(at, next - at);
+      if (next == text.npos) return out;
+      literal.push_back(out.size());
+      at = next + mark_.size();
+    }
+  }
+
+ private:
+  // The first of Unicode's noncharacters (The Unicode Standard, 23.7) that no
+  // message has.
+  static std::string unused(std::span<const Message> messages) {
+    for (char32_t c = 0xFDD0;; ++c) {
+      std::string mark;
+      append_utf8(mark, c);
+      if (std::none_of(messages.begin(), messages.end(),
+                       [&](const Message& message) {
+                         return message.content.find(mark) != std::string::npos;
+                       }))
+        return mark;
+    }
+  }
+
+  std::vector<Message> messages_;
+  std::string mark_;
+};
+
+}  // namespace
+
+EncodedChat encode_chat(const Tokenizer& tokenizer,
+                        std::span<const Message> messages,
+                        const ChatOptions& options) {
+  if (tokenizer.chat_template().empty())
+    throw Error("the tokenizer has no chat template; give the model one");
+  const MarkedMessages marked(tokenizer, messages, options.parse_special);
+  std::vector<size_t> literal;
+  const auto render = [&](size_t count, bool add_generation_prompt) {
+    literal.clear();
+    return replace_invalid_utf8(marked.unmarked(
+        render_chat(tokenizer.chat_template(), marked.messages().first(count),
+                    add_generation_prompt,
+                    content_of(tokenizer, tokenizer.bos_token_id()),
+                    content_of(tokenizer, tokenizer.eos_token_id()),
+                    options.now),
+        literal));
+  };
+
+  const std::string text =
+      render(messages.size(), options.add_generation_prompt);
+  TextMarks marks{.literal = literal, .cuts = {}};
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].role != "assistant") continue;
+    const std::string before = render(i, true), after = render(i + 1, false);
+    const size_t done = marks.cuts.empty() ? 0 : marks.cuts.back();
+    if (before.size() < done || after.size() < before.size() ||
+        !text.starts_with(after) || !after.starts_with(before))
+      continue;
+    marks.cuts.insert(marks.cuts.end(), {before.size(), after.size()});
+  }
+
+  EncodedChat out;
+  out.outputs = std::ssize(marks.cuts) / 2;
+  bool is_output = false;
+  for (const auto& part : tokenizer.encode_parts(text, marks)) {
+    out.tokens.insert(out.tokens.end(), part.begin(), part.end());
+    out.is_output.resize(out.tokens.size(), is_output ? 1 : 0);
+    is_output = !is_output;
+  }
+  return out;
+}
+
+}  // namespace seodang

@@ -1,0 +1,85 @@
+// Instruction tuning of tiny models, through the function that the command and
+// the recipe call.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/files.h"
+#include "error_of.h"
+#include "model/model.h"
+#include "tokenizer/train_bpe.h"
+#include "train/stages.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Instruct : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(dir_);
+    fs::create_directories(dir_);
+    write_file(dir_ / "examples.jsonl",
+               "{\"instruction\": \"capital?\", \"output\": \"Seoul.\"}\n"
+               "{\"instruction\": \"the cat?\", \"output\": \"a hat.\"}\n");
+  }
+
+  static Tokenizer tokenizer(std::vector<std::string> special_tokens) {
+    BpeTrainOptions options;
+    options.special_tokens = std::move(special_tokens);
+    options.vocab_size =
+        280 + static_cast<int32_t>(options.special_tokens.size());
+    bool given = false;
+    return train_bpe(
+        [&](std::string& text) {
+          text = "the cat sat on the mat, the cat sat on the hat";
+          return !std::exchange(given, true);
+        },
+        options);
+  }
+
+  // Writes base/, of random weights.
+  void make_base(const Tokenizer& tokenizer) const {
+    ModelConfig config =
+        config_of_size(model_size("nano"), tokenizer.vocab_size());
+    config.bos_token_id = tokenizer.bos_token_id();
+    if (tokenizer.eos_token_id() >= 0)
+      config.eos_token_id = {tokenizer.eos_token_id()};
+    fs::create_directories(dir_ / "base");
+    save_model(dir_ / "base", config,
+               Model::random(config, 1, Dtype::f32).weights());
+    tokenizer.save(dir_ / "base");
+  }
+
+  InstructOptions options() const {
+    InstructOptions o;
+    o.base = dir_ / "base";
+    o.examples = {dir_ / "examples.jsonl"};
+    o.output = dir_ / "tuned";
+    o.replay = o.validation = 0;
+    o.train.steps = 2;
+    o.train.batch_tokens = 128;
+    return o;
+  }
+
+  const fs::path dir_ = fs::path(testing::TempDir()) / "seodang_instruct";
+};
+
+// A vocabulary without a beginning of text, as every Qwen's.
+TEST_F(Instruct, SamplesWithoutABosToken) {
+  Tokenizer base = tokenizer({"<|endoftext|>", "<|im_start|>", "<|im_end|>"});
+  ASSERT_LT(base.bos_token_id(), 0);
+  base.set_chat_template(
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + "
+      "'<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}"
+      "{{ '<|im_start|>assistant\n' }}{% endif %}");
+  make_base(base);
+  InstructOptions o = options();
+  o.train.sample = {"capital?"};
+  o.train.sample_every = 1;
+  EXPECT_EQ(instruct(o).steps, 2);
+}
+
+}  // namespace
+}  // namespace seodang
