@@ -26,6 +26,23 @@ EncodedChat encode_conversation(const Tokenizer& tokenizer,
   return out;
 }
 
+namespace {
+
+// Whether each output's last token is one of `ends`.
+bool every_output_ends(const EncodedChat& chat,
+                       const std::vector<int32_t>& ends) {
+  for (size_t i = 0; i < chat.tokens.size(); ++i) {
+    const bool is_last = chat.is_output[i] && (i + 1 == chat.tokens.size() ||
+                                               !chat.is_output[i + 1]);
+    if (is_last &&
+        std::find(ends.begin(), ends.end(), chat.tokens[i]) == ends.end())
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
     const EncodeConversations& options) {
@@ -33,6 +50,12 @@ ConversationSet encode_conversations(
   parallel_items(static_cast<int64_t>(conversations.size()), [&](int64_t i) {
     encoded[i] =
         encode_conversation(tokenizer, conversations[i], options.parse_special);
+    if (!options.end_tokens.empty() &&
+        !every_output_ends(encoded[i], options.end_tokens))
+      throw Error(
+          "{}:{}: the chat template ends an answer of this conversation with "
+          "none of the model's end tokens",
+          conversations[i].source, conversations[i].line);
   });
   ConversationSet set;
   for (size_t i = 0; i < encoded.size(); ++i) {

@@ -33,6 +33,9 @@ struct EncodeConversations {
   // to drop and count it.
   bool refuse_too_long = false;
   bool parse_special = false;  // as in ChatOptions
+  // Unless empty: the last token of each answer must be one of these, or an
+  // Error names the line.
+  std::vector<int32_t> end_tokens;
 };
 
 ConversationSet encode_conversations(

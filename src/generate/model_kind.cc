@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -12,16 +11,12 @@
 #include "base/error.h"
 #include "formats/json.h"
 #include "kernels/convert.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The names by which model families mark the end of a turn.
-constexpr std::array<std::string_view, 6> kEndOfTurn = {
-    "<|eot_id|>", "<|im_end|>", "<end_of_turn>",
-    "<|end|>",    "<|eom_id|>", "<|endofturn|>"};
 
 // Weights of evidence. Two pieces that agree outweigh one that does not; only
 // all of the others together outweigh a name.
@@ -84,8 +79,9 @@ std::vector<int32_t> turn_tokens(const Tokenizer& tokenizer) {
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
     if (!tokenizer.is_special(id) || id == tokenizer.bos_token_id()) continue;
     const std::string_view name = tokenizer.token_bytes(id);
-    const bool ends_turns = std::find(kEndOfTurn.begin(), kEndOfTurn.end(),
-                                      name) != kEndOfTurn.end();
+    const auto ends = end_of_turn_tokens();
+    const bool ends_turns =
+        std::find(ends.begin(), ends.end(), name) != ends.end();
     if (ends_turns || (!name.empty() && tokenizer.chat_template().find(name) !=
                                             std::string::npos))
       out.push_back(id);
@@ -231,7 +227,7 @@ KindVerdict judge_kind(const fs::path& path, const Tokenizer& tokenizer,
   verdict.add(has_template ? kTemplate : -kTemplate,
               has_template ? "chat_template present" : "no chat_template");
   bool ends_turns = false;
-  for (const std::string_view name : kEndOfTurn) {
+  for (const std::string_view name : end_of_turn_tokens()) {
     const auto id = tokenizer.find(name);
     if (!id || std::find(eos.begin(), eos.end(), *id) == eos.end()) continue;
     verdict.add(ends_turns ? 0 : kEndsTurns,

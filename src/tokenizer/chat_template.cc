@@ -23,16 +23,6 @@ std::shared_ptr<const jinja::Body> parsed(std::string_view source) {
 
 }  // namespace
 
-const char kLlama3ChatTemplate[] =
-    R"({%- for message in messages -%}
-{%- if loop.first -%}{{ bos_token }}{%- endif -%}
-{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
-{%- endif -%}
-)";
-
 const std::tm kTemplateDay = [] {
   std::tm day{};
   day.tm_year = 2024 - 1900;

@@ -102,11 +102,27 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   out.outputs = std::ssize(marks.cuts) / 2;
   bool is_output = false;
   for (const auto& part : tokenizer.encode_parts(text, marks)) {
+    const auto special =
+        std::find_if(part.rbegin(), part.rend(),
+                     [&](int32_t id) { return tokenizer.is_special(id); });
+    const auto behind =
+        special == part.rend() ? 0 : std::distance(part.rbegin(), special);
     out.tokens.insert(out.tokens.end(), part.begin(), part.end());
-    out.is_output.resize(out.tokens.size(), is_output ? 1 : 0);
+    out.is_output.resize(out.tokens.size() - static_cast<size_t>(behind),
+                         is_output ? 1 : 0);
+    out.is_output.resize(out.tokens.size(), 0);
     is_output = !is_output;
   }
   return out;
+}
+
+int32_t end_of_answer(const Tokenizer& tokenizer) {
+  const Message messages[] = {{"user", "1+1?"}, {"assistant", "2"}};
+  const EncodedChat chat = encode_chat(tokenizer, messages);
+  for (size_t i = chat.tokens.size(); i-- > 0;)
+    if (chat.is_output[i])
+      return tokenizer.is_special(chat.tokens[i]) ? chat.tokens[i] : -1;
+  return -1;
 }
 
 }  // namespace seodang

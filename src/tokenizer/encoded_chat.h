@@ -15,7 +15,9 @@ class Tokenizer;
 
 struct EncodedChat {
   std::vector<int32_t> tokens;
-  std::vector<uint8_t> is_output;  // for each token, 1: said by the assistant
+  // For each token, 1: said by the assistant, up to the token that ends its
+  // turn. What a template writes behind that, as ChatML's newline, is not.
+  std::vector<uint8_t> is_output;
   // Messages of the assistant that could be told apart, so that their tokens
   // are marked. Of others a template rewrites what stands before them.
   int64_t outputs = 0;
@@ -41,5 +43,9 @@ struct ChatOptions {
 EncodedChat encode_chat(const Tokenizer& tokenizer,
                         std::span<const Message> messages,
                         const ChatOptions& options = {});
+
+// The special token by which the tokenizer's chat template ends an answer; -1
+// if it writes none there. Throws Error as encode_chat.
+int32_t end_of_answer(const Tokenizer& tokenizer);
 
 }  // namespace seodang

@@ -18,6 +18,7 @@
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {
@@ -281,6 +282,12 @@ std::optional<int32_t> Tokenizer::find(
   return id < 0 ? std::nullopt : std::optional(id);
 }
 
+std::optional<int32_t> Tokenizer::find_added(std::string_view content) const {
+  const auto found = parts_->added.find(content);
+  return found == parts_->added.end() ? std::nullopt
+                                      : std::optional(found->second);
+}
+
 bool Tokenizer::is_special(int32_t id) const {
   return id >= 0 && id < vocab_size() && parts_->special[id];
 }
@@ -298,10 +305,8 @@ int32_t Tokenizer::eos_token_id() const { return parts_->eos; }
 
 std::vector<int32_t> Tokenizer::end_of_turn_ids() const {
   std::vector<int32_t> ids;
-  for (const char* turn : {"<|eot_id|>", "<|im_end|>", "<end_of_turn>"})
-    if (const auto found = parts_->added.find(turn);
-        found != parts_->added.end())
-      ids.push_back(found->second);
+  for (const std::string_view token : end_of_turn_tokens())
+    if (const auto id = find_added(token)) ids.push_back(*id);
   const int32_t eos = eos_token_id();
   if (eos >= 0 && std::find(ids.begin(), ids.end(), eos) == ids.end())
     ids.push_back(eos);

@@ -84,6 +84,8 @@ class Tokenizer {
   // The id of an added token's content, or of the token that the vocabulary
   // has so: as raw bytes if it is of bytes, else as it is spelled ("▁the").
   std::optional<int32_t> find(std::string_view special_or_token) const;
+  // The same of added tokens alone.
+  std::optional<int32_t> find_added(std::string_view content) const;
   bool is_special(int32_t id) const;
 
   int32_t bos_token_id() const;  // -1 if there is none
@@ -91,8 +93,8 @@ class Tokenizer {
   // What add_special_tokens puts before a text, and after it.
   std::span<const int32_t> ids_before_text() const;
   std::span<const int32_t> ids_after_text() const;
-  // Tokens that end an answer: the end-of-turn token of the known families,
-  // then eos.
+  // Tokens that end an answer: those by which families end a turn
+  // (tokenizer/turn_format.h), then eos.
   std::vector<int32_t> end_of_turn_ids() const;
 
   const std::string& chat_template() const;  // Jinja; empty if there is none

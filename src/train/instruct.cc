@@ -8,6 +8,7 @@
 #include "data/encoded_conversations.h"
 #include "data/shards.h"
 #include "tokenizer/encoded_chat.h"
+#include "tokenizer/turn_format.h"
 #include "train/identity.h"
 #include "train/loop.h"
 
@@ -42,6 +43,20 @@ std::vector<Conversation> hold_out(std::vector<Conversation>& examples,
   return held;
 }
 
+// The tokens that will end an answer, of which the chat template must write
+// one: a model that is not taught to end goes on until it is cut off.
+std::vector<int32_t> end_tokens(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
+  const int32_t end = end_of_answer(tokenizer);
+  if (end < 0)
+    throw Error(
+        "the chat template ends an answer with no special token, so that the "
+        "model would never learn to stop; let it write eos_token there");
+  if (std::find(ends.begin(), ends.end(), end) == ends.end())
+    ends.push_back(end);
+  return ends;
+}
+
 }  // namespace
 
 TrainSummary instruct(const InstructOptions& options) {
@@ -57,8 +72,9 @@ TrainSummary instruct(const InstructOptions& options) {
   Tokenizer tokenizer = Tokenizer::load(o.base);
   Model model = Model::load(o.base, Dtype::f32);
   if (tokenizer.chat_template().empty())
-    tokenizer.set_chat_template(kLlama3ChatTemplate);
-  model.set_token_ids(tokenizer.bos_token_id(), tokenizer.end_of_turn_ids());
+    tokenizer.set_chat_template(
+        std::string(turn_format_of(tokenizer).chat_template));
+  model.set_token_ids(tokenizer.bos_token_id(), end_tokens(tokenizer));
   const ModelConfig config = model.config();
   std::vector<Conversation> examples = read_all(o.examples);
 
@@ -71,9 +87,10 @@ TrainSummary instruct(const InstructOptions& options) {
   std::optional<TokenShards> replay;
   if (o.replay > 0) replay = TokenShards::open(o.replay_data, "train");
   const auto encode = [&](const std::vector<Conversation>& conversations) {
-    return encode_conversations(
-        tokenizer, conversations,
-        {.max_length = o.train.context, .parse_special = o.parse_special});
+    return encode_conversations(tokenizer, conversations,
+                                {.max_length = o.train.context,
+                                 .parse_special = o.parse_special,
+                                 .end_tokens = config.eos_token_id});
   };
   const auto batches =
       instruct_batches(encode(examples), o.train.batch_tokens, o.train.context,

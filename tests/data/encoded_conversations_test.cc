@@ -2,6 +2,7 @@
 
 #include "data/data_test.h"
 #include "data/small_tokenizer.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {

@@ -10,6 +10,7 @@
 #include "generate/session.h"
 #include "model/convert_model.h"
 #include "tiny_model.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "generate/probe.h"
 #include "generate/tiny_model.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {

@@ -16,6 +16,7 @@
 #include "error_of.h"
 #include "generate/language_model.h"
 #include "tokenizer/train_bpe.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "formats/json.h"
 #include "tokenizer/fixtures.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tokenizer/fixtures.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {
@@ -145,6 +146,65 @@ TEST(EncodeChat, NothingIsPutBeforeWhatTheTemplateWrites) {
               encode_chat(tokenizer, {&message, 1});
             }).find("no chat template"),
             std::string::npos);
+}
+
+// What is taught ends with the end of the turn, not with what a template writes
+// behind it.
+TEST(EncodeChat, AnOutputEndsWithTheTokenThatEndsTheTurn) {
+  for (const Family& family : kFamilies) {
+    SCOPED_TRACE(family.name);
+    const Tokenizer tokenizer = tokenizer_of(family);
+    const bool needs_eos =
+        std::string_view(family.chat_template).find("eos_token") !=
+        std::string_view::npos;
+    if (needs_eos && tokenizer.eos_token_id() < 0) continue;
+    const int32_t end = end_of_answer(tokenizer);
+    EXPECT_TRUE(tokenizer.is_special(end));
+    const EncodedChat chat = encode_chat(tokenizer, kTwoTurns);
+    int ended = 0;
+    for (size_t i = 0; i < chat.tokens.size(); ++i)
+      if (chat.is_output[i] &&
+          (i + 1 == chat.tokens.size() || !chat.is_output[i + 1])) {
+        EXPECT_EQ(chat.tokens[i], end);
+        ++ended;
+      }
+    EXPECT_EQ(ended, 2);
+  }
+}
+
+// The format that a base model is taught is one that its vocabulary can write;
+// Gemma 1's, cut down, has none of its turns' tokens.
+TEST(TurnFormat, IsChosenByTheVocabulary) {
+  const std::pair<const char*, const char*> expected[] = {
+      {"llama-3.2", "llama3"},    {"gemma-1", "eos"}, {"gemma-3", "gemma"},
+      {"qwen-3", "chatml"},       {"llama-2", "eos"}, {"mistral-7b", "eos"},
+      {"mistral-nemo", "mistral"}};
+  for (const auto& [name, format] : expected) {
+    SCOPED_TRACE(name);
+    const auto dir = scratch();
+    const auto from = kTokenizerData / "families" / name;
+    std::filesystem::copy(from, dir, std::filesystem::copy_options::recursive);
+    // The cut down directories have no tokenizer_config.json.
+    for (const char* eos : {"<eos>", "</s>"})
+      if (Tokenizer::load(dir).find_added(eos)) {
+        write_file(dir / "tokenizer_config.json",
+                   fmt::format(R"({{"eos_token": "{}"}})", eos));
+        break;
+      }
+    Tokenizer tokenizer = Tokenizer::load(dir);
+    const TurnFormat& chosen = turn_format_of(tokenizer);
+    EXPECT_EQ(chosen.name, format);
+    tokenizer.set_chat_template(std::string(chosen.chat_template));
+    EXPECT_EQ(end_of_answer(tokenizer), chosen.end.empty()
+                                            ? tokenizer.eos_token_id()
+                                            : *tokenizer.find(chosen.end));
+    const std::vector<Message> messages = {
+        {"system", "Be brief."}, {"user", "수도는?"}, {"assistant", "서울."}};
+    const EncodedChat chat = encode_chat(tokenizer, messages);
+    EXPECT_EQ(chat.outputs, 1);
+    EXPECT_NE(tokenizer.decode(chat.tokens).find("Be brief."),
+              std::string::npos);
+  }
 }
 
 // A text that goes on has no space of SentencePiece before it.

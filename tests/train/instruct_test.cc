@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "error_of.h"
 #include "model/model.h"
+#include "tokenizer/encoded_chat.h"
 #include "tokenizer/train_bpe.h"
 #include "train/stages.h"
 
@@ -79,6 +80,56 @@ TEST_F(Instruct, SamplesWithoutABosToken) {
   o.train.sample = {"capital?"};
   o.train.sample_every = 1;
   EXPECT_EQ(instruct(o).steps, 2);
+}
+
+// A base without a chat template is taught one that its vocabulary can write:
+// what ends its answers is one token, and among the model's end tokens.
+TEST_F(Instruct, EveryVocabularyLearnsToEndItsAnswers) {
+  const std::vector<std::vector<std::string>> vocabularies = {
+      {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
+       "<|end_header_id|>", "<|eot_id|>"},
+      {"<|end_of_text|>", "<|im_start|>", "<|im_end|>"},
+      {"<|begin_of_text|>", "<|end_of_text|>", "<start_of_turn>",
+       "<end_of_turn>"},
+      {"<|begin_of_text|>", "<|end_of_text|>", "[INST]", "[/INST]"},
+      {"<|end_of_text|>"}};
+  for (const auto& special_tokens : vocabularies) {
+    SCOPED_TRACE(special_tokens.back());
+    SetUp();
+    make_base(tokenizer(special_tokens));
+    instruct(options());
+    const Tokenizer tuned = Tokenizer::load(dir_ / "tuned");
+    const auto ends = ModelConfig::load(dir_ / "tuned").eos_token_id;
+    const int32_t end = end_of_answer(tuned);
+    EXPECT_TRUE(tuned.is_special(end));
+    EXPECT_NE(std::find(ends.begin(), ends.end(), end), ends.end());
+  }
+  SetUp();
+  make_base(tokenizer({"<|begin_of_text|>"}));
+  EXPECT_NE(error_of([&] { instruct(options()); }).find("no answer could be"),
+            std::string::npos);
+}
+
+TEST_F(Instruct, ATemplateThatEndsNoAnswerIsRefused) {
+  Tokenizer base = tokenizer({"<|end_of_text|>", "<|stop|>"});
+  base.set_chat_template(
+      "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}"
+      "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}"
+      "{% endif %}");
+  make_base(base);
+  EXPECT_NE(error_of([&] { instruct(options()); }).find("never learn to stop"),
+            std::string::npos);
+  // A token that no family uses is as good.
+  SetUp();
+  base.set_chat_template(
+      "{% for m in messages %}{{ m.role + ': ' + m.content + '<|stop|>\n' }}"
+      "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}"
+      "{% endif %}");
+  make_base(base);
+  instruct(options());
+  EXPECT_EQ(
+      ModelConfig::load(dir_ / "tuned").eos_token_id,
+      (std::vector{*base.find("<|end_of_text|>"), *base.find("<|stop|>")}));
 }
 
 }  // namespace
