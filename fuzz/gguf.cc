@@ -16,7 +16,6 @@ namespace {
 void read_model(const InputFile& input) {
   try {
     const ModelSource source(input.path());
-    ModelConfig::from_json(source.config(), "model.gguf");
     for (const SourceTensor& tensor : source.tensors()) {
       OwnedTensor row(Dtype::f32, 1, tensor.stored.cols);
       for (int64_t r = 0; r < tensor.stored.rows; ++r)

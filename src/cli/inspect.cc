@@ -32,23 +32,21 @@ struct InspectArguments {
 
 struct Inspection {
   ModelConfig config;
-  int64_t parameters = 0;    // numbers in the files
-  Dtype dtype = Dtype::f32;  // of most of them
+  int64_t parameters = 0;      // numbers in the files
+  int64_t vision_tensors = 0;  // which are not used
+  Dtype dtype = Dtype::f32;    // of most of them
   int32_t tokenizer_vocab = 0;
   KindVerdict verdict;
   std::string sibling;  // a model beside it, of the same shape and other kind
   std::vector<ProbeAnswer> answers;
 };
 
-ModelConfig read_config(const ModelSource& source) {
-  return ModelConfig::from_json(source.config(), source.path().string());
-}
-
 // What the files say, without reading the numbers in them.
 Inspection read_files(const ModelSource& source) {
   const fs::path& path = source.path();
   Inspection out;
-  out.config = read_config(source);
+  out.config = source.config();
+  out.vision_tensors = source.vision_tensors();
   std::map<Dtype, int64_t> numbers;
   Tensor embed_tokens;
   for (const SourceTensor& tensor : source.tensors()) {
@@ -57,7 +55,6 @@ Inspection read_files(const ModelSource& source) {
     if (tensor.name == "model.embed_tokens.weight")
       embed_tokens = tensor.stored;
   }
-  if (numbers.empty()) throw Error("{}: no tensors", path.string());
   out.dtype = std::max_element(numbers.begin(), numbers.end(),
                                [](const auto& x, const auto& y) {
                                  return x.second < y.second;
@@ -84,7 +81,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
   for (const fs::path& other : beside) {
     try {
       const ModelSource source(other);
-      const ModelConfig config = read_config(source);
+      const ModelConfig& config = source.config();
       const bool same_shape =
           config.architecture == model.config.architecture &&
           config.vocab_size == model.config.vocab_size &&
@@ -197,6 +194,7 @@ void print_json(const Inspection& i, const std::string& advice_text) {
               {"advice", advice_text},
               {"memory", memory},
               {"machine_memory", machine_memory()}};
+  if (i.vision_tensors > 0) out["vision_tensors"] = i.vision_tensors;
   if (!i.sibling.empty()) out["sibling"] = i.sibling;
   for (const ProbeAnswer& answer : i.answers)
     out["probe"].push_back({{"question", answer.question},
@@ -227,6 +225,10 @@ void print(const Inspection& i, const std::string& advice_text) {
   line("architecture", c.architecture);
   line("parameters",
        fmt::format("{:.2f} million", static_cast<double>(i.parameters) / 1e6));
+  if (i.vision_tensors > 0)
+    line("",
+         fmt::format("only the text part is used, {} vision tensors are not",
+                     i.vision_tensors));
   line("dtype", std::string(name_of(i.dtype)));
   line("layers",
        fmt::format("{} × (hidden {}, intermediate {}, heads {}, "

@@ -1,6 +1,4 @@
 #include <fmt/core.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -75,8 +73,6 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("seodang"));
-  spdlog::set_pattern("%^%l%$: %v");
   try {
     seodang::limit_isa();
     return run(argc, argv);

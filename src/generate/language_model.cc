@@ -35,10 +35,7 @@ LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
         path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(path);
-  return {
-      path,
-      is_gguf(path) ? Model::load_gguf(path, dtype) : Model::map(path, dtype),
-      std::move(tokenizer)};
+  return {path, Model::map(path, dtype), std::move(tokenizer)};
 }
 
 LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)

@@ -38,8 +38,6 @@ constexpr std::array<NamedConversion, 6> kTypes = {{
     {"f32", ConvertType::f32, 0},
 }};
 
-bool is_matrix(const SourceTensor& tensor) { return tensor.shape.size() == 2; }
-
 int64_t layer_of(const std::string& name) {
   constexpr std::string_view kLayers = "model.layers.";
   if (!name.starts_with(kLayers)) return -1;
@@ -57,16 +55,13 @@ class Plan {
  public:
   Plan(const ModelSource& source, ConvertType type)
       : type_(type),
-        layers_(source.config().value("num_hidden_layers", int64_t{1})) {
-    tied_ = std::none_of(
-        source.tensors().begin(), source.tensors().end(),
-        [](const SourceTensor& t) { return t.name == "lm_head.weight"; });
-  }
+        layers_(source.config().num_hidden_layers),
+        tied_(source.config().tie_word_embeddings) {}
 
   Dtype gguf_dtype(const SourceTensor& tensor) const {
-    if (!is_matrix(tensor)) return Dtype::f32;
+    if (!tensor.shape.decayed) return Dtype::f32;
     const Dtype wanted = wanted_for(tensor);
-    const int64_t cols = tensor.shape.back();
+    const int64_t cols = tensor.shape.cols;
     for (const Dtype dtype : {wanted, Dtype::q8_0})
       if (cols % block_size(dtype) == 0 &&
           (dtype == wanted || is_quantized(wanted)))
@@ -227,9 +222,9 @@ class Conversion {
                       float shift, Rows&& rows) {
     if (tell_) tell_(tensor.name, done_ / total_);
     SourceTensor source = tensor;
-    if (head_dim > 0 && tensor.shape.size() == 1)  // a bias moves as rows do
+    if (head_dim > 0 && !tensor.shape.decayed)  // a bias moves as rows do
       source.stored =
-          Tensor(source.stored.data, source.stored.dtype, tensor.shape[0], 1);
+          Tensor(source.stored.data, source.stored.dtype, tensor.shape.cols, 1);
     RowConverter converter(source, head_dim, shift);
     const Tensor& in = source.stored;
     const OwnedTensor chunk(to, converter.chunk_rows(), in.cols);
@@ -245,7 +240,7 @@ class Conversion {
   }
 
   GgufMetadata metadata() {
-    const json& config = source_.config();
+    const json& config = source_.config_json();
     const std::string where = source_.path().string();
     GgufMetadata out = metadata_of(
         config, where,
@@ -261,60 +256,45 @@ class Conversion {
       return out;
     }
     GgufVocabulary vocabulary =
-        gguf_vocabulary(source_.path(), config.value("vocab_size", int64_t{0}));
+        gguf_vocabulary(source_.path(), source_.config().vocab_size);
     std::move(vocabulary.metadata.begin(), vocabulary.metadata.end(),
               std::back_inserter(out));
     report_.note = std::move(vocabulary.note);
     // GGUF has one end token for each purpose, config.json any number.
-    json eos = config.value("eos_token_id", json());
-    if (!eos.is_array()) eos = json::array({eos});
-    std::vector<int64_t> ids;
-    for (const json& id : eos)
-      if (id.is_number_integer()) ids.push_back(id.get<int64_t>());
-    if (!ids.empty())
+    const auto& eos = source_.config().eos_token_id;
+    if (!eos.empty())
       out.emplace_back("seodang.eos_token_ids",
-                       GgufValue::i32_array(std::move(ids)));
+                       GgufValue::i32_array({eos.begin(), eos.end()}));
     return out;
   }
 
   void write_gguf() {
-    const json& config = source_.config();
+    const json& config = source_.config_json();
     const GgufFamily& family = gguf_family_of(config, source_.path().string());
     const std::vector<float> factors = rope_factors(config);
     std::vector<GgufItem> items;
     if (!factors.empty())
       items.push_back(
           {kRopeFactors, Dtype::f32, {static_cast<int64_t>(factors.size())}});
-    std::vector<const SourceTensor*> written;
-    for (const SourceTensor& tensor : source_.tensors()) {
-      const std::string name = gguf_tensor_name(family, tensor.name);
-      if (name.empty())
-        throw Error("{}: tensor {} has no place in a GGUF file of {}",
-                    source_.path().string(), tensor.name, family.name);
-      if (tensor.name == "lm_head.weight" &&
-          config.value("tie_word_embeddings", false))
-        continue;  // the embedding, once more
-      written.push_back(&tensor);
-      items.push_back({name, plan_.gguf_dtype(tensor), tensor.shape});
-    }
+    for (const SourceTensor& tensor : source_.tensors())
+      items.push_back({gguf_tensor_name(family, tensor.name),
+                       plan_.gguf_dtype(tensor), tensor.shape.in_file()});
     GgufWriter writer(out_, metadata(), items);
     if (!factors.empty()) writer.write(std::as_bytes(std::span(factors)));
-    for (const SourceTensor* tensor : written) {
-      const int64_t heads = reordered_heads(family, tensor->name, config);
+    for (const SourceTensor& tensor : source_.tensors()) {
+      const int64_t heads = reordered_heads(family, tensor.name, config);
       convert_tensor(
-          *tensor, plan_.gguf_dtype(*tensor),
-          heads > 0 ? rows_of(*tensor) / heads : 0,
-          gguf_shift(family, tensor->name),
+          tensor, plan_.gguf_dtype(tensor),
+          heads > 0 ? tensor.shape.in_file()[0] / heads : 0,
+          gguf_shift(family, tensor.name),
           [&](Tensor part, int64_t) { writer.write(memory_of(part)); });
     }
     writer.commit();
   }
 
-  static int64_t rows_of(const SourceTensor& tensor) { return tensor.shape[0]; }
-
   void write_directory() {
     AtomicDirectory directory(out_);
-    json config = source_.config();
+    json config = source_.config_json();
     if (config.contains("head_dim") && config["head_dim"].is_null())
       config.erase("head_dim");
     std::map<Dtype, int64_t> numbers;
@@ -342,7 +322,7 @@ class Conversion {
                      [&](Tensor part, int64_t row) {
                        convert(whole.view().rows_from(row, part.rows), part);
                      });
-      items.push_back({tensor.name, tensor.shape, whole.view()});
+      items.push_back({tensor.name, tensor.shape.in_file(), whole.view()});
     }
     write_safetensors(directory.path() / "model.safetensors", items);
     directory.commit();

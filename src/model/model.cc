@@ -1,17 +1,14 @@
 #include "model/model.h"
 
-#include <spdlog/spdlog.h>
-
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/rng.h"
-#include "formats/json.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
+#include "model/model_source.h"
 
 namespace seodang {
 namespace {
@@ -19,152 +16,56 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// A norm is stored as a vector, everything else as a matrix.
-std::vector<int64_t> shape_in_file(const NamedTensor& weight) {
-  if (!weight.decayed) return {weight.tensor.cols};
-  return {weight.tensor.rows, weight.tensor.cols};
+// The weight of `tensor` in Hugging Face's order and numbers.
+void read_whole(const SourceTensor& tensor, Tensor out) {
+  const Tensor& stored = tensor.stored;
+  read_rows(tensor, 0, {out.data, out.dtype, stored.rows, stored.cols});
+  forget_pages({static_cast<const std::byte*>(stored.data),
+                bytes_of(stored.dtype, stored.size())});
 }
 
-// Which file of a sharded model holds which tensor.
-std::map<std::string, std::string> read_index(const fs::path& path) {
-  const nlohmann::json index = read_json(path);
-  if (!index.is_object() || !index.contains("weight_map") ||
-      !index["weight_map"].is_object())
-    throw Error("{}: no weight_map", path.string());
-  std::map<std::string, std::string> out;
-  for (const auto& [name, file] : index["weight_map"].items()) {
-    if (!file.is_string() ||
-        fs::path(file.get<std::string>()).filename() != file.get<std::string>())
-      throw Error("{}: weight_map of {} is not a file name", path.string(),
-                  name);
-    out[name] = file;
-  }
-  return out;
+bool is_aligned(const Tensor& tensor) {
+  return reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0;
 }
-
-// The tensors of a directory under the names that a text model has.
-class StoredTensors {
- public:
-  StoredTensors(const fs::path& directory,
-                std::map<std::string, SafetensorsFile>& files)
-      : directory_(directory),
-        index_(directory / "model.safetensors.index.json"),
-        files_(files) {
-    if (!fs::exists(directory / "model.safetensors") && fs::exists(index_))
-      file_of_ = read_index(index_);
-    if (file_of_.empty()) {
-      SafetensorsFile& file = open("model.safetensors");
-      for (const auto& [name, entry] : file.entries())
-        file_of_[name] = "model.safetensors";
-    }
-  }
-
-  Tensor find(const std::string& name, const WeightShape& shape) {
-    const auto found = file_of_.find(stored_name(name));
-    if (found == file_of_.end())
-      throw Error("{}: tensor {} is missing", directory_.string(), name);
-    std::vector<int64_t> stored_shape = {shape.cols};
-    if (shape.decayed) stored_shape.insert(stored_shape.begin(), shape.rows);
-    used_.insert(found->first);
-    return open(found->second).tensor(found->first, stored_shape);
-  }
-
-  // Throws Error when something is left that changes what the model computes.
-  void check_rest(const ModelConfig& config) const {
-    int64_t vision = 0;
-    for (const auto& [name, file] : file_of_) {
-      if (used_.contains(name) || name.ends_with("rotary_emb.inv_freq") ||
-          (config.tie_word_embeddings && name.ends_with("lm_head.weight")))
-        continue;
-      if (config.architecture != "Gemma3ForCausalLM" || !is_vision(name))
-        throw Error("{}: tensor {} is not one of a {} like this",
-                    (directory_ / file).string(), name, config.architecture);
-      ++vision;
-    }
-    if (vision > 0)
-      spdlog::info("{}: only the text part is used, {} vision tensors are not",
-                   directory_.string(), vision);
-  }
-
- private:
-  SafetensorsFile& open(const std::string& file) {
-    const auto at = files_.find(file);
-    if (at != files_.end()) return at->second;
-    return files_.emplace(file, SafetensorsFile(directory_ / file))
-        .first->second;
-  }
-  // Models that also see pictures have the text model's names inside theirs.
-  std::string stored_name(const std::string& name) const {
-    if (file_of_.contains(name)) return name;
-    if (std::string outer = "language_model." + name; file_of_.contains(outer))
-      return outer;
-    constexpr std::string_view kModel = "model.";
-    return name.starts_with(kModel)
-               ? "model.language_model." + name.substr(kModel.size())
-               : name;
-  }
-  static bool is_vision(const std::string& name) {
-    constexpr std::array<std::string_view, 4> kParts = {
-        "vision_tower.", "multi_modal_projector.", "model.vision_tower.",
-        "model.multi_modal_projector."};
-    return std::any_of(kParts.begin(), kParts.end(),
-                       [&](auto part) { return name.starts_with(part); });
-  }
-
-  fs::path directory_, index_;
-  std::map<std::string, SafetensorsFile>& files_;
-  std::map<std::string, std::string> file_of_;
-  std::set<std::string> used_;
-};
 
 }  // namespace
 
-Model Model::open(const fs::path& directory) {
+Model Model::load(const fs::path& path, Dtype dtype) {
+  const ModelSource source(path);
   Model model;
-  model.config_ = ModelConfig::load(directory);
-  StoredTensors stored(directory, model.files_);
-  for_each_weight(
-      model.config_, model.weights_,
-      [&](const std::string& name, Tensor& tensor, const WeightShape& shape) {
-        tensor = stored.find(name, shape);
-      });
-  stored.check_rest(model.config_);
+  model.config_ = source.config();
+  model.memory_ = OwnedTensor(dtype, 1, weights_size(model.config_));
+  model.weights_ = weights_at(model.config_, model.memory_.view().data, dtype);
+  const auto to = named_weights(model.config_, model.weights_);
+  for (size_t i = 0; i < to.size(); ++i)
+    read_whole(source.tensors()[i], to[i].tensor);
   return model;
 }
 
-void Model::take_memory(Dtype dtype) {
-  const auto from = named_weights(config_, weights_);
-  memory_ = OwnedTensor(dtype, 1, weights_size(config_));
-  weights_ = weights_at(config_, memory_.view().data, dtype);
-  const auto to = named_weights(config_, weights_);
-  for (size_t i = 0; i < to.size(); ++i) convert(to[i].tensor, from[i].tensor);
-  files_.clear();
-}
-
-Model Model::load(const fs::path& directory, Dtype dtype) {
-  Model model = open(directory);
-  model.take_memory(dtype);
-  return model;
-}
-
-Model Model::map(const fs::path& directory, Dtype dtype) {
-  Model model = open(directory);
+Model Model::map(const fs::path& path, Dtype dtype) {
+  const auto source = std::make_shared<ModelSource>(path);
   // Where the matrices cannot stay (few files mix theirs), one block is better.
-  const Dtype stored = model.weights_.embed_tokens.dtype;
-  if (dtype_in_use(stored, {.decayed = true}, dtype) != stored) {
-    model.take_memory(dtype);
-    return model;
-  }
+  const Dtype stored = source->tensors()[0].stored.dtype;
+  if (dtype_in_use(stored, {.decayed = true}, dtype) != stored)
+    return load(path, dtype);
+  Model model;
+  model.config_ = source->config();
+  size_t next = 0;
   for_each_weight(
       model.config_, model.weights_,
-      [&](const std::string&, Tensor& tensor, const WeightShape& shape) {
-        const Dtype wanted = dtype_in_use(tensor.dtype, shape, dtype);
-        const auto address = reinterpret_cast<uintptr_t>(tensor.data);
-        if (tensor.dtype == wanted && address % size_of(wanted) == 0) return;
-        model.converted_.emplace_back(wanted, tensor.rows, tensor.cols);
-        convert(model.converted_.back(), tensor);
-        tensor = model.converted_.back();
+      [&](const std::string&, Tensor& out, const WeightShape& shape) {
+        const SourceTensor& tensor = source->tensors()[next++];
+        const Dtype wanted = dtype_in_use(tensor.stored.dtype, shape, dtype);
+        if (tensor.stored.dtype == wanted && tensor.reordered_head_dim == 0 &&
+            tensor.shift == 0 &&
+            (is_quantized(wanted) || is_aligned(tensor.stored))) {
+          out = tensor.stored;
+          return;
+        }
+        out = model.converted_.emplace_back(wanted, shape.rows, shape.cols);
+        read_whole(tensor, out);
       });
+  model.source_ = source;
   return model;
 }
 
@@ -209,7 +110,11 @@ void save_model(const fs::path& directory, const ModelConfig& config,
   write_file(directory / "generation_config.json", generation.dump(2) + "\n");
   std::vector<SafetensorsItem> items;
   for (const NamedTensor& weight : named_weights(config, weights))
-    items.push_back({weight.name, shape_in_file(weight), weight.tensor});
+    items.push_back(
+        {weight.name,
+         WeightShape{weight.tensor.rows, weight.tensor.cols, weight.decayed}
+             .in_file(),
+         weight.tensor});
   write_safetensors(directory / "model.safetensors", items);
 }
 

@@ -1,13 +1,11 @@
-// A model as it lies in its Hugging Face directory: configuration and weights.
+// A model: configuration and weights.
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "formats/safetensors.h"
 #include "model/config.h"
 #include "model/weights.h"
 
@@ -17,19 +15,14 @@ class ModelSource;  // model/model_source.h
 
 class Model {
  public:
-  // Reads config.json and model.safetensors (or the shards that
-  // model.safetensors.index.json names), converted to `dtype`, into one block
-  // of memory: to be trained. Throws Error naming the file and the tensor; a
-  // tensor that `config` has no use for is one too, unless it is known to be
-  // none of the text's (Gemma 3's vision_tower and multi_modal_projector).
-  static Model load(const std::filesystem::path& directory, Dtype dtype);
+  // Reads a model's directory or .gguf file (model/model_source.h), converted
+  // to `dtype`, into one block of memory: to be trained.
+  static Model load(const std::filesystem::path& path, Dtype dtype);
   // The same to be used, computing in `dtype`: matrices that the files hold in
-  // `dtype` or in 16 bits stay there, mapped and read-only, and cost no memory
-  // of their own. Norms and biases are converted.
-  static Model map(const std::filesystem::path& directory, Dtype dtype);
-  // The same of a GGUF file, where blocks stay too; what else there is (norms,
-  // rows that GGUF reorders) is copied.
-  static Model load_gguf(const std::filesystem::path& file, Dtype dtype);
+  // `dtype`, in 16 bits or in blocks stay there, mapped and read-only, and cost
+  // no memory of their own. Norms, biases and rows that GGUF reorders are
+  // copied.
+  static Model map(const std::filesystem::path& path, Dtype dtype);
   // Random weights: normal(0, initializer_range), residual projections scaled
   // by 1/sqrt(2·layers) (Radford et al., GPT-2, 2019, section 2.3), norms that
   // multiply by 1, biases 0.
@@ -45,16 +38,10 @@ class Model {
   Tensor memory() const { return memory_; }
 
  private:
-  // Views of what is stored, of whatever dtype.
-  static Model open(const std::filesystem::path& directory);
-  // Copies the weights into one block of their own.
-  void take_memory(Dtype dtype);
-
   ModelConfig config_;
   OwnedTensor memory_;
   std::vector<OwnedTensor> converted_;  // what could not stay in the files
-  std::map<std::string, SafetensorsFile> files_;
-  std::shared_ptr<const ModelSource> source_;  // of GGUF
+  std::shared_ptr<const ModelSource> source_;  // what stayed in them
   Weights weights_;
 };
 

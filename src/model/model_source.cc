@@ -1,29 +1,99 @@
 #include "model/model_source.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "formats/json.h"
 #include "kernels/convert.h"
-#include "model/config.h"
 #include "model/gguf_mapping.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
-// A place in the model: before, in which of, or behind the layers.
-std::pair<int64_t, std::string> place_of(const std::string& name) {
-  constexpr std::string_view kLayers = "model.layers.";
-  if (name.starts_with("model.embed_tokens.")) return {-1, name};
-  if (!name.starts_with(kLayers)) return {INT64_MAX, name};
-  int64_t layer = 0;
-  size_t at = kLayers.size();
-  for (; at < name.size() && name[at] >= '0' && name[at] <= '9'; ++at)
-    layer = std::min<int64_t>(layer * 10 + (name[at] - '0'), 1 << 20);
-  return {layer, name.substr(at)};
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kOneFile = "model.safetensors";
+
+// --- Which file of a directory holds which tensor.
+
+using FileOfTensor = std::map<std::string, std::string>;
+
+FileOfTensor read_index(const fs::path& directory) {
+  const fs::path path = directory / kIndex;
+  const json index = read_json(path);
+  if (!index.is_object() || !index.contains("weight_map") ||
+      !index["weight_map"].is_object())
+    throw Error("{}: no weight_map", path.string());
+  FileOfTensor out;
+  for (const auto& [name, file] : index["weight_map"].items()) {
+    if (!file.is_string() ||
+        fs::path(file.get<std::string>()).filename() != file.get<std::string>())
+      throw Error("{}: weight_map of {} is not a file name", path.string(),
+                  name);
+    out[name] = file;
+    if (!fs::exists(directory / out[name]))
+      throw Error("{}: {} is missing, which {} names for {}",
+                  directory.string(), out[name], kIndex, name);
+  }
+  if (out.empty()) throw Error("{}: weight_map is empty", path.string());
+  return out;
+}
+
+// A set of shards that lies there without its index.
+std::vector<std::string> find_shards(const fs::path& directory) {
+  // "-00001-of-00002.safetensors"
+  constexpr size_t kNumber = 5,
+                   kEnd = sizeof("-00001-of-00002.safetensors") - 1;
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.insert(entry.path().filename().string());
+  for (const std::string& first : names) {
+    if (first.size() <= kEnd || !first.ends_with(".safetensors")) continue;
+    const std::string stem = first.substr(0, first.size() - kEnd);
+    const std::string last =
+        first.substr(stem.size() + sizeof("-00001-of-") - 1);
+    const int64_t count = std::atoll(last.c_str());
+    if (!first.ends_with("-00001-of-" + last) || count < 1 || count > 99999)
+      continue;
+    std::vector<std::string> shards;
+    for (int64_t i = 1; i <= count; ++i) {
+      shards.push_back(fmt::format("{}-{:0{}}-of-{}", stem, i, kNumber, last));
+      if (!names.contains(shards.back()))
+        throw Error("{}: {} is missing, one of {} shards", directory.string(),
+                    shards.back(), count);
+    }
+    return shards;
+  }
+  for (const std::string& name : names)
+    if (name.ends_with(".bin") || name.ends_with(".pth"))
+      throw Error("{}: no {}; {} is not read, save it as safetensors",
+                  directory.string(), kOneFile, name);
+  throw Error("{}: no {}", directory.string(), kOneFile);
+}
+
+bool is_vision(const std::string& name) {
+  constexpr std::array<std::string_view, 4> kParts = {
+      "vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+      "model.multi_modal_projector."};
+  return std::any_of(kParts.begin(), kParts.end(),
+                     [&](auto part) { return name.starts_with(part); });
+}
+
+// Models that also see pictures have the text model's names inside theirs.
+std::string name_in(const FileOfTensor& files, const std::string& name) {
+  if (files.contains(name)) return name;
+  if (std::string outer = "language_model." + name; files.contains(outer))
+    return outer;
+  constexpr std::string_view kModel = "model.";
+  return name.starts_with(kModel)
+             ? "model.language_model." + name.substr(kModel.size())
+             : name;
 }
 
 }  // namespace
@@ -31,63 +101,103 @@ std::pair<int64_t, std::string> place_of(const std::string& name) {
 bool is_gguf(const fs::path& path) { return path.extension() == ".gguf"; }
 
 ModelSource::ModelSource(const fs::path& path)
-    : path_(path), config_(std::make_unique<nlohmann::json>()) {
+    : path_(path), json_(std::make_unique<json>()) {
   if (is_gguf(path))
     open_gguf();
   else
     open_directory();
-  std::stable_sort(tensors_.begin(), tensors_.end(),
-                   [](const auto& a, const auto& b) {
-                     return place_of(a.name) < place_of(b.name);
-                   });
 }
 ModelSource::~ModelSource() = default;
 
 void ModelSource::open_directory() {
   if (!fs::is_directory(path_))
     throw Error("{}: no such model directory", path_.string());
-  *config_ = nlohmann::json::parse(ModelConfig::load(path_).to_json());
-  std::vector<fs::path> paths;
-  for (const auto& entry : fs::directory_iterator(path_))
-    if (entry.path().extension() == ".safetensors" &&
-        entry.path().filename().string().starts_with("model"))
-      paths.push_back(entry.path());
-  if (paths.empty()) throw Error("{}: no model.safetensors", path_.string());
-  std::sort(paths.begin(), paths.end());
-  for (const fs::path& path : paths) files_.emplace_back(path);
-  for (const SafetensorsFile& file : files_)
-    for (const auto& [name, entry] : file.entries())
-      tensors_.push_back({name, entry.shape, file.tensor(name, entry.shape)});
+  config_ = ModelConfig::load(path_);
+  *json_ = json::parse(config_.to_json());
+  const auto open = [&](const std::string& file) -> const SafetensorsFile& {
+    const auto at = files_.find(file);
+    if (at != files_.end()) return at->second;
+    return files_.emplace(file, SafetensorsFile(path_ / file)).first->second;
+  };
+  FileOfTensor file_of;
+  if (fs::exists(path_ / kIndex)) {
+    file_of = read_index(path_);
+  } else {
+    const bool one = fs::exists(path_ / kOneFile);
+    for (const std::string& file :
+         one ? std::vector<std::string>{kOneFile} : find_shards(path_))
+      for (const auto& [name, entry] : open(file).entries())
+        if (!file_of.emplace(name, file).second)
+          throw Error("{}: tensor {} lies in {} and in {}", path_.string(),
+                      name, file_of[name], file);
+  }
+
+  std::set<std::string> used;
+  Weights weights;
+  for_each_weight(
+      config_, weights,
+      [&](const std::string& name, Tensor&, const WeightShape& shape) {
+        const auto found = file_of.find(name_in(file_of, name));
+        if (found == file_of.end())
+          throw Error("{}: tensor {} is missing", path_.string(), name);
+        used.insert(found->first);
+        SourceTensor tensor{.name = name, .shape = shape, .stored = {}};
+        tensor.stored =
+            open(found->second).tensor(found->first, shape.in_file());
+        tensors_.push_back(std::move(tensor));
+      });
+  for (const auto& [name, file] : file_of) {
+    if (used.contains(name) || name.ends_with("rotary_emb.inv_freq") ||
+        (config_.tie_word_embeddings && name.ends_with("lm_head.weight")))
+      continue;
+    if (config_.architecture != "Gemma3ForCausalLM" || !is_vision(name))
+      throw Error("{}: tensor {} is not one of a {} like this",
+                  (path_ / file).string(), name, config_.architecture);
+    ++vision_tensors_;
+  }
 }
 
 void ModelSource::open_gguf() {
   gguf_ = std::make_unique<GgufFile>(path_);
-  *config_ = config_of(*gguf_);
+  *json_ = config_of(*gguf_);
+  config_ = ModelConfig::from_json(*json_, path_.string());
   const GgufFamily& family = gguf_family_of(*gguf_);
+  std::map<std::string, std::string> left;  // GGUF's name by Hugging Face's
   for (const auto& [name, entry] : gguf_->tensors()) {
-    if (name == kRopeFactors) continue;  // in config()
-    SourceTensor tensor;
-    tensor.name = hf_tensor_name(family, name);
-    if (tensor.name.empty())
+    if (name == kRopeFactors) continue;  // in the configuration
+    const std::string hf = hf_tensor_name(family, name);
+    if (hf.empty())
       throw Error("{}: tensor {} is not one of {}", path_.string(), name,
                   family.architecture);
-    tensor.shape = entry.shape;
-    tensor.stored = gguf_->tensor(name, entry.shape);
-    tensor.shift = gguf_shift(family, tensor.name);
-    // A vector that is reordered (a bias) is a column.
-    if (const int64_t heads = reordered_heads(family, tensor.name, *config_);
-        heads > 0) {
-      if (entry.shape.size() == 1 && !is_quantized(entry.dtype))
-        tensor.stored =
-            Tensor(tensor.stored.data, entry.dtype, entry.shape[0], 1);
-      const int64_t rows = tensor.stored.rows;
-      if (rows % (2 * heads) != 0)
-        throw Error("{}: tensor {} has {} rows, which are not {} heads",
-                    path_.string(), name, rows, heads);
-      tensor.reordered_head_dim = rows / heads;
-    }
-    tensors_.push_back(std::move(tensor));
+    left.emplace(hf, name);
   }
+  Weights weights;
+  for_each_weight(
+      config_, weights,
+      [&](const std::string& name, Tensor&, const WeightShape& shape) {
+        const auto found = left.find(name);
+        if (found == left.end())
+          throw Error("{}: tensor {} is missing", path_.string(),
+                      gguf_tensor_name(family, name));
+        SourceTensor tensor{.name = name, .shape = shape, .stored = {}};
+        tensor.stored = gguf_->tensor(found->second, shape.in_file());
+        tensor.shift = gguf_shift(family, name);
+        if (const int64_t heads = reordered_heads(family, name, *json_);
+            heads > 0) {
+          if (!shape.decayed && is_quantized(tensor.stored.dtype))
+            throw Error("{}: tensor {} is a vector in blocks", path_.string(),
+                        found->second);
+          if (!shape.decayed)
+            tensor.stored =
+                Tensor(tensor.stored.data, tensor.stored.dtype, shape.cols, 1);
+          tensor.reordered_head_dim = tensor.stored.rows / heads;
+        }
+        tensors_.push_back(std::move(tensor));
+        left.erase(found);
+      });
+  if (!left.empty())
+    throw Error("{}: tensor {} is not one of a model like this", path_.string(),
+                left.begin()->second);
 }
 
 void read_rows(const SourceTensor& tensor, int64_t begin, Tensor out) {

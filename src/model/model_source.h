@@ -1,8 +1,9 @@
-// The tensors of a stored model one by one, in whatever file they lie, as
-// Hugging Face names and orders them.
+// The tensors of a stored model one by one, in whatever files they lie, under
+// the names that Hugging Face gives them: the one reader that all use.
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -10,31 +11,42 @@
 
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
+#include "model/config.h"
+#include "model/weights.h"
 #include "tensor/tensor.h"
 
 namespace seodang {
 
 struct SourceTensor {
-  std::string name;            // Hugging Face's
-  std::vector<int64_t> shape;  // as it is stored; rows first
-  Tensor stored;               // a matrix (a vector is one row), mapped
+  std::string name;  // Hugging Face's
+  WeightShape shape;
+  Tensor stored;  // (shape.rows, shape.cols), mapped
   // Where the file's order or numbers are GGUF's (model/gguf_mapping.h): rows
-  // of a head that are reordered, 0 for none, and what was added.
+  // of a head that are reordered, 0 for none, and what was added. A vector that
+  // is reordered is a column in `stored`.
   int64_t reordered_head_dim = 0;
   float shift = 0;
 };
 
+// A Hugging Face directory, or a file that ends in .gguf. Which files of a
+// directory: those that model.safetensors.index.json names, and no other; else
+// model.safetensors, else one whole set of NAME-00001-of-0000N.safetensors.
 class ModelSource {
  public:
-  // A Hugging Face directory, or a file that ends in .gguf. Throws Error naming
-  // the file, and a tensor that the family should not have.
+  // Throws Error that names the file and the tensor: one that is missing, has
+  // another shape than the configuration asks for, or that it has no use for.
+  // Left out are what changes nothing (rotary tables, a tied lm_head) and the
+  // tensors of Gemma 3 that see pictures.
   explicit ModelSource(const std::filesystem::path& path);
   ~ModelSource();
 
   const std::filesystem::path& path() const { return path_; }
-  const nlohmann::json& config() const { return *config_; }  // as config.json
-  // In the order of the model: embedding, layers, norm, head.
+  const ModelConfig& config() const { return config_; }
+  const nlohmann::json& config_json() const { return *json_; }
+  // Each weight of the configuration once, in the order of for_each_weight.
   const std::vector<SourceTensor>& tensors() const { return tensors_; }
+  // Tensors that see pictures, which a text model does not use.
+  int64_t vision_tensors() const { return vision_tensors_; }
   // nullptr for a directory.
   const GgufFile* gguf() const { return gguf_.get(); }
 
@@ -43,9 +55,11 @@ class ModelSource {
   void open_gguf();
 
   std::filesystem::path path_;
-  std::unique_ptr<nlohmann::json> config_;
+  ModelConfig config_;
+  std::unique_ptr<nlohmann::json> json_;
   std::vector<SourceTensor> tensors_;
-  std::vector<SafetensorsFile> files_;
+  int64_t vision_tensors_ = 0;
+  std::map<std::string, SafetensorsFile> files_;
   std::unique_ptr<GgufFile> gguf_;
 };
 

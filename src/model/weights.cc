@@ -44,6 +44,11 @@ Weights lay_out(const ModelConfig& config, Arena& arena) {
 
 }  // namespace
 
+std::vector<int64_t> WeightShape::in_file() const {
+  if (!decayed) return {cols};
+  return {rows, cols};
+}
+
 Dtype dtype_in_use(Dtype stored, const WeightShape& shape, Dtype act) {
   const bool stays =
       shape.decayed && (is_quantized(stored) || is_16_bit(stored));

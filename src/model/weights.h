@@ -51,6 +51,9 @@ struct WeightShape {
   bool decayed = false;
   // Lies right behind the weight before it, so that one product takes both.
   bool joined = false;
+
+  // In a file norms and biases are vectors.
+  std::vector<int64_t> in_file() const;
 };
 
 // The dtype in which a weight is used that is stored as `stored`, when

@@ -206,27 +206,6 @@ TEST(ModelConfig, RefusesByName) {
             "");
 }
 
-TEST(Model, RefusesTensorsThatItWouldNotUse) {
-  const fs::path dir =
-      fs::path(testing::TempDir()) / "seodang_family_strange_tensor";
-  for (const char* name :
-       {"model.layers.0.self_attn.q_proj.bias", "vision_tower.x"}) {
-    fs::remove_all(dir);
-    fs::create_directories(dir);
-    const Model model = Model::load(kFamiliesData / "llama3", Dtype::f32);
-    save_model(dir, model.config(), model.weights());
-    const SafetensorsFile file(dir / "model.safetensors");
-    std::vector<SafetensorsItem> items;
-    for (const auto& [key, entry] : file.entries())
-      items.push_back({key, entry.shape, file.tensor(key, entry.shape)});
-    const OwnedTensor zeros(Dtype::f32, 1, 32);
-    items.push_back({name, {32}, zeros});
-    write_safetensors(dir / "model.safetensors", items);
-    const std::string message = error_of([&] { Model::map(dir, Dtype::f32); });
-    EXPECT_NE(message.find(name), std::string::npos) << message;
-  }
-}
-
 // Published configurations of every family, as far as they bear on the maths.
 TEST(ModelConfig, ReadsPublishedFiles) {
   const auto read = [](const char* text) {

@@ -82,35 +82,6 @@ TEST(Model, SavedAndLoadedIsTheSame) {
       std::equal(a, a + model.memory().cols, again.memory().row<float>(0)));
 }
 
-TEST(Model, ReadsShards) {
-  const Model model = Model::load(kTorchLlama, Dtype::f32);
-  const fs::path dir = scratch("shards");
-  fs::copy_file(kTorchLlama / "config.json", dir / "config.json");
-  Json index;
-  const auto weights = named_weights(model.config(), model.weights());
-  for (size_t shard = 0; shard < 2; ++shard) {
-    const std::string name = fmt::format("model-{}.safetensors", shard);
-    std::vector<SafetensorsItem> items;
-    for (size_t i = shard; i < weights.size(); i += 2) {
-      const Tensor& t = weights[i].tensor;
-      items.push_back({weights[i].name,
-                       weights[i].decayed ? std::vector<int64_t>{t.rows, t.cols}
-                                          : std::vector<int64_t>{t.cols},
-                       t});
-      index["weight_map"][weights[i].name] = name;
-    }
-    write_safetensors(dir / name, items);
-  }
-  write_file(dir / "model.safetensors.index.json", index.dump());
-  const Model again = Model::load(dir, Dtype::f32);
-  const float* a = model.memory().row<float>(0);
-  EXPECT_TRUE(
-      std::equal(a, a + model.memory().cols, again.memory().row<float>(0)));
-  index["weight_map"]["model.norm.weight"] = "../model-0.safetensors";
-  write_file(dir / "model.safetensors.index.json", index.dump());
-  EXPECT_NE(complaint(dir).find("not a file name"), std::string::npos);
-}
-
 TEST(Model, NamesTheKeyItCannotRun) {
   const std::vector<std::pair<std::string, Json>> cases = {
       {"architectures", {"MambaForCausalLM"}},

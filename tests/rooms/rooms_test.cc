@@ -24,8 +24,8 @@ constexpr std::array<std::string_view, 13> kRooms = {
 
 // Libraries' headers that are slow to compile.
 constexpr std::array<std::string_view, 6> kHeavy = {
-    "nlohmann/json.hpp", "spdlog/spdlog.h",      "simdjson.h",
-    "toml++/toml.h",     "oneapi/dnnl/dnnl.hpp", "hwy/highway.h"};
+    "nlohmann/json.hpp", "simdjson.h", "toml++/toml.h", "oneapi/dnnl/dnnl.hpp",
+    "hwy/highway.h"};
 
 struct Include {
   fs::path file;
