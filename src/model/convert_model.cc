@@ -269,8 +269,8 @@ class Conversion {
   }
 
   void write_gguf() {
-    const json& config = source_.config_json();
-    const GgufFamily& family = gguf_family_of(config, source_.path().string());
+    const ModelConfig& config = source_.config();
+    const Family& family = family_of(config.architecture);
     const std::vector<float> factors = rope_factors(config);
     std::vector<GgufItem> items;
     if (!factors.empty())

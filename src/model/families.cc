@@ -8,39 +8,68 @@
 namespace seodang {
 namespace {
 
-constexpr bool kYes = true, kNo = false;
-
-// Every sliding_window_pattern-th layer is a full one; 0: none is.
+// A GGUF architecture that several classes share belongs to the first.
 constexpr std::array<Family, 7> kFamilies = {{
-    {"LlamaForCausalLM", "llama", kNo, kNo, kNo, kNo, kNo,
-     R"({"hidden_act": "silu", "max_position_embeddings": 2048,
+    {.architecture = "LlamaForCausalLM",
+     .model_type = "llama",
+     .gguf_name = "llama",
+     .gguf_rotates_neighbours = true,
+     .default_keys = R"({"hidden_act": "silu", "max_position_embeddings": 2048,
          "tie_word_embeddings": false})"},
-    {"MistralForCausalLM", "mistral", kNo, kNo, kNo, kNo, kNo,
-     R"({"hidden_act": "silu", "max_position_embeddings": 131072,
+    {.architecture = "MistralForCausalLM",
+     .model_type = "mistral",
+     .gguf_name = "llama",
+     .gguf_rotates_neighbours = true,
+     .default_keys =
+         R"({"hidden_act": "silu", "max_position_embeddings": 131072,
          "num_key_value_heads": 8, "tie_word_embeddings": false,
          "sliding_window": 4096, "sliding_window_pattern": 0})"},
-    {"Qwen2ForCausalLM", "qwen2", kYes, kNo, kNo, kNo, kNo,
-     R"({"hidden_act": "silu", "max_position_embeddings": 32768,
+    {.architecture = "Qwen2ForCausalLM",
+     .model_type = "qwen2",
+     .gguf_name = "qwen2",
+     .qkv_bias = true,
+     .default_keys = R"({"hidden_act": "silu", "max_position_embeddings": 32768,
          "num_key_value_heads": 32, "tie_word_embeddings": false,
          "use_sliding_window": false, "sliding_window": 4096,
          "max_window_layers": 28})"},
-    {"Qwen3ForCausalLM", "qwen3", kNo, kYes, kNo, kNo, kNo,
-     R"({"hidden_act": "silu", "max_position_embeddings": 32768,
+    {.architecture = "Qwen3ForCausalLM",
+     .model_type = "qwen3",
+     .gguf_name = "qwen3",
+     .qk_norm = true,
+     .default_keys = R"({"hidden_act": "silu", "max_position_embeddings": 32768,
          "num_key_value_heads": 32, "head_dim": 128,
          "tie_word_embeddings": false,
          "use_sliding_window": false, "sliding_window": 4096,
          "max_window_layers": 28})"},
-    {"GemmaForCausalLM", "gemma", kNo, kNo, kNo, kYes, kYes,
-     R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 256,
+    {.architecture = "GemmaForCausalLM",
+     .model_type = "gemma",
+     .gguf_name = "gemma",
+     .norm_plus_one = true,
+     .scale_embeddings = true,
+     .default_keys =
+         R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 256,
          "max_position_embeddings": 8192, "tie_word_embeddings": true})"},
-    {"Gemma2ForCausalLM", "gemma2", kNo, kNo, kYes, kYes, kYes,
-     R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 256,
+    {.architecture = "Gemma2ForCausalLM",
+     .model_type = "gemma2",
+     .gguf_name = "gemma2",
+     .branch_norms = true,
+     .norm_plus_one = true,
+     .scale_embeddings = true,
+     .default_keys =
+         R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 256,
          "num_key_value_heads": 4, "max_position_embeddings": 8192,
          "tie_word_embeddings": true, "query_pre_attn_scalar": 256,
          "sliding_window": 4096, "sliding_window_pattern": 2,
          "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0})"},
-    {"Gemma3ForCausalLM", "gemma3_text", kNo, kYes, kYes, kYes, kYes,
-     R"({"hidden_activation": "gelu_pytorch_tanh", "vocab_size": 262208,
+    {.architecture = "Gemma3ForCausalLM",
+     .model_type = "gemma3_text",
+     .gguf_name = "gemma3",
+     .qk_norm = true,
+     .branch_norms = true,
+     .norm_plus_one = true,
+     .scale_embeddings = true,
+     .default_keys =
+         R"({"hidden_activation": "gelu_pytorch_tanh", "vocab_size": 262208,
          "hidden_size": 2304, "intermediate_size": 9216,
          "num_hidden_layers": 26, "num_attention_heads": 8,
          "num_key_value_heads": 4, "head_dim": 256,
@@ -56,6 +85,8 @@ constexpr std::array<Family, 7> kFamilies = {{
 nlohmann::json Family::defaults() const {
   return nlohmann::json::parse(default_keys);
 }
+
+std::span<const Family> families() { return kFamilies; }
 
 const Family* find_family(std::string_view architecture) {
   for (const Family& family : kFamilies)

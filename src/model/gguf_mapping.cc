@@ -4,26 +4,15 @@
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "base/error.h"
 #include "formats/json.h"
+#include "model/rope_frequencies.h"
 
 namespace seodang {
 namespace {
 
 using nlohmann::json;
-
-// A GGUF architecture that several classes share belongs to the first.
-constexpr std::array<GgufFamily, 7> kGgufFamilies = {{
-    {"LlamaForCausalLM", "llama", "llama", true, false, false},
-    {"MistralForCausalLM", "mistral", "llama", true, false, false},
-    {"Qwen2ForCausalLM", "qwen2", "qwen2", false, false, false},
-    {"Qwen3ForCausalLM", "qwen3", "qwen3", false, false, false},
-    {"GemmaForCausalLM", "gemma", "gemma", false, true, false},
-    {"Gemma2ForCausalLM", "gemma2", "gemma2", false, true, true},
-    {"Gemma3ForCausalLM", "gemma3_text", "gemma3", false, true, true},
-}};
 
 struct Names {
   std::string_view hf, gguf;
@@ -88,7 +77,7 @@ std::string_view partner(const std::array<Names, kCount>& names,
   return {};
 }
 
-std::string translated(const GgufFamily& family, std::string_view name,
+std::string translated(const Family& family, std::string_view name,
                        bool to_gguf) {
   const size_t dot = name.rfind('.');
   if (dot == name.npos) return "";
@@ -106,7 +95,7 @@ std::string translated(const GgufFamily& family, std::string_view name,
   const std::string_view part = name.substr(number + 1);
   std::string_view other = partner(kLayerTensors, part, to_gguf);
   if (other.empty())
-    other = family.norms_around ? partner(kNormsAround, part, to_gguf)
+    other = family.branch_norms ? partner(kNormsAround, part, to_gguf)
                                 : partner(kNormsBefore, part, to_gguf);
   if (other.empty()) return "";
   return fmt::format("{}{}.{}{}", to_gguf ? kGgufLayers : kHfLayers,
@@ -137,37 +126,6 @@ int64_t head_dim_of(const json& config) {
                   heads > 0 ? count_of(config, "hidden_size") / heads : 0);
 }
 
-struct Llama3Scaling {
-  double factor, low_freq_factor, high_freq_factor, original;
-};
-
-std::vector<float> factors_of(const Llama3Scaling& s, double theta,
-                              int64_t head_dim) {
-  std::vector<float> out;
-  for (int64_t i = 0; i < head_dim / 2; ++i) {
-    const double frequency = std::pow(
-        theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    const double turns = s.original * frequency / (2 * std::numbers::pi);
-    double divisor = 1;
-    if (turns < s.low_freq_factor) {
-      divisor = s.factor;
-    } else if (turns <= s.high_freq_factor) {
-      const double smooth = (turns - s.low_freq_factor) /
-                            (s.high_freq_factor - s.low_freq_factor);
-      divisor = 1 / ((1 - smooth) / s.factor + smooth);
-    }
-    out.push_back(static_cast<float>(divisor));
-  }
-  return out;
-}
-
-bool is_llama3(const json& config) {
-  const auto scaling = config.find("rope_scaling");
-  return scaling != config.end() && scaling->is_object() &&
-         scaling->value("rope_type", scaling->value("type", json())) ==
-             "llama3";
-}
-
 // rope_scaling behind the divisors: the published ones differ in the factor.
 json scaling_of(const GgufFile& file, const json& config) {
   const auto found = file.tensors().find(kRopeFactors);
@@ -178,9 +136,13 @@ json scaling_of(const GgufFile& file, const json& config) {
     throw Error("{}: tensor {} is not F32", file.path().string(), kRopeFactors);
   const float* values = stored.row<float>(0);
   const double factor = *std::max_element(values, values + stored.cols);
-  const Llama3Scaling scaling{factor, 1, 4, 8192};
-  const auto expected =
-      factors_of(scaling, number_of(config, "rope_theta", 10000), head_dim);
+  ModelConfig candidate;
+  candidate.head_dim = static_cast<int32_t>(head_dim);
+  candidate.rope_theta = number_of(config, "rope_theta", 10000);
+  candidate.rope_scaling.rope_type = "llama3";
+  candidate.rope_scaling.factor = factor;
+  candidate.rope_scaling.original_max_position_embeddings = 8192;
+  const auto expected = rope_factors(candidate);
   for (int64_t i = 0; i < stored.cols; ++i)
     if (!(std::abs(values[i] - expected[static_cast<size_t>(i)]) <=
           1e-4f * expected[static_cast<size_t>(i)]))
@@ -206,26 +168,26 @@ double implied_query_scalar(const json& config) {
 
 // Values that GGUF's readers know by the family alone; another one would be
 // run wrongly.
-void refuse_unspoken(const GgufFamily& family, const json& config,
+void refuse_unspoken(const Family& family, const json& config,
                      const std::string& where) {
   const auto need = [&](bool fits, const char* key) {
     if (!fits)
-      throw Error("{}: {} of {} has no GGUF form", where, key, family.name);
+      throw Error("{}: {} of {} has no GGUF form", where, key,
+                  family.gguf_name);
   };
   const json types = config.value("layer_types", json::array());
-  // 2: every second layer is a full one; 0: there are no sliding ones.
-  const size_t pattern = family.name == "gemma2"   ? 2
-                         : family.name == "gemma3" ? 6
-                                                   : 0;
+  const json defaults = family.defaults();
+  const auto pattern =
+      static_cast<size_t>(count_of(defaults, "sliding_window_pattern"));
   for (size_t l = 0; l < types.size(); ++l)
     need((types[l] == "sliding_attention") ==
              (pattern > 0 && (l + 1) % pattern != 0),
          "layer_types");
-  if (!family.norms_around) return;
+  if (!family.branch_norms) return;
   need(number_of(config, "query_pre_attn_scalar", 0) ==
            implied_query_scalar(config),
        "query_pre_attn_scalar");
-  need(family.name != "gemma3" ||
+  need(family.gguf_name != "gemma3" ||
            number_of(config, "rope_local_base_freq", 0) == 10000,
        "rope_local_base_freq");
 }
@@ -246,38 +208,29 @@ std::vector<int64_t> eos_of(const GgufFile& file) {
 
 }  // namespace
 
-const GgufFamily& gguf_family_of(const json& config, const std::string& where) {
-  const auto classes = config.find("architectures");
-  if (classes != config.end() && classes->is_array() && classes->size() == 1)
-    for (const GgufFamily& family : kGgufFamilies)
-      if ((*classes)[0] == family.architecture) return family;
-  throw Error("{}: architectures {} has no GGUF name here", where,
-              classes == config.end() ? "null" : classes->dump());
-}
-
-const GgufFamily& gguf_family_of(const GgufFile& file) {
+const Family& gguf_family_of(const GgufFile& file) {
   const std::string name = file.text("general.architecture");
-  for (const GgufFamily& family : kGgufFamilies)
-    if (name == family.name) return family;
+  for (const Family& family : families())
+    if (name == family.gguf_name) return family;
   throw Error("{}: general.architecture {} is not supported",
               file.path().string(), quoted(name));
 }
 
-std::string gguf_tensor_name(const GgufFamily& family, std::string_view name) {
+std::string gguf_tensor_name(const Family& family, std::string_view name) {
   return translated(family, name, true);
 }
 
-std::string hf_tensor_name(const GgufFamily& family, std::string_view name) {
+std::string hf_tensor_name(const Family& family, std::string_view name) {
   return translated(family, name, false);
 }
 
-int64_t reordered_heads(const GgufFamily& family, std::string_view name,
-                        const json& config) {
-  if (!family.rotates_neighbours) return 0;
-  const int64_t heads = count_of(config, "num_attention_heads");
-  if (name.find("self_attn.q_proj.") != name.npos) return heads;
+int64_t reordered_heads(const Family& family, std::string_view name,
+                        const ModelConfig& config) {
+  if (!family.gguf_rotates_neighbours) return 0;
+  if (name.find("self_attn.q_proj.") != name.npos)
+    return config.num_attention_heads;
   if (name.find("self_attn.k_proj.") != name.npos)
-    return count_of(config, "num_key_value_heads", heads);
+    return config.num_key_value_heads;
   return 0;
 }
 
@@ -291,14 +244,14 @@ int64_t gguf_row_of_hf(int64_t row, int64_t head_dim) {
   return row - at + at % half * 2 + at / half;
 }
 
-float gguf_shift(const GgufFamily& family, std::string_view name) {
-  return family.norms_plus_one && name.ends_with("norm.weight") ? 1.0f : 0.0f;
+float gguf_shift(const Family& family, std::string_view name) {
+  return family.norm_plus_one && name.ends_with("norm.weight") ? 1.0f : 0.0f;
 }
 
 json config_of(const GgufFile& file) {
-  const GgufFamily& family = gguf_family_of(file);
+  const Family& family = gguf_family_of(file);
   const auto key = [&](const Key& k) {
-    return fmt::format("{}.{}", family.name, k.gguf);
+    return fmt::format("{}.{}", family.gguf_name, k.gguf);
   };
   json config;
   config["architectures"] = {family.architecture};
@@ -311,12 +264,13 @@ json config_of(const GgufFile& file) {
       config[k.hf] = plain(file.real(key(k)));
   if (!config.contains("vocab_size"))
     config["vocab_size"] = file.texts("tokenizer.ggml.tokens").size();
-  config[family.norms_plus_one ? "hidden_activation" : "hidden_act"] =
-      family.norms_plus_one ? "gelu_pytorch_tanh" : "silu";
+  const json defaults = family.defaults();
+  for (const char* key : {"hidden_act", "hidden_activation"})
+    if (defaults.contains(key)) config[key] = defaults[key];
   config["tie_word_embeddings"] = !file.tensors().contains("output.weight");
   config["rope_scaling"] = scaling_of(file, config);
   const auto scaling_key = [&](const char* name) {
-    return fmt::format("{}.rope.scaling.{}", family.name, name);
+    return fmt::format("{}.rope.scaling.{}", family.gguf_name, name);
   };
   const std::string type = file.text(scaling_key("type"), "none");
   if (type == "linear" || type == "yarn") {
@@ -330,10 +284,11 @@ json config_of(const GgufFile& file) {
     throw Error("{}: rope scaling {} is not supported", file.path().string(),
                 quoted(type));
   }
-  if (family.norms_around)
+  if (family.branch_norms)
     config["query_pre_attn_scalar"] = implied_query_scalar(config);
-  const int64_t rotated = file.integer(
-      fmt::format("{}.rope.dimension_count", family.name), head_dim_of(config));
+  const int64_t rotated =
+      file.integer(fmt::format("{}.rope.dimension_count", family.gguf_name),
+                   head_dim_of(config));
   if (rotated != head_dim_of(config))
     throw Error(
         "{}: {} of {} dimensions of a head rotate, which is not "
@@ -351,11 +306,12 @@ json config_of(const GgufFile& file) {
 
 GgufMetadata metadata_of(const json& config, const std::string& where,
                          const std::string& name) {
-  const GgufFamily& family = gguf_family_of(config, where);
-  const std::string prefix = std::string(family.name) + ".";
+  const Family& family =
+      family_of(config.at("architectures").at(0).get<std::string>());
+  const std::string prefix = std::string(family.gguf_name) + ".";
   GgufMetadata out;
   out.emplace_back("general.architecture",
-                   GgufValue::string(std::string(family.name)));
+                   GgufValue::string(std::string(family.gguf_name)));
   out.emplace_back("general.type", GgufValue::string("model"));
   out.emplace_back("general.name", GgufValue::string(name));
   const auto missing = [&](const Key& k) {
@@ -385,8 +341,9 @@ GgufMetadata metadata_of(const json& config, const std::string& where,
   out.emplace_back(prefix + "attention.value_length", GgufValue::u32(head_dim));
   out.emplace_back(prefix + "rope.dimension_count", GgufValue::u32(head_dim));
   const json scaling = config.value("rope_scaling", json());
-  if (scaling.is_object() && !is_llama3(config)) {
-    const json type = scaling.value("rope_type", scaling.value("type", json()));
+  if (const json type =
+          scaling.is_object() ? scaling.value("rope_type", json()) : json();
+      scaling.is_object() && type != "llama3") {
     if (type != "linear" && type != "yarn")
       throw Error("{}: rope_scaling {} has no GGUF form here", where,
                   type.dump());
@@ -403,14 +360,16 @@ GgufMetadata metadata_of(const json& config, const std::string& where,
   return out;
 }
 
-std::vector<float> rope_factors(const json& config) {
-  if (!is_llama3(config)) return {};
-  const json& s = config.at("rope_scaling");
-  return factors_of(
-      {number_of(s, "factor", 8), number_of(s, "low_freq_factor", 1),
-       number_of(s, "high_freq_factor", 4),
-       number_of(s, "original_max_position_embeddings", 8192)},
-      number_of(config, "rope_theta", 10000), head_dim_of(config));
+std::vector<float> rope_factors(const ModelConfig& config) {
+  std::vector<float> out;
+  if (config.rope_scaling.rope_type != "llama3") return out;
+  ModelConfig plain = config;
+  plain.rope_scaling = {};
+  const auto scaled = rope_frequencies(config, LayerType::full_attention, 0);
+  for (const double frequency :
+       rope_frequencies(plain, LayerType::full_attention, 0))
+    out.push_back(static_cast<float>(frequency / scaled[out.size()]));
+  return out;
 }
 
 }  // namespace seodang

@@ -161,7 +161,7 @@ void ModelSource::open_gguf() {
   gguf_ = std::make_unique<GgufFile>(path_);
   *json_ = config_of(*gguf_);
   config_ = ModelConfig::from_json(*json_, path_.string());
-  const GgufFamily& family = gguf_family_of(*gguf_);
+  const Family& family = gguf_family_of(*gguf_);
   std::map<std::string, std::string> left;  // GGUF's name by Hugging Face's
   for (const auto& [name, entry] : gguf_->tensors()) {
     if (name == kRopeFactors) continue;  // in the configuration
@@ -182,7 +182,7 @@ void ModelSource::open_gguf() {
         SourceTensor tensor{.name = name, .shape = shape, .stored = {}};
         tensor.stored = gguf_->tensor(found->second, shape.in_file());
         tensor.shift = gguf_shift(family, name);
-        if (const int64_t heads = reordered_heads(family, name, *json_);
+        if (const int64_t heads = reordered_heads(family, name, config_);
             heads > 0) {
           if (!shape.decayed && is_quantized(tensor.stored.dtype))
             throw Error("{}: tensor {} is a vector in blocks", path_.string(),

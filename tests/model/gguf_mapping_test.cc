@@ -38,8 +38,8 @@ json llama_config() {
             {"original_max_position_embeddings", 8192}}}};
 }
 
-const GgufFamily& family(const char* architecture) {
-  return gguf_family_of(json{{"architectures", {architecture}}}, "config.json");
+const Family& family(const char* architecture) {
+  return family_of(architecture);
 }
 
 // gguf-py/gguf/tensor_mapping.py, the first name of each entry.
@@ -91,8 +91,8 @@ TEST(GgufMapping, RowsOfHeads) {
     EXPECT_EQ(hf_row_of_gguf(r, 8), expected[r]);
     EXPECT_EQ(gguf_row_of_hf(expected[r], 8), r);
   }
-  const json config = llama_config();
-  const GgufFamily& llama = family("LlamaForCausalLM");
+  const auto config = ModelConfig::from_json(llama_config(), "config.json");
+  const Family& llama = family("LlamaForCausalLM");
   EXPECT_EQ(
       reordered_heads(llama, "model.layers.0.self_attn.q_proj.weight", config),
       32);
@@ -110,7 +110,8 @@ TEST(GgufMapping, RowsOfHeads) {
 // Hugging Face scales the frequencies: 1/factor of those below the low limit,
 // all of those above the high one, and a mixture between.
 TEST(GgufMapping, Llama3RopeScaling) {
-  const auto factors = rope_factors(llama_config());
+  const auto factors =
+      rope_factors(ModelConfig::from_json(llama_config(), "config.json"));
   ASSERT_EQ(factors.size(), 32u);
   for (int i = 0; i < 32; ++i) {
     const double frequency = std::pow(500000.0, -i / 32.0);
@@ -137,7 +138,8 @@ TEST(GgufMapping, ConfigSurvivesBothWays) {
   metadata.emplace_back("tokenizer.ggml.bos_token_id", GgufValue::u32(5));
   metadata.emplace_back("tokenizer.ggml.eos_token_id", GgufValue::u32(7));
   metadata.emplace_back("tokenizer.ggml.eot_token_id", GgufValue::u32(9));
-  const auto factors = rope_factors(config);
+  const auto factors =
+      rope_factors(ModelConfig::from_json(config, "config.json"));
   GgufWriter writer(path, metadata, {{kRopeFactors, Dtype::f32, {32}}});
   writer.write(std::as_bytes(std::span(factors)));
   writer.commit();
