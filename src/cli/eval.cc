@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/terminal.h"
 #include "eval/evaluation.h"
 
@@ -187,22 +188,7 @@ void add_eval(CLI::App& program) {
                    "Model directories, and suites: .jsonl files or names of "
                    "the run's own (default: all of them)")
       ->required();
-  EvalOptions& options = arguments->options;
-  command
-      ->add_option("--max-tokens", options.max_new_tokens,
-                   "Most tokens of an answer")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command
-      ->add_option("--limit", options.limit,
-                   "Use only the first items of each suite (0: all)")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-  command->add_option("--live", options.live, "Sequences generated at once")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  command->add_option("--seed", options.seed, "Seed of the bootstrap")
-      ->capture_default_str();
+  add_options(command, arguments->options);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--records", arguments->records,
                     "With --json: every answer and how it was judged");

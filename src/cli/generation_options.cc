@@ -6,50 +6,14 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "cli/options.h"
 
 namespace seodang {
 
 void add_generation_options(CLI::App* command, GenerateOptions& options) {
-  SamplerOptions& sampler = options.sampler;
-  command
-      ->add_option("--max-tokens", options.max_new_tokens,
-                   "Most tokens to generate")
-      ->check(CLI::Range(1, 1 << 24))
-      ->capture_default_str();
-  command
-      ->add_option("--temperature", sampler.temperature,
-                   "0 takes the most probable token; 1 draws as the model "
-                   "says")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
-  command
-      ->add_option("--top-k", sampler.top_k,
-                   "Draw among the k most probable tokens (0: all)")
-      ->check(CLI::Range(0, 1 << 24))
-      ->capture_default_str();
-  command
-      ->add_option("--top-p", sampler.top_p,
-                   "Draw among the fewest tokens whose probability reaches p")
-      ->check(CLI::Range(1e-6, 1.0))
-      ->capture_default_str();
-  command
-      ->add_option("--min-p", sampler.min_p,
-                   "Draw among tokens at least p times as probable as the best")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      ->add_option("--repetition-penalty", sampler.repetition_penalty,
-                   "Above 1 makes tokens that occurred less probable")
-      ->check(CLI::Range(0.01, 100.0))
-      ->capture_default_str();
-  command->add_option("--seed", sampler.seed, "Seed of the draws")
-      ->capture_default_str();
-  command
-      ->add_option("--stop", options.stop,
-                   "Text that ends the output (repeatable)")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->each([](const std::string& text) { check_utf8(text, "--stop"); });
+  add_options(command, options);
+  command->get_option("--stop")->each(
+      [](const std::string& text) { check_utf8(text, "--stop"); });
 }
 
 void check_utf8(std::string_view text, std::string_view what) {

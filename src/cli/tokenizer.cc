@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,9 +14,9 @@
 #include "base/files.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
-#include "data/documents.h"
+#include "cli/options.h"
+#include "data/train_tokenizer.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/train_bpe.h"
 
 namespace seodang {
 namespace {
@@ -25,33 +24,20 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-const std::map<std::string, InvalidUtf8> kPolicies = {
-    {"replace", InvalidUtf8::replace}, {"refuse", InvalidUtf8::refuse}};
-
 struct TokenizerArguments {
   std::vector<fs::path> files;
   fs::path out, model, input;
   std::optional<std::string> text;
   std::vector<int32_t> ids;
-  BpeTrainOptions train;
-  InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
+  TrainTokenizerOptions train;
+  std::string invalid_utf8 = "replace";  // of the text to encode
   bool add_special_tokens = false, special = false, skip_special = false,
        json = false;
 };
 
-void train_tokenizer(const TokenizerArguments& options) {
-  DocumentReader reader(options.files, options.invalid_utf8);
-  int64_t documents = 0, bytes = 0;
-  const Tokenizer tokenizer = train_bpe(
-      [&](std::string& text) {
-        Document document;
-        if (!reader.next(document)) return false;
-        text = std::move(document.text);
-        ++documents;
-        bytes += static_cast<int64_t>(text.size());
-        return true;
-      },
-      options.train);
+void run_train(const TokenizerArguments& options) {
+  const auto [tokenizer, documents, bytes] =
+      train_tokenizer(options.files, options.train);
   fs::create_directories(options.out);
   tokenizer.save(options.out);
   if (options.json) {
@@ -64,11 +50,11 @@ void train_tokenizer(const TokenizerArguments& options) {
   }
   fmt::print("{} tokens from {} documents ({} bytes) → {}\n",
              tokenizer.vocab_size(), documents, bytes, options.out.string());
-  if (tokenizer.vocab_size() < options.train.vocab_size)
+  if (tokenizer.vocab_size() < options.train.bpe.vocab_size)
     fmt::print(
         "No pair of neighbours is left that occurs {} times: the vocabulary is "
         "smaller than {}.\n",
-        options.train.min_frequency, options.train.vocab_size);
+        options.train.bpe.min_frequency, options.train.bpe.vocab_size);
 }
 
 std::string input_text(const TokenizerArguments& options) {
@@ -79,7 +65,7 @@ std::string input_text(const TokenizerArguments& options) {
           : read_file(options.input);
   const size_t bad = find_invalid_utf8(text);
   if (bad == text.npos) return text;
-  if (options.invalid_utf8 == InvalidUtf8::refuse)
+  if (options.invalid_utf8 == "refuse")
     throw Error(
         "{}: byte {} is not UTF-8 (--invalid-utf8 replace would read it as "
         "U+FFFD)",
@@ -122,14 +108,6 @@ void decode(const TokenizerArguments& options) {
     fmt::print("{}\n", text);
 }
 
-void add_invalid_utf8(CLI::App& command, TokenizerArguments& options) {
-  command
-      .add_option("--invalid-utf8", options.invalid_utf8,
-                  "Bytes that are not UTF-8: replace (by U+FFFD) or refuse")
-      ->transform(CLI::CheckedTransformer(kPolicies).description(""))
-      ->type_name("replace|refuse");
-}
-
 void add_train(CLI::App& group,
                const std::shared_ptr<TokenizerArguments>& options) {
   CLI::App& command = *group.add_subcommand(
@@ -145,24 +123,9 @@ void add_train(CLI::App& group,
       ->required();
   command.add_option("-o,--out", options->out, "Directory to write")
       ->required();
-  command
-      .add_option("--vocab-size", options->train.vocab_size,
-                  "All tokens: 256 bytes, merges, special tokens")
-      ->capture_default_str();
-  command
-      .add_option(
-          "--split", options->train.split,
-          "Words: llama3, llama3-korean (particles apart), or a regular "
-          "expression")
-      ->capture_default_str();
-  command
-      .add_option("--min-frequency", options->train.min_frequency,
-                  "Pairs seen less often are not merged")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  add_invalid_utf8(command, *options);
+  add_options(&command, options->train);
   command.add_flag("--json", options->json, "Print the result as JSON");
-  command.callback([options] { train_tokenizer(*options); });
+  command.callback([options] { run_train(*options); });
 }
 
 void add_encode(CLI::App& group,
@@ -183,7 +146,11 @@ void add_encode(CLI::App& group,
                    "Put what the tokenizer puts around a text, as bos");
   command.add_flag("--parse-special,--special", options->special,
                    "Special tokens in the text become their ids");
-  add_invalid_utf8(command, *options);
+  command
+      .add_option("--invalid-utf8", options->invalid_utf8,
+                  "Bytes that are not UTF-8: replace (by U+FFFD) or refuse")
+      ->check(CLI::IsMember({"replace", "refuse"}))
+      ->capture_default_str();
   command.add_flag("--json", options->json, "Print tokens as JSON");
   command.callback([options] { encode(*options); });
 }

@@ -18,7 +18,7 @@ using nlohmann::ordered_json;
 
 struct WeaveArguments {
   std::filesystem::path world, out;
-  uint64_t seed = 0;
+  uint64_t seed = 1;
   bool json = false;
 };
 

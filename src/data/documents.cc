@@ -135,6 +135,12 @@ struct DocumentReader::State {
   }
 };
 
+InvalidUtf8 invalid_utf8_of(std::string_view name) {
+  if (name == "replace") return InvalidUtf8::replace;
+  if (name == "refuse") return InvalidUtf8::refuse;
+  throw UsageError("invalid-utf8 must be replace or refuse, not {}", name);
+}
+
 DocumentReader::DocumentReader(std::vector<fs::path> files, InvalidUtf8 policy)
     : state_(std::make_unique<State>()) {
   for (const fs::path& file : files) {

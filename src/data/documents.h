@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace seodang {
@@ -19,6 +20,8 @@ struct Document {
 
 // Bytes that are not UTF-8 become U+FFFD, or are an Error.
 enum class InvalidUtf8 { replace, refuse };
+// By its name. Throws UsageError.
+InvalidUtf8 invalid_utf8_of(std::string_view name);
 
 // The longest line of a .jsonl file; a longer one is an Error.
 constexpr size_t kMaxJsonLineBytes = size_t{16} << 20;

@@ -40,22 +40,6 @@ struct Item {
   std::vector<int32_t> tokens;
 };
 
-InvalidUtf8 invalid_utf8_policy(const std::string& name) {
-  if (name == "replace") return InvalidUtf8::replace;
-  if (name == "refuse") return InvalidUtf8::refuse;
-  throw UsageError("invalid-utf8 is \"{}\"; known are replace and refuse",
-                   name);
-}
-
-void check_options(const PrepareOptions& options) {
-  if (!(options.validation >= 0 && options.validation < 1))
-    throw UsageError("validation must be in [0, 1), not {}",
-                     options.validation);
-  if (!(options.near_duplicates >= 0 && options.near_duplicates <= 1))
-    throw UsageError("near-duplicates must be in [0, 1], not {}",
-                     options.near_duplicates);
-}
-
 // Without the slash at the end, so that names beside it can be made.
 fs::path checked_output(const fs::path& out_dir) {
   fs::path out = out_dir.lexically_normal();
@@ -291,7 +275,7 @@ PrepareReport prepare_corpus(const std::vector<fs::path>& files,
                              const fs::path& out_dir) {
   check_options(options);
   const fs::path out = checked_output(out_dir);
-  DocumentReader reader(files, invalid_utf8_policy(options.invalid_utf8));
+  DocumentReader reader(files, invalid_utf8_of(options.invalid_utf8));
   AtomicDirectory directory(out);
   Preparation preparation(tokenizer, options, directory.path());
   PrepareReport report = preparation.run(reader);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/options.h"
 #include "data/documents.h"
 
 namespace seodang {
@@ -22,15 +23,18 @@ struct PrepareOptions {
   uint64_t seed = 1;                     // of the split
 };
 
-// visit(name, value, help) for each knob: flags and recipe keys alike.
 template <class Visit>
 void visit_options(PrepareOptions& o, Visit&& visit) {
-  visit("validation", o.validation, "Share of the documents held out");
+  visit("validation", o.validation, "Share of the documents held out",
+        from_to_below(0, 1));
   visit("near-duplicates", o.near_duplicates,
-        "Drop documents this similar to an earlier one (0: keep them)");
-  visit("min-characters", o.min_characters, "Drop shorter documents");
+        "Drop documents this similar to an earlier one (0: keep them)",
+        from_to(0, 1));
+  visit("min-characters", o.min_characters, "Drop shorter documents",
+        at_least(0));
   visit("invalid-utf8", o.invalid_utf8,
-        "Bytes that are not UTF-8: replace or refuse");
+        "Bytes that are not UTF-8: replace (by U+FFFD) or refuse",
+        one_of({"replace", "refuse"}));
   visit("seed", o.seed, "Seed of the split into train and validation");
 }
 

@@ -73,7 +73,7 @@ class Examination {
     generation.end_tokens = model_.end_tokens();
     const auto outputs = generate_batch(
         model_.config(), model_.weights(), model_.tokenizer(), prompts,
-        generation, options_.live,
+        generation, options_.batch_size,
         [&](size_t done) { tell(fmt::format("{}/{}", done, prompts.size())); });
 
     // Facts of the whole suite, so that a limit changes no judgement.

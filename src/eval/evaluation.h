@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/options.h"
 #include "eval/bootstrap.h"
 #include "eval/suite.h"
 #include "generate/language_model.h"
@@ -19,13 +20,26 @@ namespace seodang {
 
 struct EvalOptions {
   int64_t max_new_tokens = 48;
-  int32_t live = 64;  // sequences in one forward
-  int64_t limit = 0;  // items of each suite that are used; 0: all
+  int32_t batch_size = 64;  // sequences in one forward
+  int64_t limit = 0;        // items of each suite that are used; 0: all
   int resamples = 2000;
   uint64_t seed = 1;  // of the bootstrap; answers are greedy
   // Hears what is being worked on ("base: heldout.ko 128/312").
   std::function<void(const std::string&)> progress = {};
 };
+
+template <class Visit>
+void visit_options(EvalOptions& o, Visit&& visit) {
+  visit("max-tokens", o.max_new_tokens, "Most tokens of an answer",
+        from_to(1, 1 << 20));
+  visit("batch-size", o.batch_size, "Sequences generated at once",
+        from_to(1, 4096));
+  visit("limit", o.limit, "Use only the first items of each suite (0: all)",
+        at_least(0));
+  visit("resamples", o.resamples, "Resamples of the bootstrap of each interval",
+        from_to(1, 1 << 24));
+  visit("seed", o.seed, "Seed of the bootstrap");
+}
 
 // What one model made of one question.
 struct AnswerRecord {

@@ -90,9 +90,7 @@ class Writer {
 };
 
 void check(const GenerateOptions& options) {
-  options.sampler.check();
-  if (options.max_new_tokens < 1)
-    throw UsageError("max_new_tokens must be 1 or more");
+  check_options(options);
   for (const std::string& stop : options.stop)
     if (stop.empty()) throw UsageError("a stop text is empty");
 }

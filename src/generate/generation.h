@@ -23,6 +23,14 @@ struct GenerateOptions {
   int32_t top = 0;  // rivals to keep for each token, best first
 };
 
+template <class Visit>
+void visit_options(GenerateOptions& o, Visit&& visit) {
+  visit("max-tokens", o.max_new_tokens, "Most tokens to generate",
+        from_to(1, 1 << 24));
+  visit_options(o.sampler, visit);
+  visit("stop", o.stop, "Text that ends the output (repeatable)");
+}
+
 enum class StopReason {
   eos,     // an end token: the model stopped by itself
   length,  // max_new_tokens, or the context is full

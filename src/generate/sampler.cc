@@ -74,22 +74,9 @@ void keep_min_p(std::vector<Option>& options, double min_p) {
 
 }  // namespace
 
-void SamplerOptions::check() const {
-  const auto need = [](bool ok, const char* what) {
-    if (!ok) throw UsageError("{}", what);
-  };
-  need(temperature >= 0 && std::isfinite(temperature),
-       "temperature must be 0 or more");
-  need(top_k >= 0, "top_k must be 0 (all) or more");
-  need(top_p > 0 && top_p <= 1, "top_p must be above 0 and at most 1");
-  need(min_p >= 0 && min_p <= 1, "min_p must be from 0 to 1");
-  need(repetition_penalty > 0 && std::isfinite(repetition_penalty),
-       "repetition_penalty must be above 0");
-}
-
 Sampler::Sampler(const SamplerOptions& options, uint64_t stream)
     : options_(options), rng_(options.seed, stream) {
-  options.check();
+  check_options(options);
 }
 
 Choice Sampler::choose(std::span<const float> logits,

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/options.h"
 #include "base/rng.h"
 
 namespace seodang {
@@ -26,10 +27,25 @@ struct SamplerOptions {
   // Nguyen et al., "Min P Sampling", 2024, section 3.
   double min_p = 0;
   uint64_t seed = 1;
-
-  // Throws UsageError naming the option that is out of range.
-  void check() const;
 };
+
+template <class Visit>
+void visit_options(SamplerOptions& o, Visit&& visit) {
+  visit("temperature", o.temperature,
+        "0 takes the most probable token; 1 draws as the model says",
+        from_to(0, 100));
+  visit("top-k", o.top_k, "Draw among the k most probable tokens (0: all)",
+        at_least(0));
+  visit("top-p", o.top_p,
+        "Draw among the fewest tokens whose probability reaches p",
+        from_to(1e-6, 1));
+  visit("min-p", o.min_p,
+        "Draw among tokens at least p times as probable as the best",
+        from_to(0, 1));
+  visit("repetition-penalty", o.repetition_penalty,
+        "Above 1 makes tokens that occurred less probable", from_to(0.01, 100));
+  visit("seed", o.seed, "Seed of the draws");
+}
 
 struct Candidate {
   int32_t id = -1;
@@ -46,7 +62,8 @@ struct Choice {
 
 class Sampler {
  public:
-  // Different `stream` values draw independently.
+  // Different `stream` values draw independently. Throws UsageError naming an
+  // option that is out of range.
   explicit Sampler(const SamplerOptions& options, uint64_t stream = 0);
 
   // logits (vocab_size). `history` is what the penalty looks at. Throws Error

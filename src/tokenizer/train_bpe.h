@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/options.h"
 #include "tokenizer/tokenizer.h"
 
 namespace seodang {
@@ -26,6 +27,17 @@ struct BpeTrainOptions {
   std::vector<std::string> special_tokens = llama3_special_tokens();
   int64_t min_frequency = 2;  // pairs seen less often are not merged
 };
+
+template <class Visit>
+void visit_options(BpeTrainOptions& o, Visit&& visit) {
+  visit("vocab-size", o.vocab_size,
+        "All tokens: 256 bytes, merges, special tokens", from_to(1, 1 << 24));
+  visit("split", o.split,
+        "Words: llama3, llama3-korean (particles apart), or a regular "
+        "expression");
+  visit("min-frequency", o.min_frequency,
+        "Pairs of tokens seen less often are not merged", at_least(1));
+}
 
 // Calls `next_document` until it returns false; each call fills `text` with one
 // document (ill-formed bytes count as U+FFFD). The most frequent pair is merged

@@ -16,8 +16,6 @@
 
 namespace seodang {
 
-// Throws UsageError naming the option that makes no sense.
-void check_options(const TrainOptions& options);
 // "auto" is what this machine multiplies fastest.
 Dtype precision_of(const TrainOptions& options);
 // A context of 0 becomes the model's; a longer one than that, or one that no
@@ -41,7 +39,7 @@ bool shapes_result(std::string_view option);
 template <class Options>
 std::map<std::string, std::string> identity_of(Options options) {
   std::map<std::string, std::string> out;
-  visit_options(options, [&](const char* name, auto& value, const char*) {
+  visit_options(options, [&](const char* name, auto& value, const auto&...) {
     if (shapes_result(name)) out[name] = show_option(value);
   });
   return out;

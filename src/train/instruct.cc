@@ -61,11 +61,7 @@ std::vector<int32_t> end_tokens(const Tokenizer& tokenizer) {
 
 TrainSummary instruct(const InstructOptions& options) {
   InstructOptions o = options;
-  check_options(o.train);
-  if (o.replay < 0 || o.replay >= 1)
-    throw UsageError("replay must be a share from 0 to below 1");
-  if (o.validation < 0 || o.validation >= 1)
-    throw UsageError("validation must be a share from 0 to below 1");
+  check_options(o);
   if (o.replay > 0 && o.replay_data.empty())
     throw UsageError("--replay {} needs --replay-data, or give --replay 0",
                      o.replay);

@@ -1,12 +1,12 @@
-// Every knob of a training run. A flag `--learning-rate` and a recipe's key
-// `learning-rate` are the same entry of the lists below, so they cannot drift
-// apart: the command line binds each entry, a recipe reads each entry.
+// Every option of a training run (base/options.h).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "base/options.h"
 
 namespace seodang {
 
@@ -33,26 +33,37 @@ struct TrainOptions {
   uint64_t seed = 1;
 };
 
-// visit(name, value, help) for each knob.
 template <class Visit>
 void visit_options(TrainOptions& o, Visit&& visit) {
-  visit("steps", o.steps, "Optimizer steps (0: as many as --epochs needs)");
-  visit("epochs", o.epochs, "Passes over the data, when --steps is 0");
-  visit("batch-tokens", o.batch_tokens, "Tokens in one forward and backward");
-  visit("context", o.context, "Longest sequence trained on (0: the model's)");
-  visit("accumulate", o.accumulate, "Batches whose gradients make one step");
+  visit("steps", o.steps, "Optimizer steps (0: as many as --epochs needs)",
+        at_least(0));
+  visit("epochs", o.epochs, "Passes over the data, when --steps is 0",
+        Allowed{.least = 0, .most = 1e6, .without_least = true});
+  visit("batch-tokens", o.batch_tokens, "Tokens in one forward and backward",
+        from_to(2, 1 << 22));
+  visit("context", o.context, "Longest sequence trained on (0: the model's)",
+        at_least(0));
+  visit("accumulate", o.accumulate, "Batches whose gradients make one step",
+        from_to(1, 1 << 16));
   visit("learning-rate", o.learning_rate,
-        "Peak learning rate (0: what the model's size asks for)");
+        "Peak learning rate (0: what the model's size asks for)",
+        from_to_below(0, 10));
   visit("final-learning-rate", o.final_learning_rate,
-        "Learning rate at the end, as a share of the peak");
-  visit("warmup", o.warmup, "Share of the steps that warm up");
-  visit("decay", o.decay, "Share of the steps that decay (schedule wsd)");
-  visit("schedule", o.schedule, "Learning-rate schedule: wsd or cosine");
-  visit("weight-decay", o.weight_decay, "Decoupled weight decay of matrices");
-  visit("beta1", o.beta1, "AdamW's decay of the first moment");
-  visit("beta2", o.beta2, "AdamW's decay of the second moment");
-  visit("clip", o.clip, "Largest gradient norm (0: no clipping)");
-  visit("precision", o.precision, "Products in bf16 or f32, or auto");
+        "Learning rate at the end, as a share of the peak", from_to(0, 1));
+  visit("warmup", o.warmup, "Share of the steps that warm up", from_to(0, 1));
+  visit("decay", o.decay, "Share of the steps that decay (schedule wsd)",
+        from_to(0, 1));
+  visit("schedule", o.schedule, "Learning-rate schedule: wsd or cosine",
+        one_of({"wsd", "cosine"}));
+  visit("weight-decay", o.weight_decay, "Decoupled weight decay of matrices",
+        from_to(0, 10));
+  visit("beta1", o.beta1, "AdamW's decay of the first moment",
+        from_to_below(0, 1));
+  visit("beta2", o.beta2, "AdamW's decay of the second moment",
+        from_to_below(0, 1));
+  visit("clip", o.clip, "Largest gradient norm (0: no clipping)", at_least(0));
+  visit("precision", o.precision, "Products in bf16 or f32, or auto",
+        one_of({"auto", "bf16", "f32"}));
   visit(
       "recompute", o.recompute,
       "Keep only layer inputs and recompute the rest: less memory, more time");
@@ -60,7 +71,7 @@ void visit_options(TrainOptions& o, Visit&& visit) {
   visit("validate-every", o.validate_every, "Steps between validations");
   visit("sample-every", o.sample_every, "Steps between sample generations");
   visit("sample", o.sample, "A prompt to continue every so often (repeatable)");
-  visit("seed", o.seed, "Seed of weights, order and dropout");
+  visit("seed", o.seed, "Seed of weights and of the order of the data");
 }
 
 struct PretrainOptions {
@@ -79,13 +90,17 @@ struct PretrainOptions {
 template <class Visit>
 void visit_options(PretrainOptions& o, Visit&& visit) {
   visit("size", o.size, "The one dial: sets widths, depth and learning rate");
-  visit("hidden-size", o.hidden_size, "Width of the residual stream");
-  visit("intermediate-size", o.intermediate_size, "Width inside the MLP");
-  visit("num-hidden-layers", o.num_hidden_layers, "Depth");
-  visit("num-attention-heads", o.num_attention_heads, "Query heads");
-  visit("num-key-value-heads", o.num_key_value_heads, "Key and value heads");
+  visit("hidden-size", o.hidden_size, "Width of the residual stream",
+        at_least(0));
+  visit("intermediate-size", o.intermediate_size, "Width inside the MLP",
+        at_least(0));
+  visit("num-hidden-layers", o.num_hidden_layers, "Depth", at_least(0));
+  visit("num-attention-heads", o.num_attention_heads, "Query heads",
+        at_least(0));
+  visit("num-key-value-heads", o.num_key_value_heads, "Key and value heads",
+        at_least(0));
   visit("max-position-embeddings", o.max_position_embeddings,
-        "Longest sequence the model is made for");
+        "Longest sequence the model is made for", at_least(0));
   visit("tie-word-embeddings", o.tie_word_embeddings,
         "Use the embedding as the output layer too");
   visit_options(o.train, visit);
@@ -106,10 +121,12 @@ struct InstructOptions {
 
 template <class Visit>
 void visit_options(InstructOptions& o, Visit&& visit) {
-  visit("replay", o.replay, "Share of tokens from the pretraining data");
-  visit("validation", o.validation, "Share of the examples held out");
+  visit("replay", o.replay, "Share of tokens from the pretraining data",
+        from_to_below(0, 1));
+  visit("validation", o.validation, "Share of the examples held out",
+        from_to_below(0, 1));
   visit("patience", o.patience,
-        "Stop after so many validations without gain (0: never)");
+        "Stop after so many validations without gain (0: never)", at_least(0));
   visit(
       "parse-special", o.parse_special,
       "Special tokens that the examples spell out are those tokens, not text");

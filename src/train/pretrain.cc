@@ -42,7 +42,7 @@ ModelConfig configure(const PretrainOptions& o, const Tokenizer& tokenizer) {
 
 TrainSummary pretrain(const PretrainOptions& options) {
   PretrainOptions o = options;
-  check_options(o.train);
+  check_options(o);
   const Tokenizer tokenizer = Tokenizer::load(o.tokenizer);
   const ModelConfig config = configure(o, tokenizer);
   const TokenShards shards = TokenShards::open(o.data, "train");

@@ -9,10 +9,9 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "data/clean.h"
 #include "data/conversations.h"
-#include "data/documents.h"
 #include "data/prepare.h"
+#include "data/train_tokenizer.h"
 #include "data/weaver.h"
 #include "eval/evaluation.h"
 #include "eval/suite.h"
@@ -52,10 +51,11 @@ class DirectoryLock {
 template <class Options>
 StageOptions option_texts(Options options) {
   StageOptions texts;
-  visit_options(options, [&](const char* name, const auto& value, const char*) {
-    texts[name] =
-        json(value).dump(-1, ' ', false, json::error_handler_t::replace);
-  });
+  visit_options(
+      options, [&](const char* name, const auto& value, const auto&...) {
+        texts[name] =
+            json(value).dump(-1, ' ', false, json::error_handler_t::replace);
+      });
   return texts;
 }
 
@@ -188,15 +188,8 @@ Stage Upbringing::tokenizer() {
   stage.options = option_texts(recipe_.tokenizer);
   stage.inputs = [this] { return texts(); };
   stage.run = [this] {
-    DocumentReader reader(texts(), InvalidUtf8::replace);
-    Document document;
-    const Tokenizer trained = train_bpe(
-        [&](std::string& text) {
-          if (!reader.next(document)) return false;
-          text = clean_text(document.text);
-          return true;
-        },
-        recipe_.tokenizer);
+    const Tokenizer trained =
+        train_tokenizer(texts(), recipe_.tokenizer).tokenizer;
     AtomicDirectory directory(run_ / "tokenizer");
     trained.save(directory.path());
     directory.commit();

@@ -99,7 +99,7 @@ Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed) {
     throw UsageError("{}: name '{}' cannot name a directory", file.string(),
                      recipe.name);
   recipe.corpus = read_corpus(file, section("corpus"));
-  recipe.data.seed = recipe.seed;
+  recipe.data.seed = recipe.eval.seed = recipe.seed;
   recipe.pretrain.train.seed = recipe.instruct.train.seed = recipe.seed;
   read_options(section("tokenizer"), recipe.tokenizer);
   read_options(section("data"), recipe.data);

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "data/prepare.h"
+#include "data/train_tokenizer.h"
 #include "eval/evaluation.h"
-#include "tokenizer/train_bpe.h"
 #include "train/options.h"
 
 namespace seodang {
@@ -32,7 +32,7 @@ struct Recipe {
   std::string name;
   uint64_t seed = 1;
   CorpusRecipe corpus = {};
-  BpeTrainOptions tokenizer = {};
+  TrainTokenizerOptions tokenizer = {};
   PrepareOptions data = {};
   PretrainOptions pretrain = {};
   InstructOptions instruct = {};
@@ -40,22 +40,6 @@ struct Recipe {
   ReportRecipe report = {};
 };
 
-// visit(name, value, help) for the knobs of these sections.
-template <class Visit>
-void visit_options(BpeTrainOptions& o, Visit&& visit) {
-  visit("vocab-size", o.vocab_size, "Tokens, special ones included");
-  visit("split", o.split,
-        "Words: llama3, llama3-korean (particles apart), or a regular "
-        "expression");
-  visit("min-frequency", o.min_frequency, "Rarer pairs are not merged");
-}
-template <class Visit>
-void visit_options(EvalOptions& o, Visit&& visit) {
-  visit("max-new-tokens", o.max_new_tokens, "Longest answer");
-  visit("limit", o.limit, "Items of each suite that are used (0: all)");
-  visit("resamples", o.resamples, "Resamples behind each interval");
-  visit("seed", o.seed, "Seed of the resampling");
-}
 template <class Visit>
 void visit_options(ReportRecipe& o, Visit&& visit) {
   visit("compare", o.compare, "Prompts asked of base and instruct");

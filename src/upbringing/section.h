@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/options.h"
 
 namespace seodang {
 
@@ -27,12 +28,16 @@ class Section {
       : name_(std::move(name)), table_(table) {}
 
   // A visitor for visit_options: takes the key's value when it is there. Throws
-  // UsageError with file and line when it has another type or does not fit.
+  // UsageError with file and line when it has another type or is not allowed.
   template <class T>
-  void operator()(std::string_view key, T& value, const char* = "") {
+  void operator()(std::string_view key, T& value, const char* = "",
+                  const Allowed& allowed = {}) {
     known_.emplace_back(key);
     const toml::node* node = table_ ? table_->get(key) : nullptr;
-    if (node) read(key, *node, value);
+    if (!node) return;
+    read(key, *node, value);
+    if (!is_allowed(value, allowed))
+      throw UsageError("{} must be {}", where(key, *node), allowed.text());
   }
 
   // Throws UsageError for the first key that nobody asked for.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cli/program.h"
+#include "upbringing/recipe.h"
 
 namespace seodang {
 namespace {
@@ -47,6 +48,23 @@ TEST_F(Usage, EveryCommandHasHelpWithAnExample) {
   EXPECT_TRUE(names().empty());
 }
 
+// A recipe's keys are the flags of the commands.
+TEST_F(Usage, EveryKeyOfARecipeIsAFlag) {
+  Recipe recipe;
+  const auto expect_flags = [&](const std::string& command, auto& options) {
+    const std::string help = run(dir_, words(command + " --help")).out;
+    visit_options(options, [&](const std::string& name, const auto&...) {
+      EXPECT_NE(help.find("--" + name), std::string::npos)
+          << command << " has no --" << name;
+    });
+  };
+  expect_flags("tokenizer train", recipe.tokenizer);
+  expect_flags("data", recipe.data);
+  expect_flags("pretrain", recipe.pretrain);
+  expect_flags("instruct", recipe.instruct);
+  expect_flags("eval", recipe.eval);
+}
+
 TEST_F(Usage, VersionSaysWhatAReportOfAFaultNeeds) {
   const Outcome version = run(dir_, {"--version"});
   EXPECT_EQ(version.exit_code, 0);
@@ -67,6 +85,11 @@ TEST_F(Usage, WhatIsNotUnderstoodIsOneLineAndExitsWith2) {
                    "--seed");
   expect_complaint(run(dir_, words("tokenizer train a -o b --vocab-size x")), 2,
                    "--vocab-size");
+  expect_complaint(run(dir_, words("instruct a b -o c --replay 1")), 2,
+                   "--replay: must be from 0 to below 1");
+  expect_complaint(run(dir_, words("pretrain --data a --tokenizer b -o c "
+                                   "--schedule linear")),
+                   2, "--schedule: must be wsd or cosine");
   expect_complaint(run(dir_, words("tokenizer encode a b --threads -1")), 2,
                    "--threads");
   EXPECT_TRUE(names().empty());

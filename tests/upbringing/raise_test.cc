@@ -64,7 +64,7 @@ epochs = {1}
 batch-tokens = 512
 replay = 0.2
 [eval]
-max-new-tokens = 12
+max-tokens = 12
 [report]
 compare = ["삼계탕은 무엇으로 만드나요?"]
 explain = ["잡채는"]

@@ -74,7 +74,7 @@ compare = ["대한민국의 수도는?"]
   EXPECT_EQ(recipe.corpus.texts[0].filename(), "a.txt");
   EXPECT_EQ(recipe.corpus.texts[1].filename(), "b.txt");
   EXPECT_EQ(recipe.corpus.examples.size(), 1u);
-  EXPECT_EQ(recipe.tokenizer.vocab_size, 4096);
+  EXPECT_EQ(recipe.tokenizer.bpe.vocab_size, 4096);
   EXPECT_EQ(recipe.data.validation, 0.05);
   EXPECT_EQ(recipe.data.seed, 7u);
   EXPECT_EQ(recipe.pretrain.size, "demo");
@@ -91,7 +91,11 @@ compare = ["대한민국의 수도는?"]
 }
 
 TEST_F(RecipeTest, SeedOfTheCommandLineStandsIn) {
-  EXPECT_EQ(load("seed = 7\n[corpus]\ntexts = 'a.txt'", 3).data.seed, 3u);
+  const Recipe recipe = load("seed = 7\n[corpus]\ntexts = 'a.txt'", 3);
+  EXPECT_EQ(recipe.data.seed, 3u);
+  EXPECT_EQ(recipe.pretrain.train.seed, 3u);
+  EXPECT_EQ(recipe.instruct.train.seed, 3u);
+  EXPECT_EQ(recipe.eval.seed, 3u);
 }
 
 TEST_F(RecipeTest, UnknownKeysNameTheNearest) {
@@ -123,6 +127,10 @@ TEST_F(RecipeTest, WrongValuesNameFileAndLine) {
             "mine.toml:4: [pretrain] sample must be a list of texts");
   EXPECT_EQ(refusal(corpus + "hidden-size = 3000000000"),
             "mine.toml:4: [pretrain] hidden-size = 3000000000 is out of range");
+  EXPECT_EQ(refusal(corpus + "warmup = 1.5"),
+            "mine.toml:4: [pretrain] warmup must be from 0 to 1");
+  EXPECT_EQ(refusal(corpus + "schedule = 'linear'"),
+            "mine.toml:4: [pretrain] schedule must be wsd or cosine");
   EXPECT_EQ(refusal("seed = -1\n" + corpus),
             "mine.toml:1: seed = -1 is out of range");
   EXPECT_EQ(refusal("tokenizer = 3\n" + corpus),
