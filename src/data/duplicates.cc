@@ -7,19 +7,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
+#include "base/hash.h"
 #include "base/rng.h"
 
 namespace seodang {
 namespace {
-
-uint64_t load_tail(const char* from, size_t size) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, size);
-  return word;
-}
 
 // A letter that is a word by itself, as its script does not part words.
 bool stands_alone(UChar32 letter) {
@@ -73,23 +67,10 @@ std::vector<uint64_t> word_hashes(std::string_view text) {
 
 }  // namespace
 
-Hash128 hash_text(std::string_view text) {
-  Hash128 hash = {0x736f6e67, 0x64616e67 + text.size()};
-  const auto add = [&](uint64_t word) {
-    hash.low = mix_bits(hash.low ^ word);
-    hash.high = mix_bits(std::rotl(hash.high, 29) + word + hash.low);
-  };
-  size_t i = 0;
-  for (; i + sizeof(uint64_t) <= text.size(); i += sizeof(uint64_t))
-    add(load_tail(text.data() + i, sizeof(uint64_t)));
-  add(load_tail(text.data() + i, text.size() - i));
-  return hash;
-}
-
 std::vector<uint64_t> shingles(std::string_view text) {
   const std::vector<uint64_t> words = word_hashes(text);
   const size_t length = std::min<size_t>(kShingleWords, words.size());
-  if (length == 0) return {hash_text(text).low};
+  if (length == 0) return {hash_bytes(text).low};
   std::vector<uint64_t> out;
   out.reserve(words.size() - length + 1);
   for (size_t i = 0; i + length <= words.size(); ++i) {

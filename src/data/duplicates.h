@@ -2,19 +2,11 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 namespace seodang {
-
-struct Hash128 {
-  uint64_t low = 0, high = 0;
-  auto operator<=>(const Hash128&) const = default;  // NOLINT: its own zero
-};
-// Not for adversaries: two texts collide by chance with probability 2^-128.
-Hash128 hash_text(std::string_view text);
 
 // MinHash (Broder, "On the Resemblance and Containment of Documents", 1997):
 // the share of equal entries of two signatures estimates the Jaccard similarity

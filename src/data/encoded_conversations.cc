@@ -43,6 +43,13 @@ bool every_output_ends(const EncodedChat& chat,
 
 }  // namespace
 
+TooLong too_long_of(std::string_view name) {
+  if (name == "drop") return TooLong::drop;
+  if (name == "truncate") return TooLong::truncate;
+  if (name == "refuse") return TooLong::refuse;
+  throw UsageError("too-long must be drop, truncate or refuse, not {}", name);
+}
+
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
     const EncodeConversations& options) {
@@ -58,15 +65,23 @@ ConversationSet encode_conversations(
           conversations[i].source, conversations[i].line);
   });
   ConversationSet set;
+  const auto limit = static_cast<size_t>(options.max_length);
   for (size_t i = 0; i < encoded.size(); ++i) {
-    const EncodedChat& one = encoded[i];
-    if (one.tokens.size() > static_cast<size_t>(options.max_length)) {
-      if (options.refuse_too_long)
-        throw Error("{}:{}: an example of {} tokens; the context is {}",
-                    conversations[i].source, conversations[i].line,
+    EncodedChat& one = encoded[i];
+    if (one.tokens.size() > limit) {
+      const std::string where =
+          fmt::format("{}:{}", conversations[i].source, conversations[i].line);
+      if (options.too_long == TooLong::refuse)
+        throw Error("{}: an example of {} tokens; the context is {}", where,
                     one.tokens.size(), options.max_length);
-      ++set.too_long;
-      continue;
+      if (set.too_long_example.empty()) set.too_long_example = where;
+      one.tokens.resize(limit);
+      one.is_output.resize(limit);
+      const bool keeps = options.too_long == TooLong::truncate &&
+                         std::find(one.is_output.begin(), one.is_output.end(),
+                                   1) != one.is_output.end();
+      ++(keeps ? set.truncated : set.dropped);
+      if (!keeps) continue;
     }
     set.tokens.insert(set.tokens.end(), one.tokens.begin(), one.tokens.end());
     set.is_output.insert(set.is_output.end(), one.is_output.begin(),

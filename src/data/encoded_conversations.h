@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/conversations.h"
@@ -22,16 +24,22 @@ struct ConversationSet {
   std::vector<int32_t> tokens;
   std::vector<uint8_t> is_output;
   std::vector<int64_t> offsets = {0};
-  int64_t too_long = 0;  // conversations that were dropped
+  int64_t dropped = 0, truncated = 0;  // conversations that were too long
+  std::string too_long_example;        // "FILE:LINE" of the first of them
 
   int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
+// What becomes of a conversation of more than max_length tokens: it is left
+// out; its beginning is kept, unless that holds no output; or it is an Error
+// that names its line.
+enum class TooLong { drop, truncate, refuse };
+// By its name. Throws UsageError.
+TooLong too_long_of(std::string_view name);
+
 struct EncodeConversations {
   int32_t max_length = 0;  // in tokens
-  // Refuses a longer conversation by an Error that names its line, rather than
-  // to drop and count it.
-  bool refuse_too_long = false;
+  TooLong too_long = TooLong::drop;
   bool parse_special = false;  // as in ChatOptions
   // Unless empty: the last token of each answer must be one of these, or an
   // Error names the line.

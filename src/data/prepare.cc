@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "base/threads.h"
 #include "base/utf8.h"
@@ -180,7 +181,7 @@ class Preparation {
     item.characters = std::count_if(text.begin(), text.end(), [](char byte) {
       return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
     });
-    item.hash = hash_text(text);
+    item.hash = hash_bytes(text);
     if (near_) item.signature = min_hash(text);
   }
 
@@ -280,7 +281,7 @@ PrepareReport prepare_corpus(const std::vector<fs::path>& files,
   Preparation preparation(tokenizer, options, directory.path());
   PrepareReport report = preparation.run(reader);
   if (report.train.documents == 0) throw Error(why_nothing_is_left(report));
-  write_shard_index(directory.path(), fingerprint(tokenizer),
+  write_shard_index(directory.path(), vocabulary_hash(tokenizer),
                     preparation.splits().train(),
                     preparation.splits().validation());
   write_file(directory.path() / "report.json", to_json(report).dump(2) + "\n");

@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/rng.h"
-#include "data/duplicates.h"
+#include "base/hash.h"
 #include "formats/json.h"
 #include "tokenizer/tokenizer.h"
 
@@ -134,14 +133,13 @@ class Shard {
 
 }  // namespace
 
-std::string fingerprint(const Tokenizer& tokenizer) {
-  uint64_t low = 0, high = 0;
+std::string vocabulary_hash(const Tokenizer& tokenizer) {
+  Hasher hasher;
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-    const Hash128 token = hash_text(tokenizer.token_bytes(id));
-    low = mix_bits(low, token.low);
-    high = mix_bits(high, token.high);
+    const Hash128 token = hash_bytes(tokenizer.token_bytes(id));
+    hasher.add(&token, sizeof token);
   }
-  return fmt::format("{:016x}{:016x}", high, low);
+  return to_hex(hasher.hash());
 }
 
 struct TokenShards::State {
@@ -205,10 +203,14 @@ int64_t TokenShards::num_tokens() const { return state_->tokens; }
 int32_t TokenShards::vocab_size() const { return state_->vocab_size; }
 
 void TokenShards::check_made_with(const Tokenizer& tokenizer) const {
-  if (fingerprint(tokenizer) != state_->tokenizer)
+  if (vocabulary_hash(tokenizer) != state_->tokenizer)
     throw UsageError(
         "{}: prepared with another tokenizer; prepare it again with this one",
         state_->dir);
+}
+
+std::string TokenShards::fingerprint(const fs::path& dir) {
+  return seodang::fingerprint(dir / kIndex);
 }
 
 int64_t TokenShards::document_length(int64_t document) const {
@@ -231,6 +233,7 @@ struct ShardWriter::State {
   std::unique_ptr<AtomicFile> file;
   std::vector<uint64_t> offsets;  // of the current shard
   std::vector<uint16_t> narrow;   // one document
+  Hasher hasher;                  // of lengths and tokens
   int64_t documents = 0, tokens = 0;
 
   void begin_shard() {
@@ -265,6 +268,7 @@ ShardWriter::ShardWriter(fs::path dir, std::string split, int32_t vocab_size,
                        {},
                        {},
                        {},
+                       {},
                        {}}) {}
 ShardWriter::~ShardWriter() = default;
 
@@ -277,6 +281,9 @@ void ShardWriter::add(std::span<const int32_t> document) {
   } else {
     s.file->write(document.data(), document.size_bytes());
   }
+  const uint64_t length = document.size();
+  s.hasher.add(&length, sizeof length);
+  s.hasher.add(document.data(), document.size_bytes());
   s.offsets.push_back(s.offsets.back() + document.size());
   ++s.documents;
   s.tokens += static_cast<int64_t>(document.size());
@@ -294,20 +301,21 @@ const std::vector<std::string>& ShardWriter::files() const {
 }
 int64_t ShardWriter::num_documents() const { return state_->documents; }
 int64_t ShardWriter::num_tokens() const { return state_->tokens; }
+std::string ShardWriter::hash() const { return to_hex(state_->hasher.hash()); }
 
-void write_shard_index(const fs::path& dir,
-                       const std::string& tokenizer_fingerprint,
+void write_shard_index(const fs::path& dir, const std::string& vocabulary_hash,
                        const ShardWriter& train,
                        const ShardWriter& validation) {
   const auto split = [](const ShardWriter& writer) {
     return json{{"files", writer.files()},
                 {"documents", writer.num_documents()},
-                {"tokens", writer.num_tokens()}};
+                {"tokens", writer.num_tokens()},
+                {"hash", writer.hash()}};
   };
   const json index = {{"format", kFormat},
                       {"version", 1},
                       {"vocab_size", train.vocab_size()},
-                      {"tokenizer", tokenizer_fingerprint},
+                      {"tokenizer", vocabulary_hash},
                       {"train", split(train)},
                       {"validation", split(validation)}};
   write_file(dir / kIndex, index.dump(2) + "\n");

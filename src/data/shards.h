@@ -1,8 +1,9 @@
 // Prepared corpora on disk: token ids in files that are mapped, not read.
 //
 // DIR/index.json   {"format": "seodang-shards", "version": 1, "vocab_size": …,
-//                   "tokenizer": "…" (fingerprint of the vocabulary),
-//                   "train": {"files": […], "documents": …, "tokens": …},
+//                   "tokenizer": "…" (vocabulary_hash),
+//                   "train": {"files": […], "documents": …, "tokens": …,
+//                             "hash": "…" (of all documents)},
 //                   "validation": {…}}
 // DIR/train-00000.bin …, little-endian:
 //   16 bytes   "SEODANG1", u32 bytes per token (2 or 4), u32 vocab_size
@@ -23,7 +24,7 @@ namespace seodang {
 class Tokenizer;
 
 // A hash of every token of the vocabulary, in hexadecimal.
-std::string fingerprint(const Tokenizer& tokenizer);
+std::string vocabulary_hash(const Tokenizer& tokenizer);
 
 // The documents of one split ("train" or "validation"), in the order they were
 // written. A document is <bos> tokens <eos>. Cheap to copy: copies share the
@@ -35,6 +36,9 @@ class TokenShards {
   // without documents is fine.
   static TokenShards open(const std::filesystem::path& dir,
                           const std::string& split);
+
+  // What all splits in `dir` hold, by the hashes that index.json has.
+  static std::string fingerprint(const std::filesystem::path& dir);
 
   int64_t num_documents() const;
   int64_t num_tokens() const;
@@ -68,6 +72,7 @@ class ShardWriter {
   const std::vector<std::string>& files() const;  // names in `dir`
   int64_t num_documents() const;
   int64_t num_tokens() const;
+  std::string hash() const;  // of all documents, in hexadecimal
 
  private:
   struct State;
@@ -76,7 +81,7 @@ class ShardWriter {
 
 // DIR/index.json, from which TokenShards::open starts.
 void write_shard_index(const std::filesystem::path& dir,
-                       const std::string& tokenizer_fingerprint,
+                       const std::string& vocabulary_hash,
                        const ShardWriter& train, const ShardWriter& validation);
 
 }  // namespace seodang

@@ -210,4 +210,17 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
   return plan;
 }
 
+std::vector<fs::path> files_of(const WeavePlan& plan) {
+  std::vector<fs::path> out = {plan.file, plan.facts};
+  const auto add = [&](const std::vector<fs::path>& files) {
+    out.insert(out.end(), files.begin(), files.end());
+  };
+  for (const Genre& genre : plan.genres) add(genre.files);
+  for (const QuestionFile& questions : plan.question_files)
+    add({questions.file});
+  for (const Task& task : plan.tasks) add(task.files);
+  add(plan.prose);
+  return out;
+}
+
 }  // namespace seodang

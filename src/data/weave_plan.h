@@ -65,4 +65,7 @@ struct WeavePlan {
 // line.
 WeavePlan read_weave_plan(const std::filesystem::path& world_toml);
 
+// Every file that what is woven depends on, the plan's own first.
+std::vector<std::filesystem::path> files_of(const WeavePlan& plan);
+
 }  // namespace seodang

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "data/batches.h"
 #include "data/conversations.h"
@@ -76,21 +77,39 @@ TrainSummary instruct(const InstructOptions& options) {
 
   TrainingRun run;
   run.identity = identity_of(o);
-  run.identity["examples"] = std::to_string(examples.size());
-  run.identity["base"] = o.base.filename().string();
+  for (const auto& file : o.examples)
+    run.identity["examples"] += fingerprint(file) + " ";
+  run.identity["base"] = fingerprint(o.base);
   const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
   std::optional<TokenShards> replay;
-  if (o.replay > 0) replay = TokenShards::open(o.replay_data, "train");
+  if (o.replay > 0) {
+    replay = TokenShards::open(o.replay_data, "train");
+    replay->check_made_with(tokenizer);
+    run.identity["replay-data"] = TokenShards::fingerprint(o.replay_data);
+  }
   const auto encode = [&](const std::vector<Conversation>& conversations) {
-    return encode_conversations(tokenizer, conversations,
-                                {.max_length = o.train.context,
-                                 .parse_special = o.parse_special,
-                                 .end_tokens = config.eos_token_id});
+    ConversationSet set =
+        encode_conversations(tokenizer, conversations,
+                             {.max_length = o.train.context,
+                              .too_long = too_long_of(o.too_long),
+                              .parse_special = o.parse_special,
+                              .end_tokens = config.eos_token_id});
+    run.examples_dropped += set.dropped;
+    run.examples_truncated += set.truncated;
+    if (set.dropped + set.truncated > 0)
+      run.notes.push_back(fmt::format(
+          "{} of {} examples are longer than the context of {} tokens (as {}): "
+          "{} left out, {} cut; --too-long says what becomes of them",
+          set.dropped + set.truncated, conversations.size(), o.train.context,
+          set.too_long_example, set.dropped, set.truncated));
+    return set;
   };
+  ConversationSet learned = encode(examples);
+  run.examples = learned.size();
   const auto batches =
-      instruct_batches(encode(examples), o.train.batch_tokens, o.train.context,
-                       o.train.seed, replay, o.replay);
+      instruct_batches(std::move(learned), o.train.batch_tokens,
+                       o.train.context, o.train.seed, replay, o.replay);
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
     o.train.learning_rate = kTuningRate * default_learning_rate(config);

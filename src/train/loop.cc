@@ -103,6 +103,7 @@ void Loop::announce() {
       "machine's products peak at {:.0f} GFLOP/s",
       show_bytes(static_cast<double>(optimizer_.bytes())),
       show_bytes(static_cast<double>(decoder_.bytes())), peak_ / 1e9));
+  for (const std::string& note : run_.notes) progress_->note(note);
   if (state_.step > 0)
     progress_->note(fmt::format("going on from step {}", state_.step));
 }
@@ -258,6 +259,9 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.peak_share = step_seconds_ > 0 ? flops_ / step_seconds_ / peak_ : 0;
   summary.peak_memory = peak_memory();
   summary.stopped_because = why;
+  summary.examples = run_.examples;
+  summary.examples_dropped = run_.examples_dropped;
+  summary.examples_truncated = run_.examples_truncated;
 
   Json json = {{"stage", run_.stage}};
   visit_summary(summary, [&](const char* name, const auto& value) {
@@ -305,7 +309,7 @@ bool already_trained(const fs::path& output,
     complain(json.at("options").get<std::map<std::string, std::string>>(),
              "a model trained");
     visit_summary(summary, [&](const char* name, auto& value) {
-      json.at(name).get_to(value);
+      if (json.contains(name)) json.at(name).get_to(value);
     });
   } catch (const Json::exception& error) {
     throw Error("{}: {}", path.string(), error.what());

@@ -116,6 +116,7 @@ struct InstructOptions {
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
+  std::string too_long = "drop";  // or "truncate", "refuse"
   TrainOptions train;
 };
 
@@ -127,6 +128,10 @@ void visit_options(InstructOptions& o, Visit&& visit) {
         from_to_below(0, 1));
   visit("patience", o.patience,
         "Stop after so many validations without gain (0: never)", at_least(0));
+  visit("too-long", o.too_long,
+        "Examples of more tokens than --context: drop them, truncate them to "
+        "their beginning, or refuse",
+        one_of({"drop", "truncate", "refuse"}));
   visit(
       "parse-special", o.parse_special,
       "Special tokens that the examples spell out are those tokens, not text");

@@ -51,8 +51,8 @@ TrainSummary pretrain(const PretrainOptions& options) {
                 shards.num_tokens());
   TrainingRun run;
   run.identity = identity_of(o);
-  run.identity["data"] = fmt::format(
-      "{} documents, {} tokens", shards.num_documents(), shards.num_tokens());
+  shards.check_made_with(tokenizer);
+  run.identity["data"] = TokenShards::fingerprint(o.data);
   run.identity["vocab-size"] = std::to_string(config.vocab_size);
 
   settle_context(o.train, config);

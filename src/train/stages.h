@@ -14,8 +14,10 @@ struct TrainSummary {
   double seconds = 0;
   double train_loss = 0, validation_loss = 0;  // nats per token, at the end
   double tokens_per_second = 0;
-  double peak_share = 0;        // model FLOP/s over the measured product peak
-  int64_t peak_memory = 0;      // bytes
+  double peak_share = 0;    // model FLOP/s over the measured product peak
+  int64_t peak_memory = 0;  // bytes
+  // Examples learned from, and those longer than the context.
+  int64_t examples = 0, examples_dropped = 0, examples_truncated = 0;
   std::string stopped_because;  // "done" or "patience"
 };
 
@@ -32,6 +34,9 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);
   visit("stopped_because", s.stopped_because);
+  visit("examples", s.examples);
+  visit("examples_dropped", s.examples_dropped);
+  visit("examples_truncated", s.examples_truncated);
 }
 
 // Learns to predict the next token of `options.data`. While it runs,

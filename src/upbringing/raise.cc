@@ -12,6 +12,7 @@
 #include "data/conversations.h"
 #include "data/prepare.h"
 #include "data/train_tokenizer.h"
+#include "data/weave_plan.h"
 #include "data/weaver.h"
 #include "eval/evaluation.h"
 #include "eval/suite.h"
@@ -60,15 +61,10 @@ StageOptions option_texts(Options options) {
 }
 
 json summary_json(const TrainSummary& s) {
-  return {{"steps", s.steps},
-          {"tokens", s.tokens},
-          {"seconds", s.seconds},
-          {"train_loss", s.train_loss},
-          {"validation_loss", s.validation_loss},
-          {"tokens_per_second", s.tokens_per_second},
-          {"peak_share", s.peak_share},
-          {"peak_memory", s.peak_memory},
-          {"stopped_because", s.stopped_because}};
+  json out;
+  visit_summary(
+      s, [&](const char* name, const auto& value) { out[name] = value; });
+  return out;
 }
 
 // A recipe and the directory where it becomes a model.
@@ -126,7 +122,7 @@ Stage Upbringing::corpus() {
   Stage stage{.name = "corpus", .output = run_ / "corpus"};
   stage.inputs = [this] {
     const CorpusRecipe& own = recipe_.corpus;
-    if (woven()) return Paths{own.weave.parent_path()};
+    if (woven()) return files_of(read_weave_plan(own.weave));
     Paths inputs = own.texts;
     inputs.insert(inputs.end(), own.examples.begin(), own.examples.end());
     inputs.insert(inputs.end(), own.suites.begin(), own.suites.end());

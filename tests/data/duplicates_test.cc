@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "base/hash.h"
 #include "base/rng.h"
 
 namespace seodang {
@@ -44,13 +45,13 @@ TEST(HashText, TellsTextsApart) {
   std::set<Hash128> seen;
   std::string text;
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_TRUE(seen.insert(hash_text(text)).second);
+    EXPECT_TRUE(seen.insert(hash_bytes(text)).second);
     text += '\0';  // also by length alone
   }
   std::string flipped(64, 'a');
   for (int bit = 0; bit < 512; ++bit) {
     flipped[bit / 8] ^= 1 << bit % 8;
-    EXPECT_TRUE(seen.insert(hash_text(flipped)).second);
+    EXPECT_TRUE(seen.insert(hash_bytes(flipped)).second);
     flipped[bit / 8] ^= 1 << bit % 8;
   }
 }

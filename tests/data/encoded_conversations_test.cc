@@ -95,7 +95,7 @@ TEST(EncodeConversation, SpecialTokensInExamplesAreTextUnlessMeant) {
   EXPECT_EQ(ends(true), 3);
 }
 
-TEST(EncodeConversations, DropsOrRefusesTheTooLong) {
+TEST(EncodeConversations, DropsCutsOrRefusesTheTooLong) {
   const Tokenizer tokenizer = chat_tokenizer();
   const Conversation brief = {
       {{"user", "1+1?"}, {"assistant", "2"}}, 1, "a.jsonl"};
@@ -104,14 +104,33 @@ TEST(EncodeConversations, DropsOrRefusesTheTooLong) {
   const auto limit = static_cast<int32_t>(expected.tokens.size());
   const ConversationSet set =
       encode_conversations(tokenizer, both, {.max_length = limit});
-  EXPECT_EQ(set.too_long, 1);
+  EXPECT_EQ(set.dropped, 1);
   ASSERT_EQ(set.size(), 1);
   EXPECT_EQ(set.tokens, expected.tokens);
   EXPECT_EQ(set.is_output, expected.is_output);
+  EXPECT_EQ(set.too_long_example, "a.jsonl:1");
+  const ConversationSet cut = encode_conversations(
+      tokenizer, both,
+      {.max_length = limit + 4, .too_long = TooLong::truncate});
+  const auto whole = encode_conversation(tokenizer, kTwoTurns);
+  const auto first_output =
+      std::find(whole.is_output.begin(), whole.is_output.end(), 1) -
+      whole.is_output.begin();
+  // Its beginning is kept when that holds a part of an answer.
+  const bool kept = first_output < limit + 4;
+  EXPECT_EQ(cut.truncated, kept);
+  EXPECT_EQ(cut.dropped, !kept);
+  const ConversationSet longer = encode_conversations(
+      tokenizer, both,
+      {.max_length = static_cast<int32_t>(first_output) + 1,
+       .too_long = TooLong::truncate});
+  EXPECT_EQ(longer.truncated, 1);
+  EXPECT_EQ(longer.offsets[1], first_output + 1);
+  EXPECT_EQ(longer.is_output[static_cast<size_t>(first_output)], 1);
   EXPECT_NE(error_of([&] {
               encode_conversations(
                   tokenizer, both,
-                  {.max_length = limit, .refuse_too_long = true});
+                  {.max_length = limit, .too_long = TooLong::refuse});
             }).find("a.jsonl:1: "),
             std::string::npos);
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/utf8.h"
+#include "data/weave_plan.h"
 #include "formats/json.h"
 
 namespace seodang {
@@ -405,6 +406,24 @@ TEST_F(OwnWorld, MistakesAreNamedWithFileAndLine) {
     EXPECT_NE(error().find(message), std::string::npos)
         << file << ": " << text << " gave \"" << error() << '"';
   }
+}
+
+// A change in any of them weaves another corpus.
+TEST(WeavePlan, NamesEveryFileItReads) {
+  const fs::path world = fs::path(SEODANG_SOURCE_DIR) / "data/world/world.toml";
+  const WeavePlan plan = read_weave_plan(world);
+  const auto files = files_of(plan);
+  const auto has = [&](const fs::path& file) {
+    return std::find(files.begin(), files.end(), file) != files.end();
+  };
+  EXPECT_TRUE(has(world));
+  EXPECT_TRUE(has(plan.facts));
+  ASSERT_FALSE(plan.prose.empty());
+  EXPECT_TRUE(has(plan.prose[0]));
+  ASSERT_FALSE(plan.genres.empty());
+  EXPECT_TRUE(has(plan.genres[0].files[0]));
+  EXPECT_TRUE(has(plan.question_files[0].file));
+  for (const fs::path& file : files) EXPECT_TRUE(fs::exists(file)) << file;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "data/prepare.h"
 #include "error_of.h"
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
@@ -130,6 +131,70 @@ TEST_F(Instruct, ATemplateThatEndsNoAnswerIsRefused) {
   EXPECT_EQ(
       ModelConfig::load(dir_ / "tuned").eos_token_id,
       (std::vector{*base.find("<|end_of_text|>"), *base.find("<|stop|>")}));
+}
+
+// What a result depends on is known by its contents.
+TEST_F(Instruct, ABaseOrExamplesChangedInPlaceAreAnotherRun) {
+  const Tokenizer base = tokenizer({"<|end_of_text|>"});
+  make_base(base);
+  instruct(options());
+  EXPECT_EQ(instruct(options()).steps, 2);  // done already
+  ModelConfig config = ModelConfig::load(dir_ / "base");
+  save_model(dir_ / "base", config,
+             Model::random(config, 2, Dtype::f32).weights());
+  EXPECT_NE(error_of([&] { instruct(options()); }).find("with base = "),
+            std::string::npos);
+  save_model(dir_ / "base", config,
+             Model::random(config, 1, Dtype::f32).weights());
+  EXPECT_EQ(instruct(options()).steps, 2);
+  write_file(dir_ / "examples.jsonl",
+             "{\"instruction\": \"capital?\", \"output\": \"Busan.\"}\n"
+             "{\"instruction\": \"the cat?\", \"output\": \"a hat.\"}\n");
+  EXPECT_NE(error_of([&] { instruct(options()); }).find("with examples = "),
+            std::string::npos);
+}
+
+TEST_F(Instruct, ExamplesThatAreTooLongAreCounted) {
+  make_base(tokenizer({"<|end_of_text|>"}));
+  std::string lines = read_file(dir_ / "examples.jsonl");
+  lines += "{\"instruction\": \"capital?\", \"output\": \"" +
+           std::string(200, 'x') + "\"}\n";
+  write_file(dir_ / "examples.jsonl", lines);
+  InstructOptions o = options();
+  const TrainSummary dropped = instruct(o);
+  EXPECT_EQ(dropped.examples, 2);
+  EXPECT_EQ(dropped.examples_dropped, 1);
+  const std::string said = read_file(dir_ / "tuned" / "training.json");
+  EXPECT_NE(said.find("\"examples_dropped\": 1"), std::string::npos);
+  o.output = dir_ / "cut";
+  o.too_long = "truncate";
+  const TrainSummary cut = instruct(o);
+  EXPECT_EQ(cut.examples, 3);
+  EXPECT_EQ(cut.examples_truncated, 1);
+  o.output = dir_ / "refused";
+  o.too_long = "refuse";
+  EXPECT_NE(error_of([&] { instruct(o); }).find("examples.jsonl:3: "),
+            std::string::npos);
+}
+
+TEST_F(Instruct, ReplayOfAnotherTokenizerIsRefused) {
+  make_base(tokenizer({"<|end_of_text|>"}));
+  write_file(dir_ / "text.txt", "the cat sat on the mat\n");
+  PrepareOptions prepare;
+  prepare.validation = 0;
+  prepare_corpus({dir_ / "text.txt"}, tokenizer({"<|stop|>", "<|end|>"}),
+                 prepare, dir_ / "data");
+  InstructOptions o = options();
+  o.replay = 0.2;
+  o.replay_data = dir_ / "data";
+  EXPECT_NE(error_of([&] { instruct(o); }).find("another tokenizer"),
+            std::string::npos);
+  PretrainOptions p;
+  p.data = dir_ / "data";
+  p.tokenizer = dir_ / "base";
+  p.output = dir_ / "pretrained";
+  EXPECT_NE(error_of([&] { pretrain(p); }).find("another tokenizer"),
+            std::string::npos);
 }
 
 }  // namespace

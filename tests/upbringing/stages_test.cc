@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "upbringing/fingerprint.h"
+#include "base/hash.h"
 
 namespace seodang {
 namespace {
