@@ -164,13 +164,8 @@ void run_eval(EvalArguments& arguments) {
   std::vector<fs::path> models;
   std::vector<Suite> suites;
   sort_names(arguments.names, models, suites);
-  if (stderr_is_terminal())
-    arguments.options.progress = [](const std::string& what) {
-      fmt::print(stderr, "\r\033[K{}", what);
-      std::fflush(stderr);
-    };
-  const EvaluationReport report = evaluate(models, suites, arguments.options);
-  if (stderr_is_terminal()) fmt::print(stderr, "\r\033[K");
+  const EvaluationReport report =
+      evaluate_with_progress(models, suites, arguments.options);
   if (arguments.json)
     fmt::print("{}\n", to_json(report, arguments.records).dump());
   else

@@ -100,6 +100,5 @@ int terminal_width() {
 }
 
 bool stdin_is_terminal() { return isatty(STDIN_FILENO) != 0; }
-bool stderr_is_terminal() { return isatty(STDERR_FILENO) != 0; }
 
 }  // namespace seodang

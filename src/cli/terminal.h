@@ -20,6 +20,5 @@ std::string bar(double share, int width);
 // Columns of the terminal that standard output is, 0 when it is none.
 int terminal_width();
 bool stdin_is_terminal();
-bool stderr_is_terminal();
 
 }  // namespace seodang

@@ -5,7 +5,6 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -126,39 +125,17 @@ int64_t NearDuplicates::find_or_add(const MinHash& signature, int64_t id) {
     hashes[band] = band;
     for (int row = 0; row < rows_; ++row)
       hashes[band] = mix_bits(hashes[band], signature[band * rows_ + row]);
-    if (table_.empty()) continue;
-    for (size_t at = slot(hashes[band]); table_[at].index != kFree;
-         at = (at + 1) & (table_.size() - 1))
-      if (table_[at].hash == hashes[band] &&
-          estimated_jaccard(signatures_[table_[at].index], signature) >=
-              threshold_)
-        return ids_[table_[at].index];
+    const uint32_t* const earlier =
+        of_band_.find(hashes[band], [&](uint32_t index) {
+          return estimated_jaccard(signatures_[index], signature) >= threshold_;
+        });
+    if (earlier != nullptr) return ids_[*earlier];
   }
   const auto index = static_cast<uint32_t>(signatures_.size());
   signatures_.push_back(signature);
   ids_.push_back(id);
-  make_room();
-  for (const uint64_t hash : hashes) insert({hash, index});
+  for (const uint64_t hash : hashes) of_band_.put(hash, index);
   return -1;
-}
-
-void NearDuplicates::make_room() {
-  const size_t entries = signatures_.size() * bands_;
-  if (2 * entries <= table_.size()) return;
-  std::vector<Entry> old(4 * std::bit_ceil(entries));
-  old.swap(table_);
-  for (const Entry& entry : old)
-    if (entry.index != kFree) insert(entry);
-}
-
-size_t NearDuplicates::slot(uint64_t hash) const {
-  return hash & (table_.size() - 1);
-}
-
-void NearDuplicates::insert(const Entry& entry) {
-  size_t at = slot(entry.hash);
-  while (table_[at].index != kFree) at = (at + 1) & (table_.size() - 1);
-  table_[at] = entry;
 }
 
 }  // namespace seodang

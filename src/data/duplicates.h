@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/open_table.h"
+
 namespace seodang {
 
 // MinHash (Broder, "On the Resemblance and Containment of Documents", 1997):
@@ -40,22 +42,11 @@ class NearDuplicates {
   int64_t find_or_add(const MinHash& signature, int64_t id);
 
  private:
-  static constexpr uint32_t kFree = UINT32_MAX;
-  struct Entry {  // a band, and whose it is
-    uint64_t hash = 0;
-    uint32_t index = kFree;  // in signatures_
-  };
-  size_t slot(uint64_t hash) const;
-  void insert(const Entry& entry);
-  void make_room();
-
   double threshold_;
   int rows_, bands_;  // entries of a band, bands of a signature
   std::vector<MinHash> signatures_;
   std::vector<int64_t> ids_;
-  // A hash table with open addressing: a size that is a power of two, at most
-  // half full. An entry stands at its slot or behind it, before a free one.
-  std::vector<Entry> table_;
+  OpenTable<uint32_t> of_band_;  // in signatures_, by a band's hash
 };
 
 }  // namespace seodang

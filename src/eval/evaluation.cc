@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "data/conversations.h"
 #include "eval/answer.h"
 #include "generate/generation.h"
@@ -16,12 +17,28 @@
 namespace seodang {
 namespace {
 
+// How many of `count` items the limit leaves.
+int64_t used(size_t count, const EvalOptions& options) {
+  const auto all = static_cast<int64_t>(count);
+  return options.limit > 0 ? std::min(all, options.limit) : all;
+}
+
+int64_t items_of(const std::vector<Suite>& suites, const EvalOptions& options) {
+  int64_t sum = 0;
+  for (const Suite& suite : suites)
+    sum += used(suite.questions.size(), options) +
+           used(suite.texts.size(), options);
+  return sum;
+}
+
 // One model on one suite.
 class Examination {
  public:
+  // `tell` hears how many of the suite's items are done.
   Examination(const LanguageModel& model, const Suite& suite,
-              const EvalOptions& options)
-      : model_(model), suite_(suite), options_(options) {
+              const EvalOptions& options,
+              const std::function<void(int64_t)>& tell)
+      : model_(model), suite_(suite), options_(options), tell_(tell) {
     result_.name = suite.name;
   }
 
@@ -39,17 +56,8 @@ class Examination {
  private:
   template <class T>
   void take(const std::vector<T>& all, std::vector<T>& some) const {
-    const size_t limit =
-        options_.limit > 0
-            ? std::min(all.size(), static_cast<size_t>(options_.limit))
-            : all.size();
-    some.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(limit));
-  }
-
-  void tell(std::string_view what) const {
-    if (options_.progress)
-      options_.progress(
-          fmt::format("{}: {} {}", model_.path().string(), suite_.name, what));
+    const auto count = used(all.size(), options_);
+    some.assign(all.begin(), all.begin() + count);
   }
 
   // A base model gets the bare text, an instruct model its chat template.
@@ -71,10 +79,10 @@ class Examination {
     GenerateOptions generation;
     generation.max_new_tokens = options_.max_new_tokens;
     generation.end_tokens = model_.end_tokens();
-    const auto outputs = generate_batch(
-        model_.config(), model_.weights(), model_.tokenizer(), prompts,
-        generation, options_.batch_size,
-        [&](size_t done) { tell(fmt::format("{}/{}", done, prompts.size())); });
+    const auto outputs =
+        generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
+                       prompts, generation, options_.batch_size,
+                       [&](size_t done) { tell_(static_cast<int64_t>(done)); });
 
     // Facts of the whole suite, so that a limit changes no judgement.
     const Facts facts(suite_.questions);
@@ -108,7 +116,6 @@ class Examination {
       for (const std::string& fact : question.wrong) add(fact);
     }
     if (items.empty()) return;
-    tell("probe");
     const auto scores =
         log_probabilities(model_.config(), model_.weights(), items);
     size_t next = 0;
@@ -137,7 +144,6 @@ class Examination {
   // Texts longer than the context are read in pieces, each from bos; from the
   // token before it when the tokenizer puts no bos.
   void read_texts() {
-    tell("reading");
     std::vector<std::string> texts;
     take(suite_.texts, texts);
     result_.n = std::ssize(texts);
@@ -177,6 +183,7 @@ class Examination {
   const LanguageModel& model_;
   const Suite& suite_;
   const EvalOptions& options_;
+  const std::function<void(int64_t)>& tell_;
   std::vector<Question> questions_;
   SuiteResult result_;
 };
@@ -196,22 +203,55 @@ std::vector<double> values_of(const SuiteResult& suite,
 
 }  // namespace
 
+namespace {
+
+ModelResult examine(const LanguageModel& model,
+                    const std::vector<Suite>& suites,
+                    const EvalOptions& options, int64_t done, int64_t total) {
+  check_options(options);
+  ModelResult out{model.path(), model.kind(), {}};
+  for (const Suite& suite : suites) {
+    const auto tell = [&](int64_t in_suite) {
+      if (options.progress)
+        options.progress(
+            done + in_suite, total,
+            fmt::format("{}: {}", model.path().string(), suite.name));
+    };
+    tell(0);
+    out.suites.push_back(Examination(model, suite, options, tell).run());
+    done += items_of({suite}, options);
+    tell(0);
+  }
+  return out;
+}
+
+}  // namespace
+
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options) {
-  ModelResult out{model.path(), model.kind(), {}};
-  for (const Suite& suite : suites)
-    out.suites.push_back(Examination(model, suite, options).run());
-  return out;
+  return examine(model, suites, options, 0, items_of(suites, options));
+}
+
+EvaluationReport evaluate_with_progress(
+    const std::vector<std::filesystem::path>& models,
+    const std::vector<Suite>& suites, EvalOptions options) {
+  Progress progress("eval", std::ssize(models) * items_of(suites, options));
+  options.progress = [&](int64_t done, int64_t, const std::string& what) {
+    progress.update(done, what);
+  };
+  return evaluate(models, suites, options);
 }
 
 EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
                           const std::vector<Suite>& suites,
                           const EvalOptions& options) {
   EvaluationReport report;
+  const int64_t items = items_of(suites, options);
   for (const auto& path : models)
-    report.models.push_back(
-        evaluate(LanguageModel::load(path), suites, options));
+    report.models.push_back(examine(LanguageModel::load(path), suites, options,
+                                    std::ssize(report.models) * items,
+                                    std::ssize(models) * items));
   if (report.models.size() != 2) return report;
   const auto& before = report.models[0].suites;
   const auto& after = report.models[1].suites;

@@ -24,8 +24,10 @@ struct EvalOptions {
   int64_t limit = 0;        // items of each suite that are used; 0: all
   int resamples = 2000;
   uint64_t seed = 1;  // of the bootstrap; answers are greedy
-  // Hears what is being worked on ("base: heldout.ko 128/312").
-  std::function<void(const std::string&)> progress = {};
+  // Hears how many of all items of all models are done, and what is being
+  // worked on ("base: heldout.ko").
+  std::function<void(int64_t done, int64_t total, const std::string& what)>
+      progress = {};
 };
 
 template <class Visit>
@@ -80,6 +82,10 @@ struct EvaluationReport {
 EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
                           const std::vector<Suite>& suites,
                           const EvalOptions& options = {});
+// The same; shows on stderr how far it is (base/progress.h).
+EvaluationReport evaluate_with_progress(
+    const std::vector<std::filesystem::path>& models,
+    const std::vector<Suite>& suites, EvalOptions options);
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options = {});

@@ -1,26 +1,14 @@
 #include "generate/language_model.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/error.h"
+#include "generate/end_tokens.h"
 #include "kernels/matmul.h"
 #include "model/model_source.h"
 #include "tokenizer/encoded_chat.h"
 
 namespace seodang {
-namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<int32_t> sorted(std::vector<int32_t> ids) {
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids;
-}
-
-}  // namespace
 
 LanguageModel LanguageModel::load(const fs::path& path) {
   return load(path, fastest_product_dtype());
@@ -47,12 +35,10 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
         "{}: the tokenizer has {} tokens and the model {}; they are not of one "
         "another",
         path_.string(), tokenizer_.vocab_size(), config().vocab_size);
-  end_tokens_ = declared_eos(path_, config());
+  const auto declared = declared_eos(path_, config());
   kind_ =
-      judge_kind(path_, tokenizer_, end_tokens_, weights().embed_tokens).kind();
-  for (const int32_t id : tokenizer_.end_of_turn_ids())
-    end_tokens_.push_back(id);
-  end_tokens_ = sorted(std::move(end_tokens_));
+      judge_kind(path_, tokenizer_, declared, weights().embed_tokens).kind();
+  end_tokens_ = seodang::end_tokens(declared, tokenizer_);
 }
 
 std::vector<int32_t> LanguageModel::encode_text(std::string_view text) const {

@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
-#include "base/error.h"
-#include "formats/json.h"
 #include "kernels/convert.h"
 #include "tokenizer/turn_format.h"
 
@@ -22,23 +19,6 @@ namespace fs = std::filesystem;
 // all of the others together outweigh a name.
 constexpr double kName = 5, kTemplate = 1.5, kEndsTurns = 1.5, kTrained = 1.5,
                  kUntrained = 2;
-
-std::vector<int32_t> read_generation_config(const fs::path& path) {
-  std::vector<int32_t> out;
-  if (!fs::exists(path)) return out;
-  const auto json = read_json(path, 1 << 20);
-  if (!json.is_object()) throw Error("{}: not a JSON object", path.string());
-  const auto found = json.find("eos_token_id");
-  if (found == json.end() || found->is_null()) return out;
-  const auto list =
-      found->is_array() ? *found : nlohmann::json::array({*found});
-  for (const auto& id : list) {
-    if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
-      throw Error("{}: eos_token_id is not a token id", path.string());
-    out.push_back(id.get<int32_t>());
-  }
-  return out;
-}
 
 // The last name of the path, in small letters, between dashes.
 std::string name_in_words(const fs::path& given) {
@@ -205,17 +185,6 @@ ModelKind KindVerdict::kind() const {
 
 double KindVerdict::confidence() const {
   return 1 / (1 + std::exp(-std::abs(log_odds_)));
-}
-
-std::vector<int32_t> declared_eos(const fs::path& directory,
-                                  const ModelConfig& config) {
-  std::vector<int32_t> out = config.eos_token_id;
-  for (const int32_t id :
-       read_generation_config(directory / "generation_config.json"))
-    out.push_back(id);
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
 }
 
 KindVerdict judge_kind(const fs::path& path, const Tokenizer& tokenizer,

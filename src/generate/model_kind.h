@@ -36,10 +36,6 @@ class KindVerdict {
   std::vector<std::string> evidence_;
 };
 
-// The eos tokens that config.json and generation_config.json declare, sorted.
-std::vector<int32_t> declared_eos(const std::filesystem::path& directory,
-                                  const ModelConfig& config);
-
 // By the name ("-Instruct", "-it", "-chat", "-DPO", "base"), the chat template,
 // an end-of-turn token among `eos`, and whether the template's special tokens
 // were trained: their rows of `embed_tokens` (vocab_size, hidden_size) against

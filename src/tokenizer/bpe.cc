@@ -13,12 +13,16 @@
 namespace seodang {
 namespace {
 
-constexpr uint64_t kEmpty = ~uint64_t{0};
 constexpr std::string_view kSpaceMark = "▁";
 
-uint64_t pair_key(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 |
-         static_cast<uint32_t>(right);
+// Another one for each pair: multiplied by an odd number and with its high bits
+// mixed into the low ones, the pair could be had back from it.
+uint64_t hash_of(int32_t left, int32_t right) {
+  const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left))
+                            << 32 |
+                        static_cast<uint32_t>(right);
+  const uint64_t hash = (pair + 1) * 0x9E3779B97F4A7C15u;
+  return hash ^ hash >> 32;
 }
 
 // Remembers what words became: one slot a hash, the latest word keeps it.
@@ -45,24 +49,14 @@ class WordCache {
 
 }  // namespace
 
-MergeTable::MergeTable(size_t count)
-    : slots_(std::bit_ceil(2 * count + 2), Slot{kEmpty, {kNone, 0}}),
-      mask_(slots_.size() - 1) {}
-
-size_t MergeTable::slot_of(uint64_t key) const {
-  size_t slot = (key * 0x9E3779B97F4A7C15u >> 20) & mask_;
-  while (slots_[slot].key != kEmpty && slots_[slot].key != key)
-    slot = (slot + 1) & mask_;
-  return slot;
-}
-
 void MergeTable::put(int32_t left, int32_t right, Merge merge) {
-  const uint64_t key = pair_key(left, right);
-  slots_[slot_of(key)] = {key, merge};
+  merges_.put(hash_of(left, right), merge);
 }
 
 MergeTable::Merge MergeTable::get(int32_t left, int32_t right) const {
-  return slots_[slot_of(pair_key(left, right))].merge;
+  const Merge* const merge =
+      merges_.find(hash_of(left, right), [](const Merge&) { return true; });
+  return merge == nullptr ? Merge{kNone, 0} : *merge;
 }
 
 Bpe::Bpe(const TokenizerSpec& spec)
@@ -103,7 +97,9 @@ void Bpe::read_merges(const TokenizerSpec& spec) {
       !byte_level_ && !ignore_merges_ && byte_fallback_ &&
       std::find(byte_ids_, byte_ids_ + 256, -1) == byte_ids_ + 256;
   std::string made;
-  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
+  // Of equal pairs the last one counts, as in Hugging Face's library: the first
+  // that is put is the one that is found.
+  for (size_t rank = spec.merges.size(); rank-- > 0;) {
     const auto [left, right] = spec.merges[rank];
     (made = spec.tokens[left]) += spec.tokens[right];
     const int32_t id = find(made);

@@ -6,12 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/open_table.h"
 #include "tokenizer/token_table.h"
 #include "tokenizer/tokenizer_spec.h"
 
 namespace seodang {
 
-// Which neighbours merge, how urgently, and into what: a flat hash table.
+// Which neighbours merge, how urgently, and into what.
 class MergeTable {
  public:
   struct Merge {
@@ -19,18 +20,12 @@ class MergeTable {
   };
   static constexpr int32_t kNone = INT32_MAX;
 
-  explicit MergeTable(size_t count = 0);
+  explicit MergeTable(size_t count = 0) : merges_(count) {}
   void put(int32_t left, int32_t right, Merge merge);
   Merge get(int32_t left, int32_t right) const;  // rank kNone when they do not
 
  private:
-  struct Slot {
-    uint64_t key;
-    Merge merge;
-  };
-  size_t slot_of(uint64_t key) const;
-  std::vector<Slot> slots_;
-  size_t mask_ = 0;
+  OpenTable<Merge> merges_;
 };
 
 // The model of a tokenizer: a word is taken apart into its bytes (byte level)

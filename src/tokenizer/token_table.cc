@@ -1,36 +1,28 @@
 #include "tokenizer/token_table.h"
 
-#include <bit>
 #include <functional>
 
 namespace seodang {
 namespace {
 
-uint32_t hash_of(std::string_view token) {
-  const uint64_t hash = std::hash<std::string_view>()(token);
-  return static_cast<uint32_t>(hash ^ hash >> 32);
+uint64_t hash_of(std::string_view token) {
+  return std::hash<std::string_view>()(token);
 }
 
 }  // namespace
 
 TokenTable::TokenTable(const std::vector<std::string>& tokens)
-    : tokens_(tokens), slots_(std::bit_ceil(2 * tokens.size() + 2), {0, -1}) {
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    if (tokens[id].empty() || find(tokens[id]) >= 0) continue;
-    const uint32_t hash = hash_of(tokens[id]);
-    size_t at = hash & (slots_.size() - 1);
-    while (slots_[at].id >= 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {hash, static_cast<int32_t>(id)};
-  }
+    : tokens_(tokens), ids_(tokens.size()) {
+  for (size_t id = 0; id < tokens.size(); ++id)
+    if (!tokens[id].empty() && find(tokens[id]) < 0)
+      ids_.put(hash_of(tokens[id]), static_cast<int32_t>(id));
 }
 
 int32_t TokenTable::find(std::string_view token) const {
-  const uint32_t hash = hash_of(token);
-  for (size_t at = hash & (slots_.size() - 1); slots_[at].id >= 0;
-       at = (at + 1) & (slots_.size() - 1))
-    if (slots_[at].hash == hash && tokens_[slots_[at].id] == token)
-      return slots_[at].id;
-  return -1;
+  const int32_t* const id = ids_.find(hash_of(token), [&](int32_t candidate) {
+    return tokens_[static_cast<size_t>(candidate)] == token;
+  });
+  return id == nullptr ? -1 : *id;
 }
 
 }  // namespace seodang

@@ -6,22 +6,20 @@
 #include <string_view>
 #include <vector>
 
+#include "base/open_table.h"
+
 namespace seodang {
 
-// A flat hash table over `tokens`, which must outlive it. Empty tokens are
-// left out; of equal ones the lowest id is found.
+// The ids of `tokens`, which must outlive it. Empty tokens are left out; of
+// equal ones the lowest id is found.
 class TokenTable {
  public:
   explicit TokenTable(const std::vector<std::string>& tokens);
   int32_t find(std::string_view token) const;  // -1 if there is none
 
  private:
-  struct Slot {
-    uint32_t hash;
-    int32_t id;  // -1: empty
-  };
   const std::vector<std::string>& tokens_;
-  std::vector<Slot> slots_;
+  OpenTable<int32_t> ids_;
 };
 
 }  // namespace seodang

@@ -46,7 +46,7 @@ std::vector<Conversation> hold_out(std::vector<Conversation>& examples,
 
 // The tokens that will end an answer, of which the chat template must write
 // one: a model that is not taught to end goes on until it is cut off.
-std::vector<int32_t> end_tokens(const Tokenizer& tokenizer) {
+std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
   std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
   const int32_t end = end_of_answer(tokenizer);
   if (end < 0)
@@ -71,7 +71,7 @@ TrainSummary instruct(const InstructOptions& options) {
   if (tokenizer.chat_template().empty())
     tokenizer.set_chat_template(
         std::string(turn_format_of(tokenizer).chat_template));
-  model.set_token_ids(tokenizer.bos_token_id(), end_tokens(tokenizer));
+  model.set_token_ids(tokenizer.bos_token_id(), taught_end_tokens(tokenizer));
   const ModelConfig config = model.config();
   std::vector<Conversation> examples = read_all(o.examples);
 

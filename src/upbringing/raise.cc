@@ -253,7 +253,8 @@ Stage Upbringing::eval() {
     std::vector<Suite> loaded;
     for (const fs::path& suite : suites()) loaded.push_back(load_suite(suite));
     const json scores =
-        to_json(evaluate(models(), loaded, recipe_.eval), /*records=*/true);
+        to_json(evaluate_with_progress(models(), loaded, recipe_.eval),
+                /*records=*/true);
     write_file(run_ / "eval.json",
                scores.dump(1, ' ', false, json::error_handler_t::replace));
     return json();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "generate/end_tokens.h"
 #include "generate/tiny_model.h"
 
 namespace seodang {

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/rng.h"
+#include "generate/end_tokens.h"
 #include "generate/probe.h"
 #include "generate/tiny_model.h"
 #include "tokenizer/turn_format.h"

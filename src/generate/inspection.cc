@@ -1,0 +1,148 @@
+#include "generate/inspection.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "base/error.h"
+#include "generate/end_tokens.h"
+#include "generate/language_model.h"
+#include "kernels/matmul.h"
+#include "model/model_source.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the files say, without reading the numbers in them.
+Inspection read_files(const ModelSource& source) {
+  const fs::path& path = source.path();
+  Inspection out;
+  out.config = source.config();
+  out.vision_tensors = source.vision_tensors();
+  std::map<Dtype, int64_t> numbers;
+  Tensor embed_tokens;
+  for (const SourceTensor& tensor : source.tensors()) {
+    numbers[tensor.stored.dtype] += tensor.stored.size();
+    out.parameters += tensor.stored.size();
+    if (tensor.name == "model.embed_tokens.weight")
+      embed_tokens = tensor.stored;
+  }
+  out.dtype = std::max_element(numbers.begin(), numbers.end(),
+                               [](const auto& x, const auto& y) {
+                                 return x.second < y.second;
+                               })
+                  ->first;
+  const Tokenizer tokenizer = Tokenizer::load(path);
+  out.tokenizer_vocab = tokenizer.vocab_size();
+  out.verdict =
+      judge_kind(path, tokenizer, declared_eos(path, out.config), embed_tokens);
+  return out;
+}
+
+// The base of an instruct model or the other way, if it lies beside it.
+std::string find_sibling(const fs::path& path, const Inspection& model) {
+  const fs::path here = fs::weakly_canonical(path);
+  std::vector<fs::path> beside;
+  for (const auto& entry : fs::directory_iterator(here.parent_path()))
+    if (entry.path() != here &&
+        (is_gguf(entry.path()) || fs::exists(entry.path() / "config.json")))
+      beside.push_back(entry.path());
+  std::sort(beside.begin(), beside.end());
+  constexpr size_t kMost = 32;
+  beside.resize(std::min(beside.size(), kMost));
+  for (const fs::path& other : beside) {
+    try {
+      const ModelSource source(other);
+      const ModelConfig& config = source.config();
+      const bool same_shape =
+          config.architecture == model.config.architecture &&
+          config.vocab_size == model.config.vocab_size &&
+          config.hidden_size == model.config.hidden_size &&
+          config.num_hidden_layers == model.config.num_hidden_layers;
+      // A tokenizer takes longest to read: only where the shape is right.
+      if (same_shape &&
+          read_files(source).verdict.kind() != model.verdict.kind())
+        return (path.parent_path() / other.filename())
+            .lexically_normal()
+            .string();
+    } catch (const Error&) {  // what cannot be read is no sibling
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+Inspection inspect(const fs::path& model, bool ask) {
+  fs::path path = model.lexically_normal();
+  if (path.filename().empty()) path = path.parent_path();  // "model/"
+  Inspection out = read_files(ModelSource(path));
+  if (ask) {
+    out.answers = probe(LanguageModel::load(path));
+    judge_answers(out.answers, out.verdict);
+  }
+  out.sibling = find_sibling(path, out);
+  return out;
+}
+
+std::string advice(const std::string& model, const Inspection& i) {
+  const bool base = i.verdict.kind() == ModelKind::base;
+  std::string out =
+      base
+          ? fmt::format(
+                "A base model: it continues text and does not answer. Good for "
+                "continuing text (seodang generate {} TEXT), scoring it, and "
+                "tuning from the ground up (seodang instruct {} "
+                "EXAMPLES.jsonl).",
+                model, model)
+          : fmt::format(
+                "An instruct model: it answers messages and stops. Good for "
+                "talk (seodang chat {}) and for most fine-tuning, which keeps "
+                "its manners; for tuning from the ground up a base model "
+                "serves better.",
+                model);
+  if (!i.sibling.empty())
+    out += base ? fmt::format(
+                      " To use it as it is, take its instruct sibling "
+                      "{}.",
+                      i.sibling)
+                : fmt::format(" Its base sibling is {}.", i.sibling);
+  else if (base)
+    out +=
+        " To be used as it is, an instruct sibling is what to look for "
+        "(-Instruct, -it or -chat in the name).";
+  return out;
+}
+
+int64_t machine_memory() {
+  int64_t bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
+  std::ifstream limit("/sys/fs/cgroup/memory.max");
+  int64_t most = 0;
+  if (limit >> most && most > 0) bytes = std::min(bytes, most);
+  return bytes;
+}
+
+std::vector<MemoryNeed> memory_needs(const Inspection& i) {
+  std::vector<MemoryNeed> out;
+  const ModelConfig& c = i.config;
+  const int64_t cached = int64_t{2} * c.num_hidden_layers *
+                         c.num_key_value_heads * c.head_dim *
+                         c.context_length();
+  const int64_t machine = machine_memory();
+  for (const Dtype dtype :
+       {Dtype::f32, Dtype::bf16, Dtype::q8_0, Dtype::q4_k, Dtype::q4_0}) {
+    const auto weights = static_cast<int64_t>(bytes_of(dtype, i.parameters));
+    const auto kv_cache =
+        cached * static_cast<int64_t>(size_of(fastest_product_dtype()));
+    out.push_back({std::string(name_of(dtype)), weights, kv_cache,
+                   weights + kv_cache < machine});
+  }
+  return out;
+}
+
+}  // namespace seodang

@@ -1,0 +1,44 @@
+// What a stored model is: read off its files, and if wanted by asking it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "generate/model_kind.h"
+#include "generate/probe.h"
+#include "model/config.h"
+
+namespace seodang {
+
+struct Inspection {
+  ModelConfig config;
+  int64_t parameters = 0;      // numbers in the files
+  int64_t vision_tensors = 0;  // which are not used
+  Dtype dtype = Dtype::f32;    // of most of them
+  int32_t tokenizer_vocab = 0;
+  KindVerdict verdict;
+  std::string sibling;  // a model beside it, of the same shape and other kind
+  std::vector<ProbeAnswer> answers;
+};
+
+// Throws Error for what is no model, or an incomplete one. With `ask` the model
+// is probed too (generate/probe.h).
+Inspection inspect(const std::filesystem::path& model, bool ask);
+
+// What it is good for, in a few sentences with the commands; `model` is how the
+// user calls it.
+std::string advice(const std::string& model, const Inspection& inspection);
+
+// What one precision takes, in bytes.
+struct MemoryNeed {
+  std::string dtype;
+  int64_t weights, kv_cache;  // the cache of a full context
+  bool fits;                  // into machine_memory()
+};
+std::vector<MemoryNeed> memory_needs(const Inspection& inspection);
+// What this machine, or the container it runs in, may use.
+int64_t machine_memory();
+
+}  // namespace seodang
