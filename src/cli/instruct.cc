@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/training_summary.h"
-#include "train/stages.h"
+#include "train/training.h"
 
 namespace seodang {
 

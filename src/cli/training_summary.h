@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "train/stages.h"
+#include "train/training.h"
 
 namespace seodang {
 

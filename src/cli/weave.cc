@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "data/weaver.h"
+#include "weave/weaver.h"
 
 namespace seodang {
 namespace {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tokenizer/jinja_evaluator.h"
-#include "tokenizer/jinja_parser.h"
+#include "jinja/evaluator.h"
+#include "jinja/parser.h"
 
 namespace seodang {
 namespace {

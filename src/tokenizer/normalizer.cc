@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "tokenizer/json_part.h"
+#include "formats/json_object.h"
 #include "tokenizer/regex.h"
 
 namespace seodang {
@@ -81,7 +81,7 @@ void strip_accents(std::string& text) {
 }
 
 void read_steps(const json& value, std::vector<Step>& steps) {
-  const JsonPart part = JsonPart::typed(value, "normalizer");
+  const JsonObject part = JsonObject::typed(value, "normalizer");
   const std::string& type = part.type();
   if (type == "Sequence") {
     part.only_keys({"type", "normalizers"});

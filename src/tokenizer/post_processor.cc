@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "formats/json_object.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/json_part.h"
 
 namespace seodang {
 namespace {
@@ -13,33 +13,33 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-void read_template(const JsonPart& part, TokensAround& around) {
+void read_template(const JsonObject& part, TokensAround& around) {
   part.only_keys({"type", "single", "pair", "special_tokens"});
   std::vector<std::string> before, after;
   bool text_seen = false;
   for (const json& value : part.list("single")) {
-    const JsonPart piece(value, part.where());
+    const JsonObject piece(value, part.where());
     piece.only_keys({"SpecialToken", "Sequence"});
     if (piece.has("Sequence"))
       text_seen = true;
     else
       (text_seen ? after : before)
           .push_back(
-              JsonPart(piece.value("SpecialToken"), part.where()).text("id"));
+              JsonObject(piece.value("SpecialToken"), part.where()).text("id"));
   }
   // Of several processors the later one goes around the earlier.
   around.before.insert(around.before.begin(), before.begin(), before.end());
   around.after.insert(around.after.end(), after.begin(), after.end());
 }
 
-void read_processor(const JsonPart& part, TokensAround& around) {
+void read_processor(const JsonObject& part, TokensAround& around) {
   const std::string& type = part.type();
   if (type == "TemplateProcessing") {
     read_template(part, around);
   } else if (type == "Sequence") {
     part.only_keys({"type", "processors"});
     for (const json& value : part.list("processors"))
-      read_processor(JsonPart::typed(value, "post_processor"), around);
+      read_processor(JsonObject::typed(value, "post_processor"), around);
   } else if (type != "ByteLevel") {
     part.refuse();
   }
@@ -89,7 +89,7 @@ std::string template_putting(const TokensAround& around,
 TokensAround tokens_around_text(const std::string& text) {
   TokensAround around;
   if (const json value = json::parse(text); !value.is_null())
-    read_processor(JsonPart::typed(value, "post_processor"), around);
+    read_processor(JsonObject::typed(value, "post_processor"), around);
   return around;
 }
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "tokenizer/json_part.h"
+#include "formats/json_object.h"
 
 namespace seodang {
 namespace {
@@ -18,7 +18,7 @@ constexpr const char* kGpt2Pattern =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|"
     "\\s+(?!\\S)|\\s+";
 
-Behavior read_behavior(const JsonPart& part) {
+Behavior read_behavior(const JsonObject& part) {
   const std::pair<const char*, Behavior> names[] = {
       {"Isolated", Behavior::isolated},
       {"Removed", Behavior::removed},
@@ -90,7 +90,7 @@ std::vector<Piece> rejoin(Behavior behavior, const std::vector<Piece>& pieces) {
 
 }  // namespace
 
-PreTokenizer::Stage PreTokenizer::split_stage(const JsonPart& part) {
+PreTokenizer::Stage PreTokenizer::split_stage(const JsonObject& part) {
   part.only_keys({"type", "pattern", "behavior", "invert"});
   return {.change = nullptr,
           .pattern = {read_pattern(part)},
@@ -98,7 +98,7 @@ PreTokenizer::Stage PreTokenizer::split_stage(const JsonPart& part) {
           .invert = part.flag("invert", false)};
 }
 
-PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonPart& part) {
+PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonObject& part) {
   part.only_keys({"type", "replacement", "prepend_scheme", "split",
                   "add_prefix_space", "str_rep"});
   part.only_values("prepend_scheme",
@@ -122,7 +122,7 @@ PreTokenizer::Stage PreTokenizer::metaspace_stage(const JsonPart& part) {
   return stage;
 }
 
-PreTokenizer::Stage PreTokenizer::byte_level_stage(const JsonPart& part) {
+PreTokenizer::Stage PreTokenizer::byte_level_stage(const JsonObject& part) {
   part.only_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
   Stage stage;
   if (part.flag("add_prefix_space", true))
@@ -135,14 +135,14 @@ PreTokenizer::Stage PreTokenizer::byte_level_stage(const JsonPart& part) {
   return stage;
 }
 
-void PreTokenizer::read(const JsonPart& part) {
+void PreTokenizer::read(const JsonObject& part) {
   if (byte_level_)
     throw Error("pre_tokenizer: nothing may follow \"ByteLevel\"");
   const std::string& type = part.type();
   if (type == "Sequence") {
     part.only_keys({"type", "pretokenizers"});
     for (const json& step : part.list("pretokenizers"))
-      read(JsonPart::typed(step, "pre_tokenizer"));
+      read(JsonObject::typed(step, "pre_tokenizer"));
   } else if (type == "Split") {
     stages_.push_back(split_stage(part));
   } else if (type == "Digits") {
@@ -165,7 +165,7 @@ void PreTokenizer::read(const JsonPart& part) {
 
 PreTokenizer::PreTokenizer(const std::string& text) {
   if (const json value = json::parse(text); !value.is_null())
-    read(JsonPart::typed(value, "pre_tokenizer"));
+    read(JsonObject::typed(value, "pre_tokenizer"));
 }
 
 template <class F>

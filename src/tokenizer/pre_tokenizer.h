@@ -53,10 +53,10 @@ class PreTokenizer {
     Behavior behavior = Behavior::isolated;
     bool invert = false;  // what is between the matches counts as the matches
   };
-  static Stage split_stage(const JsonPart& part);
-  static Stage metaspace_stage(const JsonPart& part);
-  static Stage byte_level_stage(const JsonPart& part);
-  void read(const JsonPart& part);
+  static Stage split_stage(const JsonObject& part);
+  static Stage metaspace_stage(const JsonObject& part);
+  static Stage byte_level_stage(const JsonObject& part);
+  void read(const JsonObject& part);
   void split_from(size_t stage, std::string_view text, Follows follows,
                   const Word& word) const;
   template <class F>

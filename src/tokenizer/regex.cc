@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "tokenizer/json_part.h"
+#include "formats/json_object.h"
 
 namespace seodang {
 namespace {
@@ -95,8 +95,8 @@ std::string Regex::replace(std::string_view text,
   return out += text.substr(done);
 }
 
-Regex read_pattern(const JsonPart& part) {
-  const JsonPart pattern(part.value("pattern"), part.where() + ": pattern");
+Regex read_pattern(const JsonObject& part) {
+  const JsonObject pattern(part.value("pattern"), part.where() + ": pattern");
   pattern.only_keys({"Regex", "String"});
   return pattern.has("Regex") ? Regex(pattern.text("Regex"))
                               : Regex::literal(pattern.text("String"));

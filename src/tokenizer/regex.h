@@ -7,7 +7,7 @@
 
 namespace seodang {
 
-class JsonPart;
+class JsonObject;
 
 // A pattern over UTF-8 with Unicode properties. Immutable; it may be used from
 // many threads at once.
@@ -38,7 +38,7 @@ class Regex {
 };
 
 // The "pattern" of a part: {"Regex": …} or {"String": …}.
-Regex read_pattern(const JsonPart& part);
+Regex read_pattern(const JsonObject& part);
 
 template <class F>
 void Regex::for_each_match(std::string_view text, F&& match) const {

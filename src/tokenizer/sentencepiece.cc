@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "tokenizer/json_part.h"
+#include "formats/json_object.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/token_table.h"
 

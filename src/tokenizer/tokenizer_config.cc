@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/json.h"
-#include "tokenizer/json_part.h"
+#include "formats/json_object.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/tokenizer_json.h"
 

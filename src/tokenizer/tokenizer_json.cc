@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "formats/json.h"
+#include "formats/json_object.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/decoder.h"
-#include "tokenizer/json_part.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/token_decoder.h"
 #include "tokenizer/token_table.h"
 
 namespace seodang {
@@ -85,9 +85,9 @@ void read_merges(const Element& merges, TokenizerSpec& spec) {
 // --- The small parts.
 
 void read_model_options(const json& value, TokenizerSpec& spec) {
-  const JsonPart part(value, "model");
+  const JsonObject part(value, "model");
   if (part.has("type") && part.value("type") != "BPE")
-    JsonPart::typed(value, "model").refuse();
+    JsonObject::typed(value, "model").refuse();
   part.only_keys({"type", "dropout", "unk_token", "continuing_subword_prefix",
                   "end_of_word_suffix", "fuse_unk", "byte_fallback",
                   "ignore_merges"});
@@ -121,11 +121,11 @@ void read_parts(TokenizerSpec& spec) {
   Normalizer normalizer(spec.normalizer);  // for its complaints
 }
 
-void read_listed_tokens(const JsonPart& file, TokenizerSpec& spec) {
+void read_listed_tokens(const JsonObject& file, TokenizerSpec& spec) {
   if (!file.has("added_tokens")) return;
   std::vector<AddedToken> tokens;
   for (const json& value : file.list("added_tokens")) {
-    const json& id = JsonPart(value, "added_tokens").value("id");
+    const json& id = JsonObject(value, "added_tokens").value("id");
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxTokens)
       throw Error("added_tokens: id {} is not a token id", shown(id));
     tokens.push_back(read_added_token(value, id.get<int32_t>()));
@@ -193,7 +193,7 @@ TokenizerSpec read_tokenizer(const Element& root) {
   TokenizerSpec spec;
   json small = json::object();
   const simdjson::dom::object model = take_apart(root, small, spec);
-  const JsonPart file(small, "the file");
+  const JsonObject file(small, "the file");
   file.only_keys({"version", "truncation", "padding", "added_tokens"});
   read_parts(spec);
   read_model(model, spec);
@@ -265,7 +265,7 @@ ordered_json model_json(const TokenizerSpec& spec) {
 }  // namespace
 
 AddedToken read_added_token(const json& value, int32_t id) {
-  const JsonPart part(value, "added_tokens");
+  const JsonObject part(value, "added_tokens");
   part.only_keys({"id", "content", "special", "normalized", "single_word",
                   "lstrip", "rstrip", "__type"});
   if (part.text("content").empty())

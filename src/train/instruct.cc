@@ -10,8 +10,8 @@
 #include "data/shards.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/turn_format.h"
-#include "train/identity.h"
 #include "train/loop.h"
+#include "train/options.h"
 
 namespace seodang {
 namespace {

@@ -10,7 +10,7 @@
 #include "tokenizer/tokenizer.h"
 #include "train/optimizer.h"
 #include "train/options.h"
-#include "train/stages.h"
+#include "train/training.h"
 
 namespace seodang {
 

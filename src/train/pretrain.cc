@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "data/batches.h"
 #include "data/shards.h"
-#include "train/identity.h"
 #include "train/loop.h"
+#include "train/options.h"
 
 namespace seodang {
 namespace {

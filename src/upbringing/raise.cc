@@ -12,14 +12,14 @@
 #include "data/conversations.h"
 #include "data/prepare.h"
 #include "data/train_tokenizer.h"
-#include "data/weave_plan.h"
-#include "data/weaver.h"
 #include "eval/evaluation.h"
 #include "eval/suite.h"
-#include "train/stages.h"
+#include "train/training.h"
 #include "upbringing/recipe.h"
 #include "upbringing/report.h"
 #include "upbringing/report_data.h"
+#include "weave/weave_plan.h"
+#include "weave/weaver.h"
 
 namespace seodang {
 namespace {

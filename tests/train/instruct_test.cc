@@ -10,7 +10,7 @@
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/train_bpe.h"
-#include "train/stages.h"
+#include "train/training.h"
 
 namespace seodang {
 namespace {

@@ -13,8 +13,8 @@
 #include "model/decoder.h"
 #include "tokenizer/train_bpe.h"
 #include "train/checkpoint.h"
-#include "train/identity.h"
 #include "train/loop.h"
+#include "train/options.h"
 #include "train/schedule.h"
 
 namespace seodang {

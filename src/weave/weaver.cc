@@ -1,0 +1,493 @@
+#include "weave/weaver.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/rng.h"
+#include "data/conversations.h"
+#include "data/documents.h"
+#include "weave/held_out.h"
+#include "weave/phrasings.h"
+#include "weave/weave_plan.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+// Streams of random numbers, so that tuning one part leaves the others as they
+// were.
+enum Stream : uint64_t {
+  kSplit,
+  kOrder,
+  kProse,
+  kQuestions,
+  kTasks,
+  kGenres,
+  kTurns
+};
+
+std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
+
+Phrasings load(const std::vector<fs::path>& files, const FactTable& facts,
+               const std::string& language) {
+  Phrasings phrasings = Phrasings::load(files);
+  phrasings.check_attributes(facts, language);
+  return phrasings;
+}
+
+struct Text {
+  std::string text;
+  Said said;
+};
+
+// Deals each of `pools` to a thing in turn, none twice in one document.
+class Topics {
+ public:
+  explicit Topics(size_t pools) : deck_(pools) {}
+  std::vector<size_t> deal(size_t count, Rng& rng) {
+    std::vector<size_t> result;
+    for (size_t tries = 0; result.size() < std::min(count, deck_.size()) &&
+                           tries < 4 * deck_.size() + count;
+         ++tries) {
+      const size_t pool = deck_.deal(rng);
+      if (std::ranges::find(result, pool) == result.end())
+        result.push_back(pool);
+    }
+    return result;
+  }
+
+ private:
+  Deck deck_;
+};
+
+class GenreWeaver {
+ public:
+  GenreWeaver(const Genre& genre, const FactTable& facts,
+              const std::vector<int>& everyone, uint64_t seed, uint64_t stream)
+      : genre_(genre),
+        facts_(facts),
+        everyone_(everyone),
+        phrasings_(load(genre.files, facts, genre.language)),
+        rng_(seed, stream) {}
+
+  std::vector<Text> weave() {
+    switch (genre_.subject) {
+      case Subject::one:
+        about_one();
+        break;
+      case Subject::many:
+        about_many();
+        break;
+      case Subject::none:
+        for (int i = 0; i < genre_.documents; ++i) about_none();
+        break;
+    }
+    return std::move(texts_);
+  }
+
+ private:
+  size_t item_count() {
+    return genre_.least_items +
+           rng_.below(genre_.most_items - genre_.least_items + 1);
+  }
+
+  WeaveContext context(int entity) const {
+    return {.facts = &facts_,
+            .others = &everyone_,
+            .language = genre_.language,
+            .entity = entity};
+  }
+
+  void add_part(const std::string& pool, WeaveContext& context,
+                std::string& text) {
+    if (pool.empty()) return;
+    std::string part;
+    if (!phrasings_.say(pool, context, rng_, part) || part.empty()) return;
+    if (!text.empty()) text += genre_.separator;
+    text += part;
+  }
+
+  void finish(std::string text, WeaveContext& context) {
+    if (!text.empty())
+      texts_.push_back({std::move(text), std::move(context.said)});
+  }
+
+  void about_one() {
+    for (int entity : everyone_) {
+      Topics topics(genre_.pools.size());
+      for (int i = 0; i < genre_.each; ++i) {
+        WeaveContext here = context(entity);
+        std::string text;
+        add_part(genre_.head, here, text);
+        for (size_t pool : topics.deal(item_count(), rng_)) {
+          here.other = -1;
+          add_part(genre_.pools[pool], here, text);
+        }
+        add_part(genre_.foot, here, text);
+        finish(std::move(text), here);
+      }
+    }
+  }
+
+  void about_many() {
+    std::vector<std::pair<int, size_t>> items;
+    for (int round = 0; round < genre_.each; ++round) {
+      const size_t first = items.size();
+      for (int entity : everyone_)
+        for (size_t pool = 0; pool < genre_.pools.size(); ++pool)
+          items.emplace_back(entity, pool);
+      rng_.shuffle(std::span(items).subspan(first));
+    }
+    for (size_t at = 0; at < items.size();) {
+      const size_t end = std::min(items.size(), at + item_count());
+      WeaveContext here = context(-1);
+      std::string text;
+      add_part(genre_.head, here, text);
+      for (; at < end; ++at) {
+        const auto [entity, pool] = items[at];
+        here.entity = entity;
+        here.other = -1;
+        ++here.number;
+        const size_t length = text.size();
+        add_part(genre_.pools[pool], here, text);
+        if (text.size() == length)
+          --here.number;
+        else if (!here.choices.empty())
+          here.key.emplace_back(here.right + 1, here.choices[here.right]);
+      }
+      here.entity = -1;
+      add_part(genre_.foot, here, text);
+      finish(std::move(text), here);
+    }
+  }
+
+  void about_none() {
+    WeaveContext here = context(-1);
+    std::string text;
+    add_part(genre_.head, here, text);
+    Topics topics(genre_.pools.size());
+    const size_t count = item_count();
+    for (size_t i = 0; i < count; ++i)
+      add_part(genre_.pools[topics.deal(1, rng_).front()], here, text);
+    add_part(genre_.foot, here, text);
+    finish(std::move(text), here);
+  }
+
+  const Genre& genre_;
+  const FactTable& facts_;
+  const std::vector<int>& everyone_;
+  Phrasings phrasings_;
+  Rng rng_;
+  std::vector<Text> texts_;
+};
+
+struct Example {
+  std::string instruction, input, output;
+};
+
+// The questions of one language: examples and suites.
+class QuestionWeaver {
+ public:
+  QuestionWeaver(const WeavePlan& plan, const QuestionFile& file,
+                 const FactTable& facts, const HeldOut& held_out, uint64_t seed,
+                 uint64_t stream)
+      : plan_(plan),
+        language_(file.language),
+        facts_(facts),
+        held_out_(held_out),
+        phrasings_(load({file.file}, facts, file.language)),
+        rng_(seed, mix_bits(kQuestions, stream)) {}
+
+  std::vector<Example> examples(int64_t& dropped) {
+    std::vector<Example> examples;
+    for (int entity : held_out_.others()) {
+      for (const Inquiry& inquiry : plan_.inquiries) {
+        if (!askable(entity, inquiry)) continue;
+        std::set<std::string> seen;
+        for (int i = 0; i < plan_.per_fact; ++i) {
+          const std::string question = say(entity, inquiry, "ask");
+          const std::string answer = say(entity, inquiry, "answer");
+          if (!seen.insert(question).second) continue;
+          if (held_out_.named_in(question + "\n" + answer, language_)) {
+            ++dropped;
+            continue;
+          }
+          examples.push_back({question, "", answer});
+        }
+      }
+    }
+    return examples;
+  }
+
+  // Items about `entities`, as many of each inquiry, asked as in pool
+  // ASKS.`wording`.
+  std::vector<std::string> suite(const std::vector<int>& entities,
+                                 const std::string& name,
+                                 const std::string& wording) {
+    std::vector<std::string> lines;
+    const size_t share = (plan_.suite_size + plan_.inquiries.size() - 1) /
+                         plan_.inquiries.size();
+    for (const Inquiry& inquiry : plan_.inquiries) {
+      std::vector<int> order = entities;
+      rng_.shuffle(std::span(order));
+      size_t made = 0;
+      for (int entity : order) {
+        if (made == share) break;
+        if (!askable(entity, inquiry)) continue;
+        const std::vector<std::string> wrong =
+            facts_.wrong(entity, language_, inquiry.asks, 3, rng_);
+        if (wrong.size() < 3) continue;
+        ++made;
+        lines.push_back(dump(
+            {{"id", fmt::format("{}/{}/{}", name, facts_.entities()[entity].id,
+                                inquiry.asks)},
+             {"instruction", say(entity, inquiry, wording)},
+             {"answers", facts_.right(entity, language_, inquiry.asks)},
+             {"wrong", wrong},
+             {"cloze", say(entity, inquiry, "cloze")}}));
+      }
+    }
+    return lines;
+  }
+
+  const std::string& language() const { return language_; }
+
+ private:
+  // A question must have one answer, and what it gives must name one thing.
+  bool askable(int entity, const Inquiry& inquiry) const {
+    return facts_.values(entity, language_, inquiry.asks).size() == 1 &&
+           facts_.values(entity, language_, inquiry.given).size() == 1 &&
+           facts_.is_unique(entity, language_, inquiry.given);
+  }
+
+  std::string say(int entity, const Inquiry& inquiry, const std::string& pool) {
+    WeaveContext context{.facts = &facts_,
+                         .others = &held_out_.others(),
+                         .language = language_,
+                         .entity = entity};
+    std::string text;
+    if (!phrasings_.say(inquiry.asks + "." + pool, context, rng_, text))
+      throw Error("{}: no phrasing of the pool {}.{} can be said of {}",
+                  plan_.file.string(), inquiry.asks, pool,
+                  facts_.entities()[entity].id);
+    return text;
+  }
+
+  const WeavePlan& plan_;
+  std::string language_;
+  const FactTable& facts_;
+  const HeldOut& held_out_;
+  Phrasings phrasings_;
+  Rng rng_;
+};
+
+Example example_of(const std::string& text, const std::string& where) {
+  constexpr std::string_view kBar = " || ";
+  std::vector<std::string> parts;
+  size_t at = 0;
+  for (size_t bar; (bar = text.find(kBar, at)) != text.npos;
+       at = bar + kBar.size())
+    parts.push_back(text.substr(at, bar - at));
+  parts.push_back(text.substr(at));
+  if (parts.size() == 2) return {parts[0], "", parts[1]};
+  if (parts.size() != 3)
+    throw Error(
+        "task {}: expected \"instruction || output\" or \"instruction "
+        "|| input || output\", not \"{}\"",
+        where, text);
+  return {parts[0], parts[1], parts[2]};
+}
+
+std::vector<Example> weave_task(const Task& task, const FactTable& facts,
+                                const HeldOut& held_out, Rng rng,
+                                int64_t& dropped) {
+  constexpr int kDrafts = 8;
+  Phrasings phrasings = load(task.files, facts, task.language);
+  std::vector<int> entities(task.documents, -1);
+  for (int i = 0; i < task.each; ++i)
+    entities.insert(entities.end(), held_out.others().begin(),
+                    held_out.others().end());
+  std::vector<Example> examples;
+  for (int entity : entities) {
+    std::string text;
+    for (int draft = 0; draft < kDrafts; ++draft) {
+      WeaveContext context{.facts = &facts,
+                           .others = &held_out.others(),
+                           .language = task.language,
+                           .entity = entity};
+      text.clear();
+      if (!phrasings.say(task.pool, context, rng, text)) break;
+      if (!held_out.named_in(text, task.language)) break;
+      text.clear();
+    }
+    if (text.empty())
+      ++dropped;
+    else
+      examples.push_back(example_of(text, task.name));
+  }
+  return examples;
+}
+
+// The lines of instruct.jsonl: an example each, or a talk of two or three.
+std::vector<std::string> instruct_lines(const std::vector<Example>& examples,
+                                        double conversations, Rng rng) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < examples.size();) {
+    const size_t wanted =
+        rng.uniform() < conversations ? 2 + rng.below(2) : size_t{1};
+    const auto turns =
+        std::span(examples).subspan(i, std::min(wanted, examples.size() - i));
+    i += turns.size();
+    ordered_json line;
+    if (turns.size() == 1) {
+      line["instruction"] = turns[0].instruction;
+      if (!turns[0].input.empty()) line["input"] = turns[0].input;
+      line["output"] = turns[0].output;
+    } else {
+      for (const Example& turn : turns) {
+        line["messages"].push_back(
+            {{"role", "user"},
+             {"content", instruction_prompt(turn.instruction, turn.input)}});
+        line["messages"].push_back(
+            {{"role", "assistant"}, {"content", turn.output}});
+      }
+    }
+    lines.push_back(dump(line));
+  }
+  return lines;
+}
+
+void count_mentions(const std::vector<Text>& texts, const std::string& language,
+                    std::map<std::string, std::vector<int64_t>>& counts,
+                    const FactTable& facts) {
+  for (const Text& text : texts)
+    for (const auto& [entity, attribute] : text.said) {
+      auto& of = counts[attribute + "." + language];
+      of.resize(facts.entities().size());
+      ++of[entity];
+    }
+}
+
+Mentions summary(const std::vector<int64_t>& counts) {
+  std::vector<int64_t> told;
+  for (int64_t count : counts)
+    if (count > 0) told.push_back(count);
+  if (told.empty()) return {};
+  std::ranges::sort(told);
+  return {static_cast<int64_t>(told.size()), told.front(),
+          told[told.size() / 2]};
+}
+
+void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
+  AtomicFile file(path);
+  for (const std::string& line : lines) file.write(line);
+  file.commit();
+}
+
+void weave_reading(const WeavePlan& plan, const FactTable& facts, uint64_t seed,
+                   std::vector<std::string>& lines, WeaveReport& report) {
+  std::vector<int> everyone(facts.entities().size());
+  std::iota(everyone.begin(), everyone.end(), 0);
+  std::map<std::string, std::vector<int64_t>> counts;
+  std::set<std::string> told;
+  for (size_t i = 0; i < plan.genres.size(); ++i) {
+    const Genre& genre = plan.genres[i];
+    std::vector<Text> texts =
+        GenreWeaver(genre, facts, everyone, seed, mix_bits(kGenres, i)).weave();
+    // Small phrasings come out alike now and then; a text is told once.
+    std::erase_if(texts, [&](const Text& text) {
+      return !told.insert(text.text).second;
+    });
+    report.documents[genre.name + "." + genre.language] +=
+        static_cast<int64_t>(texts.size());
+    count_mentions(texts, genre.language, counts, facts);
+    for (const Text& text : texts) lines.push_back(dump({{"text", text.text}}));
+  }
+  for (const auto& [attribute, of] : counts)
+    report.mentions[attribute] = summary(of);
+}
+
+// Returns the held-out documents.
+std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
+                                   std::vector<std::string>& lines,
+                                   WeaveReport& report) {
+  std::vector<std::string> held_out;
+  if (plan.prose.empty()) return held_out;
+  Rng rng(seed, kProse);
+  DocumentReader reader(plan.prose, InvalidUtf8::refuse);
+  for (Document document; reader.next(document);) {
+    const bool out = rng.uniform() < plan.prose_held_out;
+    (out ? held_out : lines).push_back(dump({{"text", document.text}}));
+    if (!out) ++report.documents["prose"];
+  }
+  return held_out;
+}
+
+}  // namespace
+
+WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
+                  uint64_t seed) {
+  const WeavePlan plan = read_weave_plan(world_toml);
+  const FactTable facts = FactTable::load(plan.facts);
+  const HeldOut held_out(facts, plan.named_by, plan.held_out,
+                         Rng(seed, kSplit));
+  WeaveReport report;
+  report.entities = static_cast<int64_t>(facts.entities().size());
+  for (int entity : held_out.held_out())
+    report.held_out.push_back(facts.entities()[entity].id);
+  fs::create_directories(output_dir / "suites");
+
+  std::vector<std::string> reading;
+  std::vector<Example> examples;
+  weave_reading(plan, facts, seed, reading, report);
+  const auto write_suite = [&](const std::string& name,
+                               const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    report.suites[name] = static_cast<int64_t>(lines.size());
+    write_lines(output_dir / "suites" / (name + ".jsonl"), lines);
+  };
+  write_suite("general", add_prose(plan, seed, reading, report));
+
+  for (size_t i = 0; i < plan.question_files.size(); ++i) {
+    const QuestionFile& file = plan.question_files[i];
+    QuestionWeaver questions(plan, file, facts, held_out, seed, i);
+    for (Example& example : questions.examples(report.dropped))
+      examples.push_back(std::move(example));
+    const auto ask = [&](const char* kind, const std::vector<int>& entities,
+                         const char* wording) {
+      const std::string name = fmt::format("{}.{}", kind, file.language);
+      write_suite(name, questions.suite(entities, name, wording));
+    };
+    ask("heldout", held_out.held_out(), "ask");
+    ask("heldout-reworded", held_out.held_out(), "reworded");
+    ask("seen", held_out.others(), "ask");
+  }
+  for (size_t i = 0; i < plan.tasks.size(); ++i)
+    for (Example& example :
+         weave_task(plan.tasks[i], facts, held_out,
+                    Rng(seed, mix_bits(kTasks, i)), report.dropped))
+      examples.push_back(std::move(example));
+
+  Rng order(seed, kOrder);
+  order.shuffle(std::span(reading));
+  order.shuffle(std::span(examples));
+  write_lines(output_dir / "pretrain.jsonl", reading);
+  if (!examples.empty())
+    write_lines(
+        output_dir / "instruct.jsonl",
+        instruct_lines(examples, plan.conversations, Rng(seed, kTurns)));
+  report.documents_in_all = static_cast<int64_t>(reading.size());
+  for (const std::string& line : reading)
+    report.bytes += static_cast<int64_t>(line.size());
+  report.examples = static_cast<int64_t>(examples.size());
+  return report;
+}
+
+}  // namespace seodang
