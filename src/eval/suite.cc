@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/json.h"
+#include "formats/json_object.h"
 
 namespace seodang {
 namespace {
@@ -17,62 +18,26 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-// One line of a suite file; complaints name file, line and key.
-class Item {
- public:
-  Item(std::string where, const Json& json)
-      : where_(std::move(where)), json_(json) {
-    if (!json_.is_object()) throw Error("{}: not a JSON object", where_);
-  }
+std::string needed_text(const JsonObject& item, const char* key) {
+  if (item.text(key).empty()) throw Error("{}: {} is empty", item.where(), key);
+  return item.text(key);
+}
 
-  bool has(const char* key) const { return json_.contains(key); }
-  std::string text(const char* key, bool required) const {
-    if (!has(key)) {
-      if (required) throw Error("{}: \"{}\" is missing", where_, key);
-      return {};
-    }
-    if (!json_[key].is_string())
-      throw Error("{}: \"{}\" is not a text", where_, key);
-    std::string text = json_[key];
-    if (required && text.empty())
-      throw Error("{}: \"{}\" is empty", where_, key);
-    return text;
-  }
-  std::vector<std::string> texts(const char* key, bool required) const {
-    std::vector<std::string> out;
-    if (!has(key)) {
-      if (required) throw Error("{}: \"{}\" is missing", where_, key);
-      return out;
-    }
-    if (!json_[key].is_array())
-      throw Error("{}: \"{}\" is not a list of texts", where_, key);
-    for (const Json& one : json_[key]) {
-      if (!one.is_string() || one.get<std::string>().empty())
-        throw Error("{}: \"{}\" holds {}, not a text", where_, key, one.dump());
-      out.push_back(one);
-    }
-    if (required && out.empty())
-      throw Error("{}: \"{}\" is empty", where_, key);
-    return out;
-  }
-  Question question() const {
-    Question q;
-    q.id = text("id", false);
-    q.instruction = text("instruction", true);
-    q.input = text("input", false);
-    q.answers = texts("answers", true);
-    q.wrong = texts("wrong", false);
-    q.cloze = text("cloze", false);
-    if (!q.cloze.empty() && q.wrong.empty())
-      throw Error("{}: \"cloze\" needs \"wrong\" facts to compare with",
-                  where_);
-    return q;
-  }
-
- private:
-  std::string where_;
-  const Json& json_;
-};
+Question question(const JsonObject& item) {
+  Question q;
+  q.id = item.text_or("id", "");
+  q.instruction = needed_text(item, "instruction");
+  q.input = item.text_or("input", "");
+  q.answers = item.texts("answers");
+  if (q.answers.empty())
+    throw Error("{}: answers is missing or empty", item.where());
+  q.wrong = item.texts("wrong");
+  q.cloze = item.text_or("cloze", "");
+  if (!q.cloze.empty() && q.wrong.empty())
+    throw Error("{}: cloze needs \"wrong\" facts to compare with",
+                item.where());
+  return q;
+}
 
 // Held out first, then reworded, seen, general; the rest by name.
 int rank(const std::string& name) {
@@ -106,11 +71,11 @@ Suite load_suite(const fs::path& path) {
     } catch (const Error&) {
       throw Error("{}: not JSON", where);
     }
-    const Item item(where, json);
+    const JsonObject item(json, where);
     if (item.has("text"))
-      suite.texts.push_back(item.text("text", true));
+      suite.texts.push_back(needed_text(item, "text"));
     else
-      suite.questions.push_back(item.question());
+      suite.questions.push_back(question(item));
     if (!suite.texts.empty() && !suite.questions.empty())
       throw Error("{}: questions and texts in one suite; give each a file",
                   where);

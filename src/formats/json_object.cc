@@ -1,6 +1,8 @@
 #include "formats/json_object.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -57,8 +59,13 @@ bool JsonObject::flag(const char* key, bool otherwise) const {
   return value(key).get<bool>();
 }
 
+void JsonObject::need(const char* key) const {
+  if (!has(key)) throw Error("{}: {} is missing", where_, key);
+}
+
 int64_t JsonObject::integer(const char* key, int64_t least,
                             int64_t most) const {
+  need(key);
   const json& given = value(key);
   if (given.is_number_integer() &&
       !(given.is_number_unsigned() && given.get<uint64_t>() > INT64_MAX)) {
@@ -67,6 +74,46 @@ int64_t JsonObject::integer(const char* key, int64_t least,
   }
   throw Error("{}: {} = {} is not an integer from {} to {}", where_, key,
               shown(given), least, most);
+}
+
+double JsonObject::positive(const char* key) const {
+  need(key);
+  const json& given = value(key);
+  const double number = given.is_number() ? given.get<double>() : 0;
+  if (!(number > 0) || !std::isfinite(number))
+    throw Error("{}: {} = {} is not a positive number", where_, key,
+                shown(given));
+  return number;
+}
+
+double JsonObject::positive(const char* key, double otherwise) const {
+  return has(key) ? positive(key) : otherwise;
+}
+
+std::vector<std::string> JsonObject::texts(const char* key) const {
+  std::vector<std::string> out;
+  if (!has(key)) return out;
+  for (const json& one : list(key)) {
+    if (!one.is_string() || one.get_ref<const std::string&>().empty())
+      throw Error("{}: {} holds {}, which is no text", where_, key, shown(one));
+    out.push_back(one);
+  }
+  return out;
+}
+
+std::vector<int32_t> JsonObject::token_ids(const char* key) const {
+  std::vector<int32_t> out;
+  if (!has(key)) return out;
+  const json ids =
+      value(key).is_array() ? value(key) : json::array({value(key)});
+  for (const json& id : ids) {
+    if (!id.is_number_integer() || id < 0 ||
+        id > std::numeric_limits<int32_t>::max())
+      throw Error("{}: {} holds {}, which is no token id", where_, key,
+                  shown(id));
+    out.push_back(id);
+  }
+  return out;
 }
 
 const std::string& JsonObject::text(const char* key) const {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "formats/json.h"
+#include "formats/json_object.h"
 #include "model/config.h"
 #include "model/families.h"
 
@@ -118,77 +119,14 @@ bool among(const std::array<std::string_view, kCount>& keys,
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-// Reads keys one by one; every complaint names the key.
-class Reader {
- public:
-  Reader(std::string where, const json& values)
-      : where_(std::move(where)), json_(values) {}
+int32_t count(const JsonObject& read, const char* key) {
+  return static_cast<int32_t>(
+      read.integer(key, 1, std::numeric_limits<int32_t>::max()));
+}
 
-  bool present(const char* key) const {
-    return json_.contains(key) && !json_[key].is_null();
-  }
-  int32_t count(const char* key, int64_t fallback = -1) const {
-    if (!present(key)) {
-      if (fallback < 0) throw Error("{}: {} is missing", where_, key);
-      return static_cast<int32_t>(fallback);
-    }
-    const json& value = json_[key];
-    if (!value.is_number_integer() || value.get<int64_t>() <= 0 ||
-        value.get<int64_t>() > std::numeric_limits<int32_t>::max())
-      throw Error("{}: {} is {}, not a count", where_, key, value.dump());
-    return value.get<int32_t>();
-  }
-  double number(const char* key, double fallback) const {
-    if (!present(key)) return fallback;
-    const bool is_number = json_[key].is_number();
-    const double value = is_number ? json_[key].get<double>() : 0;
-    if (!(value > 0) || !std::isfinite(value))
-      throw Error("{}: {} is {}, not a positive number", where_, key,
-                  json_[key].dump());
-    return value;
-  }
-  double number(const char* key) const {
-    if (!present(key)) throw Error("{}: {} is missing", where_, key);
-    return number(key, 0);
-  }
-  bool flag(const char* key, bool fallback) const {
-    if (!present(key)) return fallback;
-    if (!json_[key].is_boolean())
-      throw Error("{}: {} is not true or false", where_, key);
-    return json_[key];
-  }
-  std::string text(const char* key, const char* fallback) const {
-    if (!present(key)) return fallback;
-    if (!json_[key].is_string())
-      throw Error("{}: {} is {}, not a text", where_, key, json_[key].dump());
-    return json_[key];
-  }
-  std::vector<int32_t> tokens(const char* key) const {
-    std::vector<int32_t> out;
-    if (!present(key)) return out;
-    const json list =
-        json_[key].is_array() ? json_[key] : json::array({json_[key]});
-    for (const json& id : list) {
-      if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
-          id.get<int64_t>() > std::numeric_limits<int32_t>::max())
-        throw Error("{}: {} holds {}, not a token id", where_, key, id.dump());
-      out.push_back(id);
-    }
-    return out;
-  }
-  // A key that would change the maths unless it has the value built here.
-  void only(const char* key, const json& value) const {
-    if (present(key) && json_[key] != value)
-      throw Error("{}: {} = {} is not supported (only {})", where_, key,
-                  json_[key].dump(), value.dump());
-  }
-  const json& operator[](const char* key) const { return json_[key]; }
-  const std::string& where() const { return where_; }
-
- private:
-  std::string where_;
-  const json& json_;
-};
+int32_t count(const JsonObject& read, const char* key, int32_t otherwise) {
+  return read.has(key) ? count(read, key) : otherwise;
+}
 
 // What nobody knows may change the maths, unless it is switched off.
 template <size_t kCount>
@@ -241,12 +179,12 @@ void unfold_rope_parameters(json& values, const std::string& where) {
 }
 
 // Peng et al., "YaRN", 2023, section 3.4; DeepSeek's two factors.
-double yarn_attention_factor(const Reader& read, double factor) {
+double yarn_attention_factor(const JsonObject& read, double factor) {
   const auto of = [&](double scale) {
     return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1;
   };
-  if (read.present("mscale") && read.present("mscale_all_dim"))
-    return of(read.number("mscale")) / of(read.number("mscale_all_dim"));
+  if (read.has("mscale") && read.has("mscale_all_dim"))
+    return of(read.positive("mscale")) / of(read.positive("mscale_all_dim"));
   return of(1);
 }
 
@@ -256,8 +194,8 @@ RopeScaling read_rope_scaling(const json& values, const std::string& file,
   if (values.is_null()) return out;
   const std::string where = file + ": rope_scaling";
   if (!values.is_object()) throw Error("{} is not an object", where);
-  const Reader read(where, values);
-  out.rope_type = read.text("rope_type", read.text("type", "default").c_str());
+  const JsonObject read(values, where);
+  out.rope_type = read.text_or("rope_type", read.text_or("type", "default"));
   if (out.rope_type == "default") return out;
   constexpr auto kTypes =
       std::to_array<std::string_view>({"linear", "dynamic", "llama3", "yarn"});
@@ -265,37 +203,38 @@ RopeScaling read_rope_scaling(const json& values, const std::string& file,
     throw Error("{}: type {} is not supported", where,
                 out.rope_type.substr(0, 60));
   refuse_unknown(values, where, kRopeKeys);
-  read.only("partial_rotary_factor", 1);
-  const double original = read.number("original_max_position_embeddings",
-                                      c.max_position_embeddings);
+  read.only_values("partial_rotary_factor", {"1"});
+  const double original = read.positive("original_max_position_embeddings",
+                                        c.max_position_embeddings);
   out.original_max_position_embeddings = original;
-  out.factor = out.rope_type == "yarn"
-                   ? read.number("factor", c.max_position_embeddings / original)
-                   : read.number("factor");
+  out.factor =
+      out.rope_type == "yarn"
+          ? read.positive("factor", c.max_position_embeddings / original)
+          : read.positive("factor");
   if (out.rope_type == "llama3") {
-    out.low_freq_factor = read.number("low_freq_factor");
-    out.high_freq_factor = read.number("high_freq_factor");
-    read.number("original_max_position_embeddings");
+    out.low_freq_factor = read.positive("low_freq_factor");
+    out.high_freq_factor = read.positive("high_freq_factor");
+    read.positive("original_max_position_embeddings");
     if (out.high_freq_factor <= out.low_freq_factor)
       throw Error("{}: high_freq_factor is not above low_freq_factor", where);
   }
   if (out.rope_type == "yarn") {
-    out.beta_fast = read.number("beta_fast", 32);
-    out.beta_slow = read.number("beta_slow", 1);
-    out.attention_factor = read.number("attention_factor",
-                                       yarn_attention_factor(read, out.factor));
+    out.beta_fast = read.positive("beta_fast", 32);
+    out.beta_slow = read.positive("beta_slow", 1);
+    out.attention_factor = read.positive(
+        "attention_factor", yarn_attention_factor(read, out.factor));
     out.truncate = read.flag("truncate", true);
   }
   return out;
 }
 
-std::vector<LayerType> read_layer_types(const Reader& read,
+std::vector<LayerType> read_layer_types(const JsonObject& read,
                                         const ModelConfig& c) {
   std::vector<LayerType> out;
-  if (read.present("layer_types")) {
-    if (!read["layer_types"].is_array())
+  if (read.has("layer_types")) {
+    if (!read.value("layer_types").is_array())
       throw Error("{}: layer_types is not a list", read.where());
-    for (const json& type : read["layer_types"]) {
+    for (const json& type : read.value("layer_types")) {
       if (type != "full_attention" && type != "sliding_attention")
         throw Error("{}: layer_types holds {}, which is not supported",
                     read.where(), type.dump().substr(0, 60));
@@ -305,14 +244,14 @@ std::vector<LayerType> read_layer_types(const Reader& read,
     return out;
   }
   if (c.sliding_window == 0) return out;
-  const char* key = read.present("_sliding_window_pattern")
+  const char* key = read.has("_sliding_window_pattern")
                         ? "_sliding_window_pattern"
                         : "sliding_window_pattern";
-  const bool counted = read.present(key) && read[key] != 0;
-  const int32_t pattern = counted ? read.count(key) : 0;
+  const bool counted = read.has(key) && read.value(key) != 0;
+  const int32_t pattern = counted ? count(read, key) : 0;
   const int32_t first =
-      read.present("max_window_layers") && read["max_window_layers"] != 0
-          ? read.count("max_window_layers")
+      read.has("max_window_layers") && read.value("max_window_layers") != 0
+          ? count(read, "max_window_layers")
           : 0;
   for (int32_t l = 0; l < c.num_hidden_layers; ++l)
     out.push_back(l >= first && (pattern == 0 || (l + 1) % pattern != 0)
@@ -321,18 +260,18 @@ std::vector<LayerType> read_layer_types(const Reader& read,
   return out;
 }
 
-Activation read_activation(const Reader& read, const Family& family) {
+Activation read_activation(const JsonObject& read, const Family& family) {
   // Gemma 1 was published with hidden_act "gelu" where it means the tanh form.
   const bool gemma = family.norm_plus_one;
-  const std::string name = gemma ? read.text("hidden_activation", "")
-                                 : read.text("hidden_act", "silu");
+  const std::string name = gemma ? read.text_or("hidden_activation", "")
+                                 : read.text_or("hidden_act", "silu");
   const std::string built = gemma ? "gelu_pytorch_tanh" : "silu";
   if (!(name == built || (gemma && name.empty())))
     throw Error("{}: {} = {} is not supported (only {})", read.where(),
                 gemma ? "hidden_activation" : "hidden_act", name.substr(0, 60),
                 built);
-  if (gemma && read.text("hidden_act", "gelu") != "gelu")
-    read.only("hidden_act", built);
+  if (gemma && read.text_or("hidden_act", "gelu") != "gelu")
+    read.only_values("hidden_act", {R"("gelu_pytorch_tanh")"});
   return gemma ? Activation::gelu_tanh : Activation::silu;
 }
 
@@ -361,12 +300,12 @@ ModelConfig ModelConfig::from_json(const json& whole,
   unfold_rope_parameters(values, where);
   refuse_unknown(values, where, kReadKeys);
 
-  const Reader read(where, values);
+  const JsonObject read(values, where);
   for (const char* key :
        {"attention_bias", "mlp_bias", "use_bidirectional_attention"})
-    read.only(key, false);
-  read.only("partial_rotary_factor", 1);
-  read.only("quantization_config", nullptr);
+    read.only_values(key, {"false"});
+  read.only_values("partial_rotary_factor", {"1"});
+  read.only_values("quantization_config", {});
 
   ModelConfig c;
   c.architecture = family->architecture;
@@ -376,33 +315,33 @@ ModelConfig ModelConfig::from_json(const json& whole,
   c.norm_plus_one = family->norm_plus_one;
   c.scale_embeddings = family->scale_embeddings;
   c.hidden_act = read_activation(read, *family);
-  c.vocab_size = read.count("vocab_size");
-  c.hidden_size = read.count("hidden_size");
-  c.intermediate_size = read.count("intermediate_size");
-  c.num_hidden_layers = read.count("num_hidden_layers");
-  c.num_attention_heads = read.count("num_attention_heads");
+  c.vocab_size = count(read, "vocab_size");
+  c.hidden_size = count(read, "hidden_size");
+  c.intermediate_size = count(read, "intermediate_size");
+  c.num_hidden_layers = count(read, "num_hidden_layers");
+  c.num_attention_heads = count(read, "num_attention_heads");
   c.num_key_value_heads =
-      read.count("num_key_value_heads", c.num_attention_heads);
-  c.head_dim = read.count("head_dim",
-                          std::max(1, c.hidden_size / c.num_attention_heads));
-  c.max_position_embeddings = read.count("max_position_embeddings");
-  c.rms_norm_eps = read.number("rms_norm_eps", 1e-6);
-  c.rope_theta = read.number("rope_theta", 10000);
-  c.rope_local_base_freq = read.number("rope_local_base_freq", 0);
-  if (read.present("rope_scaling"))
-    c.rope_scaling = read_rope_scaling(read["rope_scaling"], where, c);
-  c.query_pre_attn_scalar = read.number("query_pre_attn_scalar", 0);
-  c.attn_logit_softcapping = read.number("attn_logit_softcapping", 0);
-  c.final_logit_softcapping = read.number("final_logit_softcapping", 0);
+      count(read, "num_key_value_heads", c.num_attention_heads);
+  c.head_dim = count(read, "head_dim",
+                     std::max(1, c.hidden_size / c.num_attention_heads));
+  c.max_position_embeddings = count(read, "max_position_embeddings");
+  c.rms_norm_eps = read.positive("rms_norm_eps", 1e-6);
+  c.rope_theta = read.positive("rope_theta", 10000);
+  c.rope_local_base_freq = read.positive("rope_local_base_freq", 0);
+  if (read.has("rope_scaling"))
+    c.rope_scaling = read_rope_scaling(read.value("rope_scaling"), where, c);
+  c.query_pre_attn_scalar = read.positive("query_pre_attn_scalar", 0);
+  c.attn_logit_softcapping = read.positive("attn_logit_softcapping", 0);
+  c.final_logit_softcapping = read.positive("final_logit_softcapping", 0);
   c.sliding_window = family->defaults().contains("sliding_window") &&
                              read.flag("use_sliding_window", true)
-                         ? read.count("sliding_window", 0)
+                         ? count(read, "sliding_window", 0)
                          : 0;
-  c.initializer_range = read.number("initializer_range", 0.02);
+  c.initializer_range = read.positive("initializer_range", 0.02);
   c.tie_word_embeddings = read.flag("tie_word_embeddings", false);
-  const auto bos = read.tokens("bos_token_id");
+  const auto bos = read.token_ids("bos_token_id");
   c.bos_token_id = bos.empty() ? -1 : bos[0];
-  c.eos_token_id = read.tokens("eos_token_id");
+  c.eos_token_id = read.token_ids("eos_token_id");
   // Before the layers are counted out.
   if (c.num_hidden_layers <= 1024) c.layer_types = read_layer_types(read, c);
   c.check(where);

@@ -5,32 +5,13 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/files.h"
-#include "upbringing/section.h"
+#include "base/error.h"
+#include "formats/toml_table.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kLargestRecipe = 1 << 20;
-
-toml::table parse(const fs::path& file) {
-  try {
-    return toml::parse(read_file(file, kLargestRecipe), file.string());
-  } catch (const toml::parse_error& error) {
-    throw UsageError("{}:{}: {}", file.string(), error.source().begin.line,
-                     error.description());
-  }
-}
-
-const toml::table* section_table(Section& recipe, std::string_view name) {
-  const toml::node* node = recipe.find(name);
-  if (node && !node->is_table())
-    throw UsageError("{} must be a section: [{}]", recipe.where(name, *node),
-                     name);
-  return node ? node->as_table() : nullptr;
-}
 
 std::vector<fs::path> matches(const std::string& pattern) {
   glob_t found{};
@@ -45,23 +26,20 @@ std::vector<fs::path> matches(const std::string& pattern) {
 }
 
 // The files that a key's patterns stand for.
-std::vector<fs::path> files(Section& section, std::string_view key,
+std::vector<fs::path> files(TomlTable& section, std::string_view key,
                             const fs::path& directory) {
-  std::vector<std::string> patterns;
-  section(key, patterns);
   std::vector<fs::path> result;
-  for (const std::string& pattern : patterns) {
+  for (const std::string& pattern : section.texts(key)) {
     const auto found = matches((directory / pattern).string());
     if (found.empty())
-      throw UsageError("{}: no file matches '{}' in {}",
-                       section.where(key, *section.find(key)), pattern,
-                       directory.string());
+      throw UsageError("{}: no file matches '{}' in {}", section.where(key),
+                       pattern, directory.string());
     result.insert(result.end(), found.begin(), found.end());
   }
   return result;
 }
 
-CorpusRecipe read_corpus(const fs::path& file, Section section) {
+CorpusRecipe read_corpus(const fs::path& file, TomlTable section) {
   const fs::path directory = fs::absolute(file).parent_path();
   CorpusRecipe corpus;
   const auto worlds = files(section, "weave", directory);
@@ -77,7 +55,7 @@ CorpusRecipe read_corpus(const fs::path& file, Section section) {
 }
 
 template <class Options>
-void read_options(Section section, Options& options) {
+void read_options(TomlTable section, Options& options) {
   visit_options(options, section);
   section.refuse_unknown();
 }
@@ -85,11 +63,7 @@ void read_options(Section section, Options& options) {
 }  // namespace
 
 Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed) {
-  const toml::table table = parse(file);
-  Section top("", &table);
-  const auto section = [&](const char* name) {
-    return Section(name, section_table(top, name));
-  };
+  TomlTable top = TomlTable::parse(file);
   Recipe recipe{.file = file, .name = file.stem().string()};
   top("name", recipe.name);
   top("seed", recipe.seed);
@@ -98,15 +72,15 @@ Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed) {
       recipe.name.find('/') != std::string::npos)
     throw UsageError("{}: name '{}' cannot name a directory", file.string(),
                      recipe.name);
-  recipe.corpus = read_corpus(file, section("corpus"));
+  recipe.corpus = read_corpus(file, top.table("corpus"));
   recipe.data.seed = recipe.eval.seed = recipe.seed;
   recipe.pretrain.train.seed = recipe.instruct.train.seed = recipe.seed;
-  read_options(section("tokenizer"), recipe.tokenizer);
-  read_options(section("data"), recipe.data);
-  read_options(section("pretrain"), recipe.pretrain);
-  read_options(section("instruct"), recipe.instruct);
-  read_options(section("eval"), recipe.eval);
-  read_options(section("report"), recipe.report);
+  read_options(top.table("tokenizer"), recipe.tokenizer);
+  read_options(top.table("data"), recipe.data);
+  read_options(top.table("pretrain"), recipe.pretrain);
+  read_options(top.table("instruct"), recipe.instruct);
+  read_options(top.table("eval"), recipe.eval);
+  read_options(top.table("report"), recipe.report);
   top.refuse_unknown();
   return recipe;
 }

@@ -1,212 +1,116 @@
 #include "weave/weave_plan.h"
 
-#include <toml++/toml.h>
-#include <set>
-
-#include "base/error.h"
-#include "base/files.h"
+#include "formats/toml_table.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A TOML table whose every key must be asked for: a misspelt key is an error.
-class Table {
- public:
-  Table(const toml::table& table, fs::path file)
-      : table_(table), file_(std::move(file)) {}
+int count(TomlTable& table, const char* key, int otherwise) {
+  table(key, otherwise, "", from_to(0, 100'000'000));
+  return otherwise;
+}
 
-  [[noreturn]] void fail(const toml::node& node, std::string_view what) const {
-    throw Error("{}:{}: {}", file_.string(), node.source().begin.line, what);
-  }
+double share(TomlTable& table, const char* key, double otherwise) {
+  table(key, otherwise, "", from_to(0, 1));
+  return otherwise;
+}
 
-  template <class T>
-  T get(const char* key, T otherwise) {
-    const toml::node* node = find(key);
-    if (!node) return otherwise;
-    const auto value = node->value<T>();
-    if (!value) fail(*node, fmt::format("{} is of the wrong kind", key));
-    return *value;
-  }
+std::string text(TomlTable& table, const char* key, std::string otherwise) {
+  table(key, otherwise);
+  return otherwise;
+}
 
-  int count(const char* key, int otherwise) {
-    const auto value = get<int64_t>(key, otherwise);
-    if (value < 0 || value > 100'000'000)
-      fail(*find(key), fmt::format("{} must be between 0 and 100000000", key));
-    return static_cast<int>(value);
-  }
+std::vector<fs::path> paths(TomlTable& table, const char* key) {
+  std::vector<fs::path> result;
+  for (const std::string& name : table.texts(key))
+    result.push_back(table.file().parent_path() / name);
+  return result;
+}
 
-  double share(const char* key, double otherwise) {
-    const auto value = get<double>(key, otherwise);
-    if (!(value >= 0 && value <= 1))
-      fail(*find(key), fmt::format("{} must be between 0 and 1", key));
-    return value;
-  }
+std::vector<fs::path> needed_paths(TomlTable& table, const char* key) {
+  if (!table.has(key)) table.fail(key, "is missing");
+  return paths(table, key);
+}
 
-  std::string required(const char* key) {
-    if (!find(key)) fail(table_, fmt::format("{} is missing", key));
-    return get<std::string>(key, "");
-  }
-
-  std::vector<std::string> list(const char* key) {
-    const toml::node* node = find(key);
-    std::vector<std::string> result;
-    if (!node) return result;
-    if (const auto one = node->value<std::string>()) return {*one};
-    if (!node->is_array())
-      fail(*node, fmt::format("{} must be a list of strings", key));
-    for (const toml::node& item : *node->as_array()) {
-      const auto text = item.value<std::string>();
-      if (!text) fail(item, fmt::format("{} must be a list of strings", key));
-      result.push_back(*text);
-    }
-    return result;
-  }
-
-  std::vector<fs::path> paths(const char* key) {
-    std::vector<fs::path> result;
-    for (const std::string& name : list(key))
-      result.push_back(file_.parent_path() / name);
-    return result;
-  }
-
-  std::pair<int, int> range(const char* key, int otherwise) {
-    const toml::node* node = find(key);
-    if (!node) return {otherwise, otherwise};
-    if (const auto one = node->value<int64_t>())
-      return {static_cast<int>(*one), static_cast<int>(*one)};
-    const toml::array* array = node->as_array();
-    if (!array || array->size() != 2 || !(*array)[0].is_integer() ||
-        !(*array)[1].is_integer())
-      fail(*node, fmt::format("{} must be [least, most]", key));
-    const auto low = *(*array)[0].value<int64_t>();
-    const auto high = *(*array)[1].value<int64_t>();
-    if (low < 1 || high < low || high > 10000)
-      fail(*node, fmt::format("{}: expected 1 <= least <= most <= 10000", key));
-    return {static_cast<int>(low), static_cast<int>(high)};
-  }
-
-  // The tables of [[key]].
-  std::vector<Table> tables(const char* key) {
-    std::vector<Table> result;
-    const toml::node* node = find(key);
-    if (!node) return result;
-    if (!node->is_array_of_tables())
-      fail(*node, fmt::format("{} must be written [[{}]]", key, key));
-    for (const toml::node& item : *node->as_array())
-      result.emplace_back(*item.as_table(), file_);
-    return result;
-  }
-
-  Table table(const char* key) {
-    static const toml::table kEmpty;
-    const toml::node* node = find(key);
-    if (!node) return {kEmpty, file_};
-    if (!node->is_table()) fail(*node, fmt::format("{} must be a table", key));
-    return {*node->as_table(), file_};
-  }
-
-  void check_all_known() const {
-    for (const auto& [key, node] : table_)
-      if (!known_.contains(std::string(key.str())))
-        fail(node, fmt::format("unknown key {}", key.str()));
-  }
-
- private:
-  const toml::node* find(const char* key) {
-    known_.insert(key);
-    return table_.get(key);
-  }
-
-  const toml::table& table_;
-  fs::path file_;
-  std::set<std::string> known_;
-};
-
-Genre genre(Table& table) {
+Genre genre(TomlTable& table) {
   Genre genre;
-  genre.name = table.required("name");
-  genre.language = table.required("language");
-  table.required("files");
-  genre.files = table.paths("files");
-  const auto subject = table.get<std::string>("subject", "one");
-  if (subject != "one" && subject != "many" && subject != "none")
-    throw Error("genre {}: subject must be \"one\", \"many\" or \"none\"",
-                genre.name);
+  genre.name = table.text("name");
+  genre.language = table.text("language");
+  genre.files = needed_paths(table, "files");
+  std::string subject = "one";
+  table("subject", subject, "", one_of({"one", "many", "none"}));
   genre.subject = subject == "one"    ? Subject::one
                   : subject == "many" ? Subject::many
                                       : Subject::none;
-  genre.each = table.count("each", 1);
-  genre.documents = table.count("documents", 0);
-  std::tie(genre.least_items, genre.most_items) = table.range("items", 1);
-  genre.pools = table.list("pools");
-  genre.head = table.get<std::string>("head", "");
-  genre.foot = table.get<std::string>("foot", "");
-  genre.separator = table.get<std::string>("separator", " ");
+  genre.each = count(table, "each", 1);
+  genre.documents = count(table, "documents", 0);
+  if (table.has("items")) {
+    const auto [least, most] = table.range("items");
+    if (least < 1 || most < least || most > 10000)
+      table.fail("items", "must have 1 <= least <= most <= 10000");
+    genre.least_items = static_cast<int>(least);
+    genre.most_items = static_cast<int>(most);
+  }
+  genre.pools = table.texts("pools");
+  genre.head = text(table, "head", "");
+  genre.foot = text(table, "foot", "");
+  genre.separator = text(table, "separator", " ");
   if (genre.pools.empty())
-    throw Error(
-        "genre {}: pools is missing: name the pools of its files that "
-        "items are drawn from",
-        genre.name);
+    table.fail("pools",
+               "is missing: name the pools of its files that items are drawn "
+               "from");
   return genre;
 }
 
-Task task(Table& table) {
+Task task(TomlTable& table) {
   Task task;
-  task.name = table.required("name");
-  task.language = table.required("language");
-  table.required("files");
-  task.files = table.paths("files");
-  task.pool = table.required("pool");
-  task.each = table.count("each", 0);
-  task.documents = table.count("documents", 0);
+  task.name = table.text("name");
+  task.language = table.text("language");
+  task.files = needed_paths(table, "files");
+  task.pool = table.text("pool");
+  task.each = count(table, "each", 0);
+  task.documents = count(table, "documents", 0);
   return task;
 }
 
 }  // namespace
 
 WeavePlan read_weave_plan(const fs::path& world_toml) {
-  toml::table root;
-  try {
-    root = toml::parse(read_file(world_toml), world_toml.string());
-  } catch (const toml::parse_error& error) {
-    throw Error("{}:{}: {}", world_toml.string(), error.source().begin.line,
-                error.description());
-  }
   WeavePlan plan{.file = world_toml};
   const fs::path folder = world_toml.parent_path();
-  Table top(root, world_toml);
-  plan.facts = folder / top.required("facts");
-  plan.held_out = top.share("held_out", plan.held_out);
-  plan.conversations = top.share("conversations", plan.conversations);
-  for (Table& table : top.tables("genre")) {
+  TomlTable top = TomlTable::parse(world_toml);
+  plan.facts = folder / top.text("facts");
+  plan.held_out = share(top, "held_out", plan.held_out);
+  plan.conversations = share(top, "conversations", plan.conversations);
+  for (TomlTable& table : top.tables("genre")) {
     plan.genres.push_back(genre(table));
-    table.check_all_known();
+    table.refuse_unknown();
   }
-  Table questions = top.table("questions");
-  for (Table& table : questions.tables("inquiry")) {
-    plan.inquiries.push_back({table.required("asks"), table.required("given")});
-    table.check_all_known();
+  TomlTable questions = top.table("questions");
+  for (TomlTable& table : questions.tables("inquiry")) {
+    plan.inquiries.push_back({table.text("asks"), table.text("given")});
+    table.refuse_unknown();
   }
-  for (Table& table : questions.tables("phrasing")) {
+  for (TomlTable& table : questions.tables("phrasing")) {
     plan.question_files.push_back(
-        {table.required("language"), folder / table.required("file")});
-    table.check_all_known();
+        {table.text("language"), folder / table.text("file")});
+    table.refuse_unknown();
   }
-  plan.named_by = questions.list("named_by");
-  plan.per_fact = questions.count("per_fact", plan.per_fact);
-  plan.suite_size = questions.count("suite_size", plan.suite_size);
-  questions.check_all_known();
-  for (Table& table : top.tables("task")) {
+  plan.named_by = questions.texts("named_by");
+  plan.per_fact = count(questions, "per_fact", plan.per_fact);
+  plan.suite_size = count(questions, "suite_size", plan.suite_size);
+  questions.refuse_unknown();
+  for (TomlTable& table : top.tables("task")) {
     plan.tasks.push_back(task(table));
-    table.check_all_known();
+    table.refuse_unknown();
   }
-  Table prose = top.table("prose");
-  plan.prose = prose.paths("files");
-  plan.prose_held_out = prose.share("held_out", plan.prose_held_out);
-  prose.check_all_known();
-  top.check_all_known();
+  TomlTable prose = top.table("prose");
+  plan.prose = paths(prose, "files");
+  plan.prose_held_out = share(prose, "held_out", plan.prose_held_out);
+  prose.refuse_unknown();
+  top.refuse_unknown();
   return plan;
 }
 

@@ -61,7 +61,7 @@ struct WeavePlan {
   double prose_held_out = 0.04;  // share of documents
 };
 
-// Paths in the file are relative to its folder. Throws Error naming file and
+// Paths in the file are relative to its folder. Throws UsageError naming file and
 // line.
 WeavePlan read_weave_plan(const std::filesystem::path& world_toml);
 

@@ -38,19 +38,22 @@ TEST(Suite, ReadsTexts) {
 TEST(Suite, ComplaintsNameFileAndLine) {
   const char* good = "{\"instruction\":\"q\",\"answers\":[\"a\"]}\n";
   const std::pair<const char*, const char*> cases[] = {
-      {"[1]", "my.jsonl:2: not a JSON object"},
+      {"[1]", "my.jsonl:2: expected an object"},
       {"{\"instruction\":", "my.jsonl:2: not JSON"},
       {"{\"instruction\":\"\xFF\",\"answers\":[\"a\"]}",
        "my.jsonl:2: not JSON"},
-      {"{\"answers\":[\"a\"]}", "my.jsonl:2: \"instruction\" is missing"},
-      {"{\"instruction\":\"q\"}", "my.jsonl:2: \"answers\" is missing"},
+      {"{\"answers\":[\"a\"]}", "my.jsonl:2: needs a string \"instruction\""},
+      {"{\"instruction\":\"q\"}", "my.jsonl:2: answers is missing or empty"},
       {"{\"instruction\":\"q\",\"answers\":[]}",
-       "my.jsonl:2: \"answers\" is empty"},
-      {"{\"instruction\":\"q\",\"answers\":\"a\"}", "is not a list"},
-      {"{\"instruction\":\"q\",\"answers\":[3]}", "holds 3, not a text"},
-      {"{\"instruction\":7,\"answers\":[\"a\"]}", "is not a text"},
+       "my.jsonl:2: answers is missing or empty"},
+      {"{\"instruction\":\"q\",\"answers\":\"a\"}",
+       "needs an array \"answers\""},
+      {"{\"instruction\":\"q\",\"answers\":[3]}",
+       "answers holds 3, which is no text"},
+      {"{\"instruction\":7,\"answers\":[\"a\"]}",
+       "needs a string \"instruction\""},
       {"{\"instruction\":\"q\",\"answers\":[\"a\"],\"cloze\":\"c\"}",
-       "\"cloze\" needs \"wrong\""},
+       "cloze needs \"wrong\""},
       {"{\"text\":\"t\"}", "questions and texts in one suite"},
   };
   for (const auto& [line, message] : cases) {
