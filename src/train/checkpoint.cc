@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kPrefix = "checkpoint-";
+constexpr const char* kBest = "best.safetensors";
 
 // Step of a directory called checkpoint-STEP; what a killed process left behind
 // (checkpoint-STEP.tmp-PID) has none.
@@ -131,6 +132,25 @@ TrainerState load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {
 
 void remove_checkpoints(const fs::path& output) {
   for (const fs::path& path : entries_of(output)) fs::remove_all(path);
+  fs::remove(output / kBest);
+}
+
+void save_best(const fs::path& output, int64_t step,
+               const Optimizer& optimizer) {
+  std::vector<SafetensorsItem> items;
+  for (const NamedTensor& weight :
+       named_weights(optimizer.config(), optimizer.masters()))
+    items.push_back({weight.name, shape_of(weight.tensor), weight.tensor});
+  write_safetensors(output / kBest, items, {{"step", std::to_string(step)}});
+}
+
+int64_t load_best(const fs::path& output, Optimizer& optimizer) {
+  const SafetensorsFile file(output / kBest);
+  for (const NamedTensor& weight :
+       named_weights(optimizer.config(), optimizer.masters()))
+    convert(weight.tensor, file.tensor(weight.name, shape_of(weight.tensor)));
+  optimizer.refresh();
+  return std::stoll(file.metadata().at("step"));
 }
 
 }  // namespace seodang

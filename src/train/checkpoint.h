@@ -42,6 +42,14 @@ TrainerState load_checkpoint(const std::filesystem::path& checkpoint,
 // Only trainer_state.json.
 TrainerState read_trainer_state(const std::filesystem::path& checkpoint);
 
+// And the weights of the best validation.
 void remove_checkpoints(const std::filesystem::path& output);
+
+// The weights of the best validation so far, in output/best.safetensors while
+// the run lasts.
+void save_best(const std::filesystem::path& output, int64_t step,
+               const Optimizer& optimizer);
+// Reads them into the masters and returns their step.
+int64_t load_best(const std::filesystem::path& output, Optimizer& optimizer);
 
 }  // namespace seodang

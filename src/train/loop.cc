@@ -175,6 +175,7 @@ void Loop::validate() {
   if (first || state_.validation_loss < state_.best_validation_loss) {
     state_.best_validation_loss = state_.validation_loss;
     state_.validations_without_gain = 0;
+    if (run_.patience > 0) save_best(run_.output, state_.step, optimizer_);
   } else {
     ++state_.validations_without_gain;
   }
@@ -198,6 +199,7 @@ void Loop::sample() {
 
 void Loop::save() {
   state_.seconds = elapsed();
+  metrics_->sync();
   state_.metrics_bytes = metrics_->bytes();
   save_checkpoint(run_.output, state_, optimizer_, *run_.tokenizer);
 }
@@ -247,8 +249,17 @@ TrainSummary Loop::run() {
 
 TrainSummary Loop::finish(std::string_view why) {
   validate();
-  sample();
   TrainSummary summary;
+  summary.kept_step = state_.step;
+  if (run_.patience > 0 && !run_.validation.empty()) {
+    summary.kept_step = load_best(run_.output, optimizer_);
+    state_.validation_loss = state_.best_validation_loss;
+    if (summary.kept_step != state_.step)
+      progress_->note(
+          fmt::format("the weights of step {} are kept, which validated best",
+                      summary.kept_step));
+  }
+  sample();
   summary.steps = state_.step;
   summary.tokens = state_.tokens;
   summary.seconds = elapsed();

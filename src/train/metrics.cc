@@ -7,13 +7,27 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 
 namespace seodang {
 
+namespace {
+
+// The size of the whole lines among the first `keep_bytes` bytes of the file.
+int64_t whole_lines(const std::filesystem::path& path, int64_t keep_bytes) {
+  if (keep_bytes == 0 || !std::filesystem::exists(path)) return 0;
+  const std::string text =
+      read_file(path).substr(0, static_cast<size_t>(keep_bytes));
+  const size_t end = text.rfind('\n', text.find('\0'));
+  return end == text.npos ? 0 : static_cast<int64_t>(end + 1);
+}
+
+}  // namespace
+
 Metrics::Metrics(const std::filesystem::path& path, int64_t keep_bytes)
-    : path_(path), bytes_(keep_bytes) {
+    : path_(path), bytes_(whole_lines(path, keep_bytes)) {
   file_ = std::fopen(path.c_str(), "ab");
-  if (file_ == nullptr || ::ftruncate(::fileno(file_), keep_bytes) != 0)
+  if (file_ == nullptr || ::ftruncate(::fileno(file_), bytes_) != 0)
     throw Error("{}: cannot write: {}", path.string(), std::strerror(errno));
 }
 
@@ -31,6 +45,11 @@ void Metrics::write(const nlohmann::ordered_json& line) {
       std::fflush(file_) != 0)
     throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
   bytes_ += static_cast<int64_t>(text.size());
+}
+
+void Metrics::sync() {
+  if (::fsync(::fileno(file_)) != 0)
+    throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
 }
 
 }  // namespace seodang

@@ -11,7 +11,8 @@ namespace seodang {
 class Metrics {
  public:
   // Appends to `path`, cut to its first `keep_bytes` bytes: what was written
-  // after the checkpoint that a run goes on from will be written again.
+  // after the checkpoint that a run goes on from will be written again. Where a
+  // power cut left less, or zeros, to the last whole line of it.
   Metrics(const std::filesystem::path& path, int64_t keep_bytes);
   ~Metrics();
   Metrics(const Metrics&) = delete;
@@ -19,6 +20,8 @@ class Metrics {
 
   // Throws Error when the line cannot be written (full disk).
   void write(const nlohmann::ordered_json& line);
+  // Makes sure that it is on the disk.
+  void sync();
   int64_t bytes() const { return bytes_; }
 
  private:

@@ -135,7 +135,9 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit("validation", o.validation, "Share of the examples held out",
         from_to_below(0, 1));
   visit("patience", o.patience,
-        "Stop after so many validations without gain (0: never)", at_least(0));
+        "Stop after so many validations without gain, and keep the weights "
+        "that validated best (0: never)",
+        at_least(0));
   visit("too-long", o.too_long,
         "Examples of more tokens than --context: drop them, truncate them to "
         "their beginning, or refuse",

@@ -19,6 +19,9 @@ struct TrainSummary {
   // Examples learned from, and those longer than the context.
   int64_t examples = 0, examples_dropped = 0, examples_truncated = 0;
   std::string stopped_because;  // "done" or "patience"
+  // The step whose weights were kept: the last one, or with patience the one
+  // that validated best, whose validation_loss is then told.
+  int64_t kept_step = 0;
 };
 
 // visit(name, value) for each figure, under its name in training.json and
@@ -34,6 +37,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);
   visit("stopped_because", s.stopped_because);
+  visit("kept_step", s.kept_step);
   visit("examples", s.examples);
   visit("examples_dropped", s.examples_dropped);
   visit("examples_truncated", s.examples_truncated);

@@ -61,8 +61,8 @@ struct WeavePlan {
   double prose_held_out = 0.04;  // share of documents
 };
 
-// Paths in the file are relative to its folder. Throws UsageError naming file and
-// line.
+// Paths in the file are relative to its folder. Throws UsageError naming file
+// and line.
 WeavePlan read_weave_plan(const std::filesystem::path& world_toml);
 
 // Every file that what is woven depends on, the plan's own first.

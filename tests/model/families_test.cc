@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/files.h"
 #include "error_of.h"
@@ -280,6 +281,72 @@ TEST(ModelConfig, ReadsPublishedFiles) {
     "use_cache": true, "vocab_size": 32000})");
   EXPECT_EQ(mistral.num_parameters(), 7241732096);
   EXPECT_TRUE(mistral.slides(0) && mistral.slides(31));
+
+  const ModelConfig llama2 = read(R"({
+    "architectures": ["LlamaForCausalLM"], "bos_token_id": 1,
+    "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 4096,
+    "initializer_range": 0.02, "intermediate_size": 11008,
+    "max_position_embeddings": 4096, "model_type": "llama",
+    "num_attention_heads": 32, "num_hidden_layers": 32,
+    "num_key_value_heads": 32, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+    "rope_scaling": null, "tie_word_embeddings": false,
+    "torch_dtype": "float16", "transformers_version": "4.31.0.dev0",
+    "use_cache": true, "vocab_size": 32000})");
+  EXPECT_EQ(llama2.num_parameters(), 6738415616);
+  EXPECT_EQ(llama2.rope_theta, 10000);
+
+  const ModelConfig qwen3 = read(R"({
+    "architectures": ["Qwen3ForCausalLM"], "attention_bias": false,
+    "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645,
+    "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+    "initializer_range": 0.02, "intermediate_size": 3072,
+    "max_position_embeddings": 40960, "max_window_layers": 28,
+    "model_type": "qwen3", "num_attention_heads": 16, "num_hidden_layers": 28,
+    "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": null,
+    "rope_theta": 1000000, "sliding_window": null, "tie_word_embeddings": true,
+    "torch_dtype": "bfloat16", "transformers_version": "4.51.0",
+    "use_cache": true, "use_sliding_window": false, "vocab_size": 151936})");
+  EXPECT_EQ(qwen3.num_parameters(), 596049920);
+  EXPECT_TRUE(qwen3.qk_norm && !qwen3.qkv_bias);
+
+  const ModelConfig gemma1 = read(R"({
+    "architectures": ["GemmaForCausalLM"], "attention_bias": false,
+    "attention_dropout": 0.0, "bos_token_id": 2, "eos_token_id": 1,
+    "head_dim": 256, "hidden_act": "gelu", "hidden_size": 2048,
+    "initializer_range": 0.02, "intermediate_size": 16384,
+    "max_position_embeddings": 8192, "model_type": "gemma",
+    "num_attention_heads": 8, "num_hidden_layers": 18,
+    "num_key_value_heads": 1, "pad_token_id": 0, "rms_norm_eps": 1e-06,
+    "rope_scaling": null, "rope_theta": 10000.0, "torch_dtype": "bfloat16",
+    "transformers_version": "4.38.0.dev0", "use_cache": true,
+    "vocab_size": 256000})");
+  EXPECT_EQ(gemma1.num_parameters(), 2506172416);
+  EXPECT_EQ(gemma1.hidden_act, Activation::gelu_tanh);  // as it was trained
+
+  const ModelConfig gemma2 = read(R"({
+    "architectures": ["Gemma2ForCausalLM"], "attention_bias": false,
+    "attention_dropout": 0.0, "attn_logit_softcapping": 50.0,
+    "bos_token_id": 2, "cache_implementation": "hybrid", "eos_token_id": 1,
+    "final_logit_softcapping": 30.0, "head_dim": 256,
+    "hidden_act": "gelu_pytorch_tanh",
+    "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304,
+    "initializer_range": 0.02, "intermediate_size": 9216,
+    "max_position_embeddings": 8192, "model_type": "gemma2",
+    "num_attention_heads": 8, "num_hidden_layers": 26,
+    "num_key_value_heads": 4, "pad_token_id": 0, "query_pre_attn_scalar": 256,
+    "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "sliding_window": 4096,
+    "torch_dtype": "float32", "transformers_version": "4.42.4",
+    "use_cache": true, "vocab_size": 256000})");
+  EXPECT_EQ(gemma2.num_parameters(), 2614341888);
+  EXPECT_TRUE(gemma2.slides(0) && !gemma2.slides(1));
+
+  std::set<std::string> read_families;
+  for (const ModelConfig* config :
+       {&llama, &gemma, &qwen, &mistral, &llama2, &qwen3, &gemma1, &gemma2})
+    read_families.insert(config->architecture);
+  for (const Family& family : families())
+    EXPECT_TRUE(read_families.contains(std::string(family.architecture)))
+        << family.architecture;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "tokenizer/train_bpe.h"
 #include "train/checkpoint.h"
 #include "train/loop.h"
+#include "train/metrics.h"
 #include "train/options.h"
 #include "train/schedule.h"
 
@@ -146,6 +148,105 @@ TEST(Training, StoppedAndResumedEqualsUndisturbed) {
     while (std::getline(log, line))
       steps += line.find("\"loss\"") != std::string::npos;
     EXPECT_EQ(steps, 40);
+  }
+}
+
+// The same tokens in one batch, or in two of which the second has a quarter of
+// the targets: the gradient is the mean over all targets either way.
+class Halves : public BatchSource {
+ public:
+  explicit Halves(bool together) : together_(together) {}
+  void batch(uint64_t index, Batch& out) const override {
+    out = {};
+    const uint64_t step = together_ ? index : index / 2;
+    for (uint64_t half = 0; half < 2; ++half) {
+      if (!together_ && half != index % 2) continue;
+      Rng rng(5, 2 * step + half);
+      out.spans.push_back({static_cast<int32_t>(out.tokens.size()), 16});
+      for (int32_t t = 0; t < 16; ++t) {
+        out.tokens.push_back(static_cast<int32_t>(rng.below(64)));
+        const bool counts = half == 0 || t % 4 == 0;
+        out.targets.push_back(counts ? static_cast<int32_t>(rng.below(64))
+                                     : kIgnoreTarget);
+        out.loss_tokens += counts;
+      }
+    }
+  }
+  uint64_t batches_per_epoch() const override { return 10; }
+
+ private:
+  bool together_;
+};
+
+TEST(Training, AccumulatedBatchesOfUnequalTargetsAreOneBatch) {
+  const auto weights_after = [](bool together) {
+    const Halves batches(together);
+    TrainingRun run = tiny_run(batches, scratch("halves"));
+    run.validation.clear();
+    run.options.steps = 5;
+    run.options.accumulate = together ? 1 : 2;
+    Optimizer optimizer = tiny_optimizer();
+    train(optimizer, run);
+    std::vector<float> out;
+    for (const NamedTensor& weight :
+         named_weights(optimizer.config(), optimizer.masters())) {
+      const float* at = weight.tensor.row<float>(0);
+      out.insert(out.end(), at, at + weight.tensor.size());
+    }
+    return out;
+  };
+  const auto one = weights_after(true), two = weights_after(false);
+  double worst = 0;
+  for (size_t i = 0; i < one.size(); ++i)
+    worst = std::max(worst, std::abs(double{one[i]} - double{two[i]}));
+  // A mean of two means would move weights by other amounts, of the order of
+  // the learning rate, 1e-2.
+  EXPECT_LT(worst, 1e-4);
+}
+
+// Validation that grows worse from the first on: its answers are others.
+TEST(Training, PatienceKeepsTheWeightsThatValidatedBest) {
+  const Counting batches;
+  const fs::path output = scratch("patience");
+  TrainingRun run = tiny_run(batches, output);
+  run.patience = 3;
+  run.options.validate_every = 1;
+  run.options.warmup = 0;
+  for (int32_t& target : run.validation[0].targets) target = (target + 7) % 64;
+  Optimizer optimizer = tiny_optimizer();
+  const TrainSummary summary = train(optimizer, run);
+  EXPECT_EQ(summary.stopped_because, "patience");
+  EXPECT_LT(summary.kept_step, summary.steps);
+  EXPECT_FALSE(fs::exists(output / "best.safetensors"));
+  const Model kept = Model::load(output, Dtype::f32);
+  Decoder decoder(kept.config(), kept.weights(), 32);
+  EXPECT_NEAR(decoder.evaluate(run.validation[0]).mean(),
+              summary.validation_loss, 1e-6);
+  double last = 0;
+  std::istringstream log(read_file(output / "metrics.jsonl"));
+  for (std::string line; std::getline(log, line);)
+    if (const size_t at = line.find("\"validation_loss\":"); at != line.npos)
+      last = std::stod(line.substr(at + 18));
+  EXPECT_GT(last, summary.validation_loss);
+}
+
+TEST(Metrics, GoesOnAtTheLastWholeLine) {
+  const fs::path path = scratch("metrics.jsonl");
+  const std::string two = "{\"step\":1}\n{\"step\":2}\n";
+  // Longer than was kept, cut inside a line, ended in zeros, shorter, gone.
+  const std::pair<std::string, std::string> cases[] = {
+      {two + "{\"step\":3}\n", two},
+      {two.substr(0, 15), two.substr(0, 11)},
+      {two.substr(0, 11) + std::string(11, '\0'), two.substr(0, 11)},
+      {"", ""}};
+  for (const auto& [found, kept] : cases) {
+    write_file(path, found);
+    {
+      Metrics metrics(path, static_cast<int64_t>(two.size()));
+      EXPECT_EQ(metrics.bytes(), static_cast<int64_t>(kept.size()));
+      metrics.write({{"step", 9}});
+    }
+    EXPECT_EQ(read_file(path), kept + "{\"step\":9}\n");
   }
 }
 
