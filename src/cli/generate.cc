@@ -46,7 +46,7 @@ std::string visible(std::string_view bytes) {
   return out;
 }
 
-// One step: the rivals, their probabilities, and which was chosen.
+// One step: the candidates, their probabilities, and which was chosen.
 void print_step(size_t step, const Choice& choice, const Tokenizer& tokenizer) {
   constexpr int kTokenWidth = 16, kBarWidth = 30;
   std::vector<Candidate> rows = choice.top;
@@ -76,8 +76,9 @@ Json generation_json(const std::string& prompt, const Generation& generation,
   for (const Choice& choice : generation.tokens) {
     Json token = token_json(choice.id, choice.logprob, tokenizer);
     token["top"] = Json::array();
-    for (const Candidate& rival : choice.top)
-      token["top"].push_back(token_json(rival.id, rival.logprob, tokenizer));
+    for (const Candidate& candidate : choice.top)
+      token["top"].push_back(
+          token_json(candidate.id, candidate.logprob, tokenizer));
     tokens.push_back(std::move(token));
   }
   return {{"prompt", prompt},
@@ -147,10 +148,11 @@ void add_generate(CLI::App& program) {
                     "Ask PROMPT through the model's chat template; else the "
                     "bare text is continued, by an instruct model too");
   command->add_flag("--explain", arguments->explain,
-                    "Show at each step the rivals and their probabilities");
+                    "Show at each step the candidates and their probabilities");
   command
-      ->add_option("--top", arguments->options.top,
-                   "Rivals to show for each token, with --explain or --json")
+      ->add_option(
+          "--top", arguments->options.top,
+          "Candidates to show for each token, with --explain or --json")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   add_generation_options(command, arguments->options);

@@ -1,4 +1,4 @@
-// Examples of good manners: conversations in JSONL (also .gz, .zst), one a
+// Examples for instruction tuning: conversations in JSONL (also .gz, .zst), one a
 // line.
 //   {"instruction": …, "input" or "information": …, "output": …}
 //   {"messages": [{"role": "system|user|assistant", "content": …}, …]}

@@ -111,9 +111,9 @@ std::span<const float> known(std::span<const float> logits,
 }
 
 // One prompt of generate_batch and where it stands.
-struct Live {
-  Live(size_t which, std::span<const int32_t> prompt,
-       const Tokenizer& tokenizer, const GenerateOptions& options)
+struct ActiveSequence {
+  ActiveSequence(size_t which, std::span<const int32_t> prompt,
+                 const Tokenizer& tokenizer, const GenerateOptions& options)
       : index(which),
         tokens(prompt.begin(), prompt.end()),
         sampler(options.sampler, mix_bits(1 + which)),
@@ -132,27 +132,27 @@ struct Live {
   Writer writer;
 };
 
-// Runs the live sequences through one forward each step.
+// Runs the active sequences through one forward each step.
 class BatchRunner {
  public:
   BatchRunner(const ModelConfig& config, const Weights& weights,
-              int64_t capacity, int32_t live)
-      : max_tokens_(std::max<int64_t>(512, live)),
+              int64_t capacity, int32_t batch_size)
+      : max_tokens_(std::max<int64_t>(512, batch_size)),
         decoder_(config, weights, max_tokens_),
-        rows_(weights.act(), live, config.hidden_size),
-        logits_(Dtype::f32, live, config.vocab_size) {
-    for (int32_t i = 0; i < live; ++i) {
+        rows_(weights.act(), batch_size, config.hidden_size),
+        logits_(Dtype::f32, batch_size, config.vocab_size) {
+    for (int32_t i = 0; i < batch_size; ++i) {
       caches_.emplace_back(config, capacity, weights.act());
-      free_.push_back(static_cast<size_t>(live - 1 - i));
+      free_.push_back(static_cast<size_t>(batch_size - 1 - i));
     }
   }
 
   bool has_room() const { return !free_.empty(); }
-  void admit(std::unique_ptr<Live> sequence) {
+  void admit(std::unique_ptr<ActiveSequence> sequence) {
     sequence->kv_cache = &caches_[free_.back()];
     sequence->kv_cache->truncate(0);
     free_.pop_back();
-    live_.push_back(std::move(sequence));
+    active_.push_back(std::move(sequence));
   }
 
   // Calls choose(sequence, logits) for each whose prompt is read through, from
@@ -161,10 +161,10 @@ class BatchRunner {
   void step(Choose&& choose, Done&& done) {
     tokens_.clear();
     spans_.clear();
-    std::vector<Live*> ready;
+    std::vector<ActiveSequence*> ready;
     // One token for everyone first; what is left of the step reads prompts.
-    size_t spare = static_cast<size_t>(max_tokens_) - live_.size();
-    for (const auto& sequence : live_) {
+    size_t spare = static_cast<size_t>(max_tokens_) - active_.size();
+    for (const auto& sequence : active_) {
       const size_t count = std::min(sequence->pending(), 1 + spare);
       spare -= count - 1;
       const auto begin =
@@ -190,12 +190,14 @@ class BatchRunner {
             std::span<const float>(logits_.view().row<float>(i),
                                    static_cast<size_t>(logits_.view().cols)));
     });
-    std::erase_if(live_, [&](const std::unique_ptr<Live>& sequence) {
-      if (!sequence->writer.finished()) return false;
-      free_.push_back(static_cast<size_t>(sequence->kv_cache - caches_.data()));
-      done(*sequence);
-      return true;
-    });
+    std::erase_if(
+        active_, [&](const std::unique_ptr<ActiveSequence>& sequence) {
+          if (!sequence->writer.finished()) return false;
+          free_.push_back(
+              static_cast<size_t>(sequence->kv_cache - caches_.data()));
+          done(*sequence);
+          return true;
+        });
   }
 
  private:
@@ -204,7 +206,7 @@ class BatchRunner {
   OwnedTensor rows_, logits_;
   std::vector<KvCache> caches_;
   std::vector<size_t> free_;
-  std::vector<std::unique_ptr<Live>> live_;
+  std::vector<std::unique_ptr<ActiveSequence>> active_;
   std::vector<int32_t> tokens_;
   std::vector<SequenceSpan> spans_;
 };
@@ -254,10 +256,10 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
 std::vector<Generation> generate_batch(
     const ModelConfig& config, const Weights& weights,
     const Tokenizer& tokenizer, std::span<const std::vector<int32_t>> prompts,
-    const GenerateOptions& options, int32_t live,
+    const GenerateOptions& options, int32_t batch_size,
     const std::function<void(size_t)>& on_done) {
   check(options);
-  if (live < 1) throw UsageError("at least one sequence must be live");
+  if (batch_size < 1) throw UsageError("batch_size must be 1 or more");
   std::vector<Generation> out(prompts.size());
   if (prompts.empty()) return out;
   size_t longest = 0;
@@ -268,12 +270,13 @@ std::vector<Generation> generate_batch(
   const int64_t capacity =
       std::min<int64_t>(config.context_length(),
                         static_cast<int64_t>(longest) + options.max_new_tokens);
-  live = static_cast<int32_t>(
-      std::min<size_t>(static_cast<size_t>(live), prompts.size()));
-  BatchRunner runner(config, weights, capacity, live);
+  batch_size = static_cast<int32_t>(
+      std::min<size_t>(static_cast<size_t>(batch_size), prompts.size()));
+  BatchRunner runner(config, weights, capacity, batch_size);
 
   size_t next = 0, finished = 0;
-  const auto choose = [&](Live& sequence, std::span<const float> logits) {
+  const auto choose = [&](ActiveSequence& sequence,
+                          std::span<const float> logits) {
     const Choice choice = sequence.sampler.choose(known(logits, tokenizer),
                                                   sequence.tokens, options.top);
     sequence.writer.add(choice);
@@ -285,11 +288,11 @@ std::vector<Generation> generate_batch(
   };
   while (finished < prompts.size()) {
     while (next < prompts.size() && runner.has_room()) {
-      runner.admit(
-          std::make_unique<Live>(next, prompts[next], tokenizer, options));
+      runner.admit(std::make_unique<ActiveSequence>(next, prompts[next],
+                                                    tokenizer, options));
       ++next;
     }
-    runner.step(choose, [&](Live& sequence) {
+    runner.step(choose, [&](ActiveSequence& sequence) {
       out[sequence.index] = std::move(sequence.writer.result());
       ++finished;
       if (on_done) on_done(finished);

@@ -20,7 +20,7 @@ struct GenerateOptions {
   std::vector<int32_t> end_tokens = {};  // LanguageModel::end_tokens()
   std::vector<std::string> stop =
       {};           // texts that end the output, left out of it
-  int32_t top = 0;  // rivals to keep for each token, best first
+  int32_t top = 0;  // candidates to keep for each token, best first
 };
 
 template <class Visit>
@@ -59,14 +59,14 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
                     const GenerateOptions& options,
                     const OnToken& on_token = {});
 
-// Continues many prompts, up to `live` of them in each forward; a finished
+// Continues many prompts, up to `batch_size` of them in each forward; a finished
 // one's place is taken by the next. Up to rounding, each result is what
 // generate() gives alone (with a seed of its own, made from the options' seed
 // and its index). Timings are left 0. `on_done` hears how many are finished.
 std::vector<Generation> generate_batch(
     const ModelConfig& config, const Weights& weights,
     const Tokenizer& tokenizer, std::span<const std::vector<int32_t>> prompts,
-    const GenerateOptions& options, int32_t live = 64,
+    const GenerateOptions& options, int32_t batch_size = 64,
     const std::function<void(size_t)>& on_done = {});
 
 }  // namespace seodang

@@ -103,7 +103,7 @@ std::string advice(const std::string& model, const Inspection& i) {
           : fmt::format(
                 "An instruct model: it answers messages and stops. Good for "
                 "talk (seodang chat {}) and for most fine-tuning, which keeps "
-                "its manners; for tuning from the ground up a base model "
+                "how it answers; for tuning from the ground up a base model "
                 "serves better.",
                 model);
   if (!i.sibling.empty())

@@ -41,12 +41,12 @@ LayerActivations layer_of(Allocator& allocate, const ModelConfig& config,
   a.input_norm = allocate.tensor(act, n, w.hidden);
   a.qkv = allocate.tensor(act, n, w.qkv);
   a.attention = allocate.tensor(act, n, w.q);
-  a.middle = allocate.tensor(Dtype::f32, n, w.hidden);
-  a.middle_norm = allocate.tensor(act, n, w.hidden);
+  a.post_attention = allocate.tensor(Dtype::f32, n, w.hidden);
+  a.post_attention_norm = allocate.tensor(act, n, w.hidden);
   a.gate_up = allocate.tensor(act, n, 2 * w.inner);
   a.glu = allocate.tensor(act, n, w.inner);
   a.input_rstd = allocate.floats(n);
-  a.middle_rstd = allocate.floats(n);
+  a.post_attention_rstd = allocate.floats(n);
   a.lse = allocate.floats(n * config.num_attention_heads);
   if (config.qk_norm) {
     const int64_t kv_heads = config.num_key_value_heads;
@@ -81,7 +81,7 @@ Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
   }
   // In use nobody asks for a layer's input again: the stream stays in place.
   if (keep == Keep::nothing)
-    for (LayerActivations& layer : layers) layer.middle = layer.input;
+    for (LayerActivations& layer : layers) layer.post_attention = layer.input;
   output = keep == Keep::nothing
                ? layers[0].input
                : allocate.tensor(Dtype::f32, tokens, config.hidden_size);

@@ -12,17 +12,17 @@ namespace seodang {
 
 // What one layer computes for N tokens; `act` is bf16 or f32, as the weights.
 struct LayerActivations {
-  Tensor input;        // (N, hidden_size) f32: the residual stream coming in
-  Tensor input_norm;   // (N, hidden_size) act
-  Tensor qkv;          // (N, q + 2·kv) act; q and k are rotated in place
-  Tensor attention;    // (N, q) act
-  Tensor middle;       // (N, hidden_size) f32: the stream behind attention
-  Tensor middle_norm;  // (N, hidden_size) act
-  Tensor gate_up;      // (N, 2·intermediate_size) act
-  Tensor glu;          // (N, intermediate_size) act
-  float* input_rstd;   // (N)
-  float* middle_rstd;  // (N)
-  float* lse;          // (N, num_attention_heads)
+  Tensor input;           // (N, hidden_size) f32: the residual stream coming in
+  Tensor input_norm;      // (N, hidden_size) act
+  Tensor qkv;             // (N, q + 2·kv) act; q and k are rotated in place
+  Tensor attention;       // (N, q) act
+  Tensor post_attention;  // (N, hidden_size) f32: the stream behind attention
+  Tensor post_attention_norm;  // (N, hidden_size) act
+  Tensor gate_up;              // (N, 2·intermediate_size) act
+  Tensor glu;                  // (N, intermediate_size) act
+  float* input_rstd;           // (N)
+  float* post_attention_rstd;  // (N)
+  float* lse;                  // (N, num_attention_heads)
 
   // Where the family has norms on them.
   Tensor qk;                // (N, q + kv) act: before; none in use (in place)

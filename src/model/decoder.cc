@@ -287,16 +287,17 @@ void Decoder::State::forward_layer(size_t l, Tensor output) {
   rope_forward(q, positions.data(), rope_of(l));
   rope_forward(k, positions.data(), rope_of(l));
   attend(l, a);
-  if (a.middle.data != a.input.data) convert(use(a.middle), use(a.input));
-  add_branch(use(a.middle), use(a.attention), w.o_proj, a.attention_output,
-             a.attention_output_rstd, w.attention_norm);
+  if (a.post_attention.data != a.input.data)
+    convert(use(a.post_attention), use(a.input));
+  add_branch(use(a.post_attention), use(a.attention), w.o_proj,
+             a.attention_output, a.attention_output_rstd, w.attention_norm);
 
-  rmsnorm_forward(use(a.middle_norm), a.middle_rstd, use(a.middle),
-                  w.mlp_layernorm, norm);
-  project(use(a.gate_up), use(a.middle_norm), {w.gate_proj, w.up_proj});
+  rmsnorm_forward(use(a.post_attention_norm), a.post_attention_rstd,
+                  use(a.post_attention), w.mlp_layernorm, norm);
+  project(use(a.gate_up), use(a.post_attention_norm), {w.gate_proj, w.up_proj});
   glu_forward(use(a.glu), use(a.gate_up), config.hidden_act);
-  if (output && output.data != a.middle.data)
-    convert(use(output), use(a.middle));
+  if (output && output.data != a.post_attention.data)
+    convert(use(output), use(a.post_attention));
   add_branch(output ? use(output) : Tensor(), use(a.glu), w.down_proj,
              a.mlp_output, a.mlp_output_rstd, w.mlp_norm);
 }
@@ -398,9 +399,9 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
   linear_backward_input(use(d.glu), dx_act, w.down_proj);
   glu_backward(use(d.gate_up), use(d.glu), use(a.gate_up), config.hidden_act);
   project_backward(use(d.norm), {dw.gate_proj, dw.up_proj}, use(d.gate_up),
-                   use(a.middle_norm), {w.gate_proj, w.up_proj});
-  rmsnorm_backward(dx, dw.mlp_layernorm, use(d.norm), use(a.middle),
-                   w.mlp_layernorm, a.middle_rstd, norm, true);
+                   use(a.post_attention_norm), {w.gate_proj, w.up_proj});
+  rmsnorm_backward(dx, dw.mlp_layernorm, use(d.norm), use(a.post_attention),
+                   w.mlp_layernorm, a.post_attention_rstd, norm, true);
 
   branch_gradient(dx_act, dx, dw.attention_norm, a.attention_output,
                   a.attention_output_rstd, w.attention_norm);

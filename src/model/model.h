@@ -29,8 +29,8 @@ class Model {
   static Model random(const ModelConfig& config, uint64_t seed, Dtype dtype);
 
   const ModelConfig& config() const { return config_; }
-  // The tokens that begin a text and end one: a matter of the tokenizer and of
-  // manners, not of the weights.
+  // The tokens that begin a text and end one: a matter of the tokenizer and the
+  // tuning, not of the weights.
   void set_token_ids(int32_t bos, std::vector<int32_t> eos);
   const Weights& weights() const { return weights_; }
   // The whole block that the weights live in: weights_size(config) numbers.

@@ -76,8 +76,8 @@ json explain(const LanguageModel& model, const std::string& name,
   for (const Choice& choice : said.tokens) {
     json step = show(choice.id, choice.logprob);
     step["top"] = json::array();
-    for (const Candidate& rival : choice.top)
-      step["top"].push_back(show(rival.id, rival.logprob));
+    for (const Candidate& candidate : choice.top)
+      step["top"].push_back(show(candidate.id, candidate.logprob));
     steps.push_back(std::move(step));
   }
   return {{"prompt", prompt}, {"model", name}, {"steps", std::move(steps)}};

@@ -1,5 +1,5 @@
 // Weaves a corpus out of a table of facts and files of phrasings: reading
-// matter to pretrain on, examples to learn manners from, and suites that ask
+// matter to pretrain on, examples to be tuned on, and suites that ask
 // for facts whose questions no example asked. data/README.md describes the
 // files and the keys of WORLD.toml.
 #pragma once

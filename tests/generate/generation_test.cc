@@ -215,16 +215,16 @@ TEST_F(GenerationTest, ABatchGivesWhatEachPromptGivesAlone) {
   // A token that some outputs hold ends them early, so that places are reused.
   options.end_tokens = {ids_of(run(texts[0], options))[4],
                         ids_of(run(texts[3], options))[2]};
-  for (const int32_t live : {1, 3, 64}) {
+  for (const int32_t batch_size : {1, 3, 64}) {
     size_t done = 0;
     const auto outputs =
         generate_batch(config_, model_.weights(), tokenizer_, prompts, options,
-                       live, [&](size_t n) { EXPECT_EQ(n, ++done); });
+                       batch_size, [&](size_t n) { EXPECT_EQ(n, ++done); });
     ASSERT_EQ(outputs.size(), texts.size());
     EXPECT_EQ(done, texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
       const Generation alone = run(texts[i], options);
-      EXPECT_EQ(outputs[i].text, alone.text) << i << " live " << live;
+      EXPECT_EQ(outputs[i].text, alone.text) << i << " batch_size " << batch_size;
       EXPECT_EQ(ids_of(outputs[i]), ids_of(alone)) << i;
       EXPECT_EQ(outputs[i].stop, alone.stop) << i;
       EXPECT_EQ(outputs[i].prompt_tokens, alone.prompt_tokens);

@@ -5,74 +5,74 @@ const report = JSON.parse(document.getElementById("report").textContent);
 
 const kWords = {
   ko: {
-    title: (name) => `${name}의 성장기`,
-    facts: ["읽은 글", "토큰 사전", "매개변수", "사전학습", "예절 학습", "모범 문답"],
-    loss: "손실 곡선",
-    lossNote: "토큰 하나를 맞히는 데 남은 놀라움(낫/토큰). 낮을수록 다음 말을 잘 안다.",
-    pretrain: "사전학습", instruct: "예절 학습",
-    train: "학습", validation: "검증", replay: "되새김(사전학습 글)",
-    step: "걸음", lossAxis: "손실",
-    answers: "같은 물음, 두 대답",
-    answersNote: "베이스는 받은 글을 이어 쓰고, 인스트럭트는 물음으로 알아듣고 대답한 뒤 멈춘다.",
-    stop: {eos: "스스로 멈춤", length: "길이 한도에서 잘림", stop: "멈춤말에서 그침"},
-    saw: (n) => `모델이 본 토큰 ${n}개`, silent: "(아무 말도 하지 않음)",
-    manners: "예절과 지식",
-    mannersNote: "대답률은 제대로 된 대답 하나를 하고 스스로 멈춘 비율, 정답률은 옳은 사실을 담은 비율, 지식 탐침은 평문 그대로의 빈칸에서 옳은 답이 틀린 답 셋을 이기는 확률이다. 막대 아래는 차이(점)와 그 95% 구간.",
-    suite: "시험지", items: (n) => `${n}문항`,
-    metrics: {answer_rate: "대답률", correct: "정답률", probe: "지식 탐침", perplexity: "혼란도"},
-    explain: "다음 토큰의 후보들",
-    explainNote: "걸음마다 모델이 저울질한 후보와 확률. 붉은 것이 고른 토큰이다.",
-    growth: "말을 배워 가는 모습",
-    growthNote: "배우는 동안 같은 첫머리를 이렇게 이어 썼다.",
-    said: "이어 쓴 말",
-    corpus: "읽은 글",
-    kept: "학습에 쓴 글", heldOut: "검증에 둔 글", documents: "문서", tokens: "토큰",
-    bytes: "크기", bytesPerToken: "토큰당 바이트", part: "갈래", file: "파일", count: "개수",
-    dropped: "버린 글과 그 까닭",
-    reasons: {"empty": "빈 글", "too short": "너무 짧음", "duplicate": "똑같은 글", "near duplicate": "거의 같은 글"},
+    title: (name) => `${name} 학습 보고서`,
+    facts: ["말뭉치", "어휘 크기", "파라미터", "사전학습", "지시 튜닝", "튜닝 예제"],
+    loss: "손실",
+    lossNote: "토큰당 평균 음의 로그 가능도(nat). 낮을수록 다음 토큰을 잘 예측한다.",
+    pretrain: "사전학습", instruct: "지시 튜닝(instruction tuning)",
+    train: "학습", validation: "검증", replay: "리플레이(사전학습 데이터)",
+    step: "스텝", lossAxis: "손실",
+    answers: "같은 질문, 두 모델의 출력",
+    answersNote: "기반(base) 모델은 프롬프트를 이어 쓰고, 지시(instruct) 모델은 질문에 대답한 뒤 멈춘다.",
+    stop: {eos: "종료 토큰에서 멈춤", length: "길이 제한에서 잘림", stop: "정지 문자열에서 멈춤"},
+    saw: (n) => `모델에 입력된 토큰 ${n}개`, silent: "(출력 없음)",
+    manners: "대답하는 방식과 지식",
+    mannersNote: "대답률(answer rate)은 형식에 맞는 대답 하나를 하고 스스로 멈춘 비율, 정답률은 옳은 사실을 담은 비율, 지식 프로브는 두 모델에 같은 평문을 주고 잰, 틀린 답 셋에 대한 옳은 답의 확률이다. 막대 아래는 차이(%p)와 95% 신뢰구간.",
+    suite: "평가 세트", items: (n) => `${n}문항`,
+    metrics: {answer_rate: "대답률", correct: "정답률", probe: "지식 프로브", perplexity: "퍼플렉시티"},
+    explain: "다음 토큰 후보",
+    explainNote: "스텝마다 후보 토큰과 그 확률. 붉은 것이 선택된 토큰이다.",
+    growth: "학습 중 생성 결과",
+    growthNote: "학습이 진행되는 동안 같은 프롬프트를 이어 쓴 결과.",
+    said: "생성된 텍스트",
+    corpus: "말뭉치",
+    kept: "학습용", heldOut: "검증용", documents: "문서", tokens: "토큰",
+    bytes: "크기", bytesPerToken: "토큰당 바이트", part: "종류", file: "파일", count: "개수",
+    dropped: "제외된 문서와 이유",
+    reasons: {"empty": "빈 문서", "too short": "너무 짧음", "duplicate": "중복", "near duplicate": "유사 중복"},
     replaced: (n) => `UTF-8이 아닌 바이트를 바꾼 문서: ${n}`,
-    examples: "예절을 가르친 문답", genres: "글의 갈래",
-    card: "모델 명세", parameters: "매개변수",
-    summary: {steps: "걸음 수", tokens: "배운 토큰", seconds: "걸린 시간", tokens_per_second: "초당 토큰", peak_share: "이 기계 곱셈 최고 속도 대비", peak_memory: "최대 메모리", train_loss: "학습 손실", validation_loss: "검증 손실"},
-    sources: "글의 출처와 사용 허락",
-    made: (seed) => `서당이 이 쪽을 썼다. 씨앗값 ${seed}. 모든 수는 이 실행에서 잰 것이다.`,
-    families: {"heldout": "배운 적 없는 물음", "heldout-reworded": "배운 적 없는 물음, 낯선 말투", "seen": "배운 물음", "general": "일반 글"},
+    examples: "지시 튜닝 예제", genres: "문서 종류",
+    card: "모델 카드", parameters: "파라미터",
+    summary: {steps: "스텝 수", tokens: "학습 토큰 수", seconds: "소요 시간", tokens_per_second: "초당 토큰", peak_share: "이 기계의 행렬곱 최고 성능 대비", peak_memory: "최대 메모리", train_loss: "학습 손실", validation_loss: "검증 손실"},
+    sources: "출처와 라이선스",
+    made: (seed) => `Seodang이 만든 보고서. 시드 ${seed}. 모든 수치는 이 실행에서 측정했다.`,
+    families: {"heldout": "튜닝에 없던 사실", "heldout-reworded": "튜닝에 없던 사실, 처음 보는 표현", "seen": "튜닝에 있던 사실", "general": "일반 문서"},
     languages: {ko: "한국어", en: "영어"},
     duration: (h, m, s) => (h ? `${h}시간 ` : "") + (h || m ? `${m}분 ` : "") + (h ? "" : `${s}초`),
   },
   en: {
-    title: (name) => `The upbringing of ${name}`,
-    facts: ["Text read", "Vocabulary", "Parameters", "Pretraining", "Tuning", "Examples"],
+    title: (name) => `Training report: ${name}`,
+    facts: ["Corpus", "Vocabulary", "Parameters", "Pretraining", "Instruction tuning", "Examples"],
     loss: "Loss",
-    lossNote: "The surprise left in each token, in nats. Lower means the next word is better known.",
+    lossNote: "Mean negative log-likelihood per token, in nats. Lower means the next token is predicted better.",
     pretrain: "Pretraining", instruct: "Instruction tuning",
     train: "training", validation: "validation", replay: "replayed pretraining text",
     step: "step", lossAxis: "loss",
-    answers: "One question, two answers",
-    answersNote: "The base model carries on from the text it is given; the instruct model takes it as a question, answers, and stops.",
+    answers: "One prompt, both models",
+    answersNote: "The base model continues the prompt; the instruct model answers it and stops.",
     stop: {eos: "stopped by itself", length: "cut at the length limit", stop: "ended at a stop text"},
-    saw: (n) => `the ${n} tokens it saw`, silent: "(said nothing)",
-    manners: "Manners and knowledge",
+    saw: (n) => `the ${n} tokens it saw`, silent: "(no output)",
+    manners: "Answering and knowledge",
     mannersNote: "Answer rate: share of questions given one well-formed answer that stops by itself. Correct: share that holds the right fact. Knowledge probe: probability of the right answer against three wrong ones, in the same plain text for both models. Below the bars, the difference in points with its 95% interval.",
     suite: "Suite", items: (n) => `${n} items`,
     metrics: {answer_rate: "Answer rate", correct: "Correct", probe: "Knowledge probe", perplexity: "Perplexity"},
     explain: "The candidates for the next token",
-    explainNote: "What the model weighed at each step, with probabilities. The chosen token is in red.",
-    growth: "Learning to speak",
-    growthNote: "How the same opening was continued as training went on.",
+    explainNote: "The candidates at each step and their probabilities. The chosen token is in red.",
+    growth: "Samples while training",
+    growthNote: "How the same prompt was continued as training went on.",
     said: "continuation",
-    corpus: "What was read",
+    corpus: "Corpus",
     kept: "for training", heldOut: "held out", documents: "documents", tokens: "tokens",
     bytes: "size", bytesPerToken: "bytes per token", part: "part", file: "file", count: "count",
     dropped: "What was dropped, and why",
     reasons: {},
     replaced: (n) => `Documents in which bytes that are not UTF-8 were replaced: ${n}`,
-    examples: "Examples of good manners", genres: "Genres",
+    examples: "Instruction examples", genres: "Genres",
     card: "Model card", parameters: "parameters",
     summary: {steps: "steps", tokens: "tokens learned from", seconds: "time", tokens_per_second: "tokens per second", peak_share: "share of this machine's matrix-product peak", peak_memory: "peak memory", train_loss: "training loss", validation_loss: "validation loss"},
     sources: "Sources and licences",
     made: (seed) => `Written by Seodang, seed ${seed}. Every number was measured in this run.`,
-    families: {"heldout": "Questions never taught", "heldout-reworded": "Never taught, new wordings", "seen": "Questions taught", "general": "General prose"},
+    families: {"heldout": "Facts not in the tuning", "heldout-reworded": "Facts not in the tuning, new wordings", "seen": "Facts in the tuning", "general": "General prose"},
     languages: {ko: "Korean", en: "English"},
     duration: (h, m, s) => (h ? `${h} h ` : "") + (h || m ? `${m} min ` : "") + (h ? "" : `${s} s`),
   },
@@ -157,19 +157,19 @@ function story() {
   const say = (...texts) => parts.push(...texts);
   const before = (metric) => percent(meanOf(metric, 0)), after = (metric) => percent(meanOf(metric, 1));
   if (language === "ko") {
-    if (read) say("글 ", b(`${number(read.documents)}편`), `(${bytes(read.bytes)})을 읽혀 `);
-    say(`매개변수 ${short(models[0]?.parameters)}개짜리 모델을 `, b(duration(base?.seconds)), " 동안 길렀다. ");
-    if (tuned) say(`모범 문답 ${number(examples())}개로 예절을 `, b(duration(tuned.seconds)), " 가르쳤다. ");
+    if (read) say("문서 ", b(`${number(read.documents)}개`), `(${bytes(read.bytes)})로 `);
+    say(`파라미터 ${short(models[0]?.parameters)}개인 모델을 `, b(duration(base?.seconds)), " 동안 사전학습했다. ");
+    if (tuned) say(`이어서 예제 ${number(examples())}개로 `, b(duration(tuned.seconds)), " 동안 지시 튜닝했다. ");
     if (isNumber(meanOf("answer_rate", 1)))
-      say("제대로 대답하고 멈춘 비율은 ", b(`${before("answer_rate")} → ${after("answer_rate")}`),
-        ", 옳게 대답한 비율은 ", b(`${before("correct")} → ${after("correct")}`), "가 되었다. ");
+      say("형식에 맞게 대답하고 멈춘 비율은 ", b(`${before("answer_rate")} → ${after("answer_rate")}`),
+        ", 정답률은 ", b(`${before("correct")} → ${after("correct")}`), "가 되었다. ");
     if (isNumber(meanOf("probe", 1)))
-      say("같은 평문으로 떠본 지식은 ", b(`${before("probe")} → ${after("probe")}`), "이다.");
+      say("같은 평문으로 잰 지식 프로브는 ", b(`${before("probe")} → ${after("probe")}`), "이다.");
   } else {
     say(`A model of ${short(models[0]?.parameters)} parameters `);
     if (read) say("read ", b(`${number(read.documents)} documents`), ` (${bytes(read.bytes)}) and `);
-    say("learned to continue them in ", b(duration(base?.seconds)), ". ");
-    if (tuned) say(`It then spent `, b(duration(tuned.seconds)), ` on ${number(examples())} examples of good manners. `);
+    say("was pretrained on them in ", b(duration(base?.seconds)), ". ");
+    if (tuned) say(`It then spent `, b(duration(tuned.seconds)), ` on instruction tuning with ${number(examples())} examples. `);
     if (isNumber(meanOf("answer_rate", 1)))
       say("Questions answered properly, stopping by itself: ", b(`${before("answer_rate")} → ${after("answer_rate")}`),
         "; answered correctly: ", b(`${before("correct")} → ${after("correct")}`), ". ");
@@ -311,12 +311,12 @@ function manners() {
 
 // Next tokens.
 function step(taken) {
-  const rows = taken.top.some((rival) => rival.text === taken.text) ? taken.top : [...taken.top, taken];
-  return el("li", {class: "card step"}, el("ol", {}, ...rows.map((rival) => {
+  const rows = taken.top.some((candidate) => candidate.text === taken.text) ? taken.top : [...taken.top, taken];
+  return el("li", {class: "card step"}, el("ol", {}, ...rows.map((candidate) => {
     const graphic = el("i");
-    graphic.style.setProperty("--share", rival.probability);
-    return el("li", {class: rival.text === taken.text ? "chosen" : ""},
-      el("code", {}, visible(rival.text)), graphic, el("span", {}, percent(rival.probability)));
+    graphic.style.setProperty("--share", candidate.probability);
+    return el("li", {class: candidate.text === taken.text ? "chosen" : ""},
+      el("code", {}, visible(candidate.text)), graphic, el("span", {}, percent(candidate.probability)));
   })));
 }
 function nextTokens() {
