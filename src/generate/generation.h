@@ -59,10 +59,11 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
                     const GenerateOptions& options,
                     const OnToken& on_token = {});
 
-// Continues many prompts, up to `batch_size` of them in each forward; a finished
-// one's place is taken by the next. Up to rounding, each result is what
-// generate() gives alone (with a seed of its own, made from the options' seed
-// and its index). Timings are left 0. `on_done` hears how many are finished.
+// Continues many prompts, up to `batch_size` of them in each forward; a
+// finished one's place is taken by the next. Up to rounding, each result is
+// what generate() gives alone (with a seed of its own, made from the options'
+// seed and its index). Timings are left 0. `on_done` hears how many are
+// finished.
 std::vector<Generation> generate_batch(
     const ModelConfig& config, const Weights& weights,
     const Tokenizer& tokenizer, std::span<const std::vector<int32_t>> prompts,

@@ -224,7 +224,8 @@ TEST_F(GenerationTest, ABatchGivesWhatEachPromptGivesAlone) {
     EXPECT_EQ(done, texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
       const Generation alone = run(texts[i], options);
-      EXPECT_EQ(outputs[i].text, alone.text) << i << " batch_size " << batch_size;
+      EXPECT_EQ(outputs[i].text, alone.text)
+          << i << " batch_size " << batch_size;
       EXPECT_EQ(ids_of(outputs[i]), ids_of(alone)) << i;
       EXPECT_EQ(outputs[i].stop, alone.stop) << i;
       EXPECT_EQ(outputs[i].prompt_tokens, alone.prompt_tokens);
