@@ -18,7 +18,8 @@ Hash128 of(const XXH128_hash_t& hash) { return {hash.low64, hash.high64}; }
 
 bool is_record(const fs::path& relative) {
   const std::string top = relative.begin()->string();
-  return top == "metrics.jsonl" || top.starts_with("checkpoint-");
+  return top == "metrics.jsonl" || top == "training.json" ||
+         top.starts_with("checkpoint-");
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ class Hasher {
 // fingerprints wherever and whenever they were written. Of a file: its bytes.
 // Of a directory: the relative paths and bytes of all its regular files,
 // leaving out what records how the work went and not what came of it:
-// metrics.jsonl and checkpoint-*/. Throws Error when the path does not exist.
+// metrics.jsonl, training.json and checkpoint-*/. Throws Error when the path
+// does not exist.
 std::string fingerprint(const std::filesystem::path& path);
 
 }  // namespace seodang

@@ -36,7 +36,7 @@ std::string test_name() {
 }  // namespace
 
 Program::Program(fs::path directory, std::vector<std::string> arguments,
-                 uint64_t largest_file)
+                 uint64_t largest_file, const fs::path& input)
     : directory_(std::move(directory)) {
   arguments.insert(arguments.begin(), "seodang");
   std::vector<char*> argv;
@@ -46,7 +46,7 @@ Program::Program(fs::path directory, std::vector<std::string> arguments,
   const fs::path err = output_of(directory_, "err");
   pid_ = ::fork();
   if (pid_ != 0) return;
-  redirect("/dev/null", STDIN_FILENO);
+  redirect(input, STDIN_FILENO);
   redirect(out, STDOUT_FILENO);
   redirect(err, STDERR_FILENO);
   if (::chdir(directory_.c_str()) != 0) ::_exit(126);
@@ -86,6 +86,13 @@ Outcome Program::wait() {
 Outcome run(const fs::path& directory, std::vector<std::string> arguments,
             uint64_t largest_file) {
   return Program(directory, std::move(arguments), largest_file).wait();
+}
+
+Outcome run_on(const fs::path& directory, std::string_view input,
+               std::vector<std::string> arguments) {
+  const fs::path file = output_of(directory, "in");
+  write_file(file, input);
+  return Program(directory, std::move(arguments), 0, file).wait();
 }
 
 std::vector<std::string> words(std::string_view line) {
@@ -133,7 +140,7 @@ std::vector<std::string> ScratchTest::names() const {
   std::vector<std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(dir_)) {
     const std::string name = fs::relative(entry.path(), dir_).string();
-    if (name != ".out" && name != ".err") out.push_back(name);
+    if (name != ".out" && name != ".err" && name != ".in") out.push_back(name);
   }
   std::ranges::sort(out);
   return out;

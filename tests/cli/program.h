@@ -24,7 +24,8 @@ class Program {
   // `largest_file` > 0 makes every write beyond so many bytes of a file fail,
   // as on a full disk (setrlimit RLIMIT_FSIZE with SIGXFSZ ignored).
   Program(std::filesystem::path directory, std::vector<std::string> arguments,
-          uint64_t largest_file = 0);
+          uint64_t largest_file = 0,
+          const std::filesystem::path& input = "/dev/null");
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -42,6 +43,9 @@ class Program {
 
 Outcome run(const std::filesystem::path& directory,
             std::vector<std::string> arguments, uint64_t largest_file = 0);
+// With `input` as its standard input.
+Outcome run_on(const std::filesystem::path& directory, std::string_view input,
+               std::vector<std::string> arguments);
 
 // Words of a command line, parted by single spaces.
 std::vector<std::string> words(std::string_view line);

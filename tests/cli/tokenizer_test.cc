@@ -1,10 +1,7 @@
 // `seodang tokenizer` as a user runs it.
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/program.h"
 #include "tokenizer/fixtures.h"
 
 namespace seodang {
@@ -12,52 +9,37 @@ namespace {
 
 using nlohmann::json;
 
-struct Result {
-  int status = -1;
-  std::string output, errors;
-};
-
-class TokenizerCommand : public testing::Test {
+class TokenizerCommand : public ScratchTest {
  protected:
-  // Runs `seodang tokenizer ARGUMENTS` in dir_ on `input`.
-  Result run(const std::string& arguments, const std::string& input = "") {
-    write_file(dir_ / "input", input);
-    const std::string command =
-        fmt::format("cd '{}' && '{}' tokenizer {} <input 2>errors",
-                    dir_.string(), SEODANG_PROGRAM, arguments);
-    Result result;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    std::array<char, 4096> buffer;
-    while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe))
-      result.output.append(buffer.data(), got);
-    result.status = WEXITSTATUS(::pclose(pipe));
-    result.errors = read_file(dir_ / "errors");
-    return result;
+  // The text is one argument, whatever spaces it has.
+  Outcome encode(const std::string& arguments, const std::string& text) const {
+    auto all = words("tokenizer encode " + arguments);
+    all.push_back(text);
+    return run(dir_, all);
+  }
+  Outcome tokenizer(const std::string& arguments,
+                    const std::string& input = "") const {
+    return run_on(dir_, input, words("tokenizer " + arguments));
   }
 
-  void expect_one_line(const Result& result, int status,
-                       const std::string& part) {
-    EXPECT_EQ(result.status, status) << result.errors;
-    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
-    EXPECT_EQ(result.errors.find('\n'), result.errors.size() - 1)
-        << result.errors;
-  }
-
-  const std::filesystem::path dir_ = scratch();
-  const std::string model_ = "'" + (kTokenizerData / "model").string() + "'";
+  const std::string model_ = (kTokenizerData / "model").string();
 };
 
 TEST_F(TokenizerCommand, TrainsEncodesAndDecodes) {
   const std::string text = "나는 아침에 밥을 🍚 <|eot_id|>";
-  write_file(dir_ / "a.txt", sample_text());
-  const Result trained = run("train a.txt -o model --vocab-size 400 --json");
-  ASSERT_EQ(trained.status, 0) << trained.errors;
-  EXPECT_EQ(json::parse(trained.output)["vocab_size"], 400);
-  const Result ids = run("encode model '" + text + "'");
-  EXPECT_EQ(run("decode model " + ids.output).output, text + "\n");
-  EXPECT_EQ(run("decode model", ids.output).output, text + "\n");
-  const json tokens =
-      json::parse(run("encode model --json --special --bos", text).output);
+  write("a.txt", sample_text());
+  const Outcome trained =
+      tokenizer("train a.txt -o model --vocab-size 400 --json");
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_EQ(json::parse(trained.out)["vocab_size"], 400);
+  const std::string ids = encode("model", text).out;
+  EXPECT_EQ(tokenizer("decode model " + ids.substr(0, ids.size() - 1)).out,
+            text + "\n");
+  EXPECT_EQ(tokenizer("decode model", ids).out, text + "\n");
+  const json tokens = json::parse(
+      tokenizer("encode model --json --parse-special --add-special-tokens",
+                text)
+          .out);
   EXPECT_EQ(tokens["tokens"].front()["text"], "<|begin_of_text|>");
   EXPECT_EQ(tokens["tokens"].back()["text"], "<|eot_id|>");
   EXPECT_EQ(tokens["count"], tokens["tokens"].size());
@@ -65,25 +47,26 @@ TEST_F(TokenizerCommand, TrainsEncodesAndDecodes) {
 
 TEST_F(TokenizerCommand, InvalidUtf8IsReplacedOrRefused) {
   const std::string text = "abc\xED\x95";
-  const Result ids = run("encode " + model_, text);
-  EXPECT_EQ(run("decode " + model_, ids.output).output, "abc\xEF\xBF\xBD\n");
-  expect_one_line(run("encode --invalid-utf8 refuse " + model_, text), 1,
-                  "byte 3 is not UTF-8");
-  write_file(dir_ / "bad.txt", text);
-  expect_one_line(run("train bad.txt -o m --invalid-utf8 refuse"), 1,
-                  "bad.txt");
+  const Outcome ids = tokenizer("encode " + model_, text);
+  EXPECT_EQ(tokenizer("decode " + model_, ids.out).out, "abc\xEF\xBF\xBD\n");
+  expect_complaint(tokenizer("encode --invalid-utf8 refuse " + model_, text), 1,
+                   "byte 3 is not UTF-8");
+  write("bad.txt", text);
+  expect_complaint(tokenizer("train bad.txt -o m --invalid-utf8 refuse"), 1,
+                   "bad.txt");
 }
 
 TEST_F(TokenizerCommand, BadInputIsOneLine) {
-  write_file(dir_ / "a.txt", sample_text());
-  write_file(dir_ / "empty.txt", "");
-  expect_one_line(run("train a.txt -o m --vocab-size 100"), 2, "too small");
-  expect_one_line(run("train empty.txt -o m"), 1, "no text");
-  expect_one_line(run("train none.txt -o m"), 1, "none.txt");
-  expect_one_line(run("encode none text"), 1, "none/tokenizer.json");
-  expect_one_line(run("decode " + model_ + " 99999"), 1, "99999");
-  expect_one_line(run("decode " + model_ + " -- -5"), 1, "-5");
-  expect_one_line(run("decode " + model_, "12 x"), 2, "token ids");
+  write("a.txt", sample_text());
+  write("empty.txt", "");
+  expect_complaint(tokenizer("train a.txt -o m --vocab-size 100"), 2,
+                   "too small");
+  expect_complaint(tokenizer("train empty.txt -o m"), 1, "no text");
+  expect_complaint(tokenizer("train none.txt -o m"), 1, "none.txt");
+  expect_complaint(tokenizer("encode none text"), 1, "none/tokenizer.json");
+  expect_complaint(tokenizer("decode " + model_ + " 99999"), 1, "99999");
+  expect_complaint(tokenizer("decode " + model_ + " -- -5"), 1, "-5");
+  expect_complaint(tokenizer("decode " + model_, "12 x"), 2, "token ids");
 }
 
 }  // namespace

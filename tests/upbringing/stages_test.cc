@@ -171,6 +171,7 @@ TEST_F(StagesTest, FingerprintSeesNamesAndBytesButNotRecords) {
   ran();
   const std::string before = fingerprint(run_ / "upper");
   write_text(run_ / "upper/metrics.jsonl", "other");
+  write_text(run_ / "upper/training.json", "other");
   write_text(run_ / "upper/checkpoint-7/model", "other");
   EXPECT_EQ(fingerprint(run_ / "upper"), before);
   fs::rename(run_ / "upper/text", run_ / "upper/texts");
