@@ -10,17 +10,21 @@ namespace seodang {
 // A target that carries no loss, as in Hugging Face.
 constexpr int32_t kIgnoreTarget = -100;
 
-// One document, or one piece of one: attention stays inside it and positions
-// start at 0.
-struct Span {
+class KvCache;  // model/kv_cache.h
+
+// `length` tokens of one sequence: attention stays inside it. Without a cache
+// they are the whole of it (in a batch a document, or a piece of one) and
+// positions start at 0; with a cache they continue it and are appended to it.
+struct SequenceSpan {
   int32_t begin = 0, length = 0;
+  KvCache* kv_cache = nullptr;
 };
 
 struct Batch {
-  std::vector<int32_t> tokens;   // (N)
-  std::vector<int32_t> targets;  // (N): the next token, or kIgnoreTarget
-  std::vector<Span> spans;       // cover [0, N), in order
-  int64_t loss_tokens = 0;       // targets that are not ignored
+  std::vector<int32_t> tokens;      // (N)
+  std::vector<int32_t> targets;     // (N): the next token, or kIgnoreTarget
+  std::vector<SequenceSpan> spans;  // cover [0, N), in order
+  int64_t loss_tokens = 0;          // targets that are not ignored
 };
 
 }  // namespace seodang

@@ -60,7 +60,7 @@ void BatchFiller::add_batch(const Batch& batch) {
                      batch.tokens.end());
   out_.targets.insert(out_.targets.end(), batch.targets.begin(),
                       batch.targets.end());
-  for (const Span& span : batch.spans)
+  for (const SequenceSpan& span : batch.spans)
     out_.spans.push_back({first + span.begin, span.length});
   out_.loss_tokens += batch.loss_tokens;
 }

@@ -53,7 +53,7 @@ std::vector<double> log_probabilities(const ModelConfig& config,
     size_t span = 0;
     for (size_t i = first; i < behind; ++i) {
       if (items[i].tokens.empty()) continue;
-      const Span& s = batch.spans[span++];
+      const SequenceSpan& s = batch.spans[span++];
       const float* own = losses.data() + s.begin;
       for (int32_t t = 0; t < s.length; ++t) out[i] -= own[t];
     }

@@ -230,9 +230,7 @@ void Decoder::State::check(std::span<const int32_t> tokens) const {
 }
 
 void Decoder::State::place(const Batch& batch) {
-  sequences.clear();
-  for (const Span& span : batch.spans)
-    sequences.push_back({span.begin, span.length, nullptr});
+  sequences.assign(batch.spans.begin(), batch.spans.end());
 }
 
 // Expects `sequences` to say whose tokens these are.

@@ -17,13 +17,6 @@
 
 namespace seodang {
 
-// `length` tokens of one sequence. Without a cache they are the whole of it and
-// positions start at 0; with a cache they continue it and are appended to it.
-struct SequenceSpan {
-  int32_t begin = 0, length = 0;
-  KvCache* kv_cache = nullptr;
-};
-
 struct Loss {
   double sum = 0;      // Σ -log p(target), in nats
   int64_t tokens = 0;  // targets that were not ignored

@@ -35,7 +35,7 @@ int64_t peak_memory() {
 // Mean number of tokens that share a span: what attention's cost goes with.
 double mean_context(const Batch& batch) {
   double sum = 0;
-  for (const Span& span : batch.spans)
+  for (const SequenceSpan& span : batch.spans)
     sum += static_cast<double>(span.length) * span.length;
   return batch.tokens.empty() ? 0
                               : sum / static_cast<double>(batch.tokens.size());

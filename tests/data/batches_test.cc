@@ -34,7 +34,7 @@ std::map<int32_t, int32_t> followers(const Documents& documents) {
 
 void expect_spans_cover(const Batch& batch, int32_t max_length) {
   int32_t end = 0;
-  for (const Span& span : batch.spans) {
+  for (const SequenceSpan& span : batch.spans) {
     EXPECT_EQ(span.begin, end);
     EXPECT_GT(span.length, 0);
     EXPECT_LE(span.length, max_length);
@@ -76,7 +76,7 @@ TEST(PretrainBatches, EveryTokenOfAnEpochOccursOnceWithItsNext) {
     expect_spans_cover(batch, kMaxLength);
     for (int32_t t = 0; t < kTokens; ++t)
       EXPECT_EQ(batch.targets[t], next.at(batch.tokens[t]));
-    for (const Span& span : batch.spans)  // one document, in its order
+    for (const SequenceSpan& span : batch.spans)  // one document, in its order
       for (int32_t t = span.begin; t + 1 < span.begin + span.length; ++t)
         EXPECT_EQ(batch.tokens[t + 1], next.at(batch.tokens[t]));
     stream.insert(stream.end(), batch.tokens.begin(), batch.tokens.end());
@@ -179,7 +179,7 @@ ConversationSet conversations(int count, int longest) {
 std::multiset<int64_t> whole_conversations(const ConversationSet& set,
                                            const Batch& batch) {
   std::multiset<int64_t> ids;
-  for (const Span& span : batch.spans) {
+  for (const SequenceSpan& span : batch.spans) {
     const int64_t id = batch.tokens[span.begin] / 1000 - 1;
     if (id < 0) continue;  // padding or replay
     ids.insert(id);

@@ -38,7 +38,7 @@ class ReferenceDecoder {
   double loss(const Batch& batch) const {
     double sum = 0;
     int64_t count = 0;
-    for (const Span& span : batch.spans) {
+    for (const SequenceSpan& span : batch.spans) {
       const std::vector<int32_t> tokens(
           batch.tokens.begin() + span.begin,
           batch.tokens.begin() + span.begin + span.length);
