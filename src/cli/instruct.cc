@@ -15,7 +15,9 @@ void add_instruct(CLI::App& program) {
   const auto json = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand(
       "instruct", "Teach a base model to answer, from examples");
-  command->add_option("base", options->base, "The base model's directory")
+  command
+      ->add_option("base", options->base,
+                   "The base model: a directory or a .gguf file")
       ->required();
   command
       ->add_option("examples", options->examples,

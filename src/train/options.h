@@ -115,7 +115,7 @@ void visit_options(PretrainOptions& o, Visit&& visit) {
 }
 
 struct InstructOptions {
-  std::filesystem::path base;                   // a Hugging Face directory
+  std::filesystem::path base;  // a Hugging Face directory or a .gguf file
   std::vector<std::filesystem::path> examples;  // JSONL, see docs/data.md
   std::filesystem::path output;
   std::filesystem::path replay_data;  // pretraining data mixed in, or empty

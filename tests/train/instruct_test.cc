@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "data/prepare.h"
 #include "error_of.h"
+#include "model/convert_model.h"
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/train_bpe.h"
@@ -195,6 +196,19 @@ TEST_F(Instruct, ReplayOfAnotherTokenizerIsRefused) {
   p.output = dir_ / "pretrained";
   EXPECT_NE(error_of([&] { pretrain(p); }).find("another tokenizer"),
             std::string::npos);
+}
+
+// A GGUF file is another spelling of the same base.
+TEST_F(Instruct, ABaseMayBeAGgufFile) {
+  make_base(tokenizer({"<|end_of_text|>"}));
+  instruct(options());
+  InstructOptions o = options();
+  o.base = dir_ / "base.gguf";
+  o.output = dir_ / "from-gguf";
+  convert_model(dir_ / "base", o.base, ConvertType::f32);
+  instruct(o);
+  EXPECT_EQ(read_file(dir_ / "from-gguf" / "model.safetensors"),
+            read_file(dir_ / "tuned" / "model.safetensors"));
 }
 
 }  // namespace
