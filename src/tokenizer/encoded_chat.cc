@@ -15,6 +15,12 @@ std::string_view content_of(const Tokenizer& tokenizer, int32_t id) {
   return id < 0 ? std::string_view() : tokenizer.token_bytes(id);
 }
 
+bool may_end_turn(const Tokenizer& tokenizer, int32_t id) {
+  const std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
+  return tokenizer.is_special(id) ||
+         std::find(ends.begin(), ends.end(), id) != ends.end();
+}
+
 // Messages whose special tokens are marked by a character that stands before
 // each; the mark goes through the template with the text.
 class MarkedMessages {
@@ -102,11 +108,11 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   out.outputs = std::ssize(marks.cuts) / 2;
   bool is_output = false;
   for (const auto& part : tokenizer.encode_parts(text, marks)) {
-    const auto special =
-        std::find_if(part.rbegin(), part.rend(),
-                     [&](int32_t id) { return tokenizer.is_special(id); });
+    const auto end = std::find_if(part.rbegin(), part.rend(), [&](int32_t id) {
+      return may_end_turn(tokenizer, id);
+    });
     const auto behind =
-        special == part.rend() ? 0 : std::distance(part.rbegin(), special);
+        end == part.rend() ? 0 : std::distance(part.rbegin(), end);
     out.tokens.insert(out.tokens.end(), part.begin(), part.end());
     out.is_output.resize(out.tokens.size() - static_cast<size_t>(behind),
                          is_output ? 1 : 0);
@@ -119,10 +125,15 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
 int32_t end_of_answer(const Tokenizer& tokenizer) {
   const Message messages[] = {{"user", "1+1?"}, {"assistant", "2"}};
   const EncodedChat chat = encode_chat(tokenizer, messages);
-  for (size_t i = chat.tokens.size(); i-- > 0;)
-    if (chat.is_output[i])
-      return tokenizer.is_special(chat.tokens[i]) ? chat.tokens[i] : -1;
-  return -1;
+  if (chat.outputs == 0)
+    throw Error(
+        "the chat template writes an answer otherwise than behind its own "
+        "generation prompt, so that outputs cannot be told apart");
+  size_t last = chat.tokens.size();
+  while (last > 0 && !chat.is_output[last - 1]) --last;
+  if (last == 0) return -1;
+  const int32_t id = chat.tokens[last - 1];
+  return may_end_turn(tokenizer, id) ? id : -1;
 }
 
 }  // namespace seodang

@@ -44,8 +44,9 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
                         std::span<const Message> messages,
                         const ChatOptions& options = {});
 
-// The special token by which the tokenizer's chat template ends an answer; -1
-// if it writes none there. Throws Error as encode_chat.
+// The special or end-of-turn token by which the tokenizer's chat template ends
+// an answer; -1 if it writes none there. Throws Error as encode_chat, and when
+// the template's answers cannot be told apart.
 int32_t end_of_answer(const Tokenizer& tokenizer);
 
 }  // namespace seodang

@@ -121,6 +121,15 @@ TEST_F(Instruct, ATemplateThatEndsNoAnswerIsRefused) {
   make_base(base);
   EXPECT_NE(error_of([&] { instruct(options()); }).find("never learn to stop"),
             std::string::npos);
+  // One whose answers are not what follows its generation prompt.
+  SetUp();
+  base.set_chat_template(
+      "{% for m in messages %}{{ m.role + ': ' + m.content + '<|stop|>' }}"
+      "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: think' }}"
+      "{% endif %}");
+  make_base(base);
+  EXPECT_NE(error_of([&] { instruct(options()); }).find("cannot be told apart"),
+            std::string::npos);
   // A token that no family uses is as good.
   SetUp();
   base.set_chat_template(
