@@ -1,5 +1,7 @@
 // Encodes and decodes the lines that references.mjs wrote and tells where
-// Seodang differs from Hugging Face's library.
+// Seodang differs from Hugging Face's library. Of a chat in the published
+// template it tells whether training sees the ids that a chat sends, which are
+// those of the text that the template writes.
 //
 //   compare DIR…       DIR is a model directory, DIR.jsonl its lines
 //
@@ -13,7 +15,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tokenizer/encoded_chat.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/turn_format.h"
 
 namespace seodang {
 namespace {
@@ -61,9 +65,40 @@ struct Counts {
   }
 };
 
+// "same", or what is not.
+std::string compare_chat(const Tokenizer& tokenizer) {
+  const std::vector<Message> messages = {
+      {"user", "대한민국의 수도는?"},
+      {"assistant", "서울입니다."},
+      {"user", "What is  the capital of France?"},
+      {"assistant", "Paris."}};
+  const auto name = [&](int32_t id) {
+    return id < 0 ? std::string_view() : tokenizer.token_bytes(id);
+  };
+  const EncodedChat trained = encode_chat(tokenizer, messages);
+  for (const size_t turn : {1, 3}) {
+    const auto asked = std::span(messages).first(turn);
+    const Ids prompt =
+        encode_chat(tokenizer, asked, {.add_generation_prompt = true}).tokens;
+    const std::string text = render_chat(tokenizer.chat_template(), asked, true,
+                                         name(tokenizer.bos_token_id()),
+                                         name(tokenizer.eos_token_id()));
+    if (prompt != tokenizer.encode(text, {.parse_special = true}))
+      return "not the ids of the text";
+    if (prompt.size() >= trained.tokens.size() ||
+        !std::equal(prompt.begin(), prompt.end(), trained.tokens.begin()))
+      return fmt::format("training sees other ids before answer {}",
+                         turn / 2 + 1);
+    if (trained.outputs == 2 && (trained.is_output[prompt.size() - 1] ||
+                                 !trained.is_output[prompt.size()]))
+      return "the answer does not begin where the prompt ends";
+  }
+  return "same";
+}
+
 bool compare(const std::string& dir) {
   const std::clock_t start = std::clock();
-  const Tokenizer tokenizer = Tokenizer::load(dir);
+  Tokenizer tokenizer = Tokenizer::load(dir);
   const double took =
       static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   std::ifstream file(dir + ".jsonl");
@@ -76,7 +111,15 @@ bool compare(const std::string& dir) {
       "decoded, {} differ\n",
       dir, tokenizer.vocab_size(), took, counts.encoded, counts.ids,
       counts.lines, counts.texts);
-  return counts.encoded > 0 && counts.ids + counts.texts == 0;
+  const bool has_template = !tokenizer.chat_template().empty();
+  if (!has_template)
+    tokenizer.set_chat_template(
+        std::string(turn_format_of(tokenizer).chat_template));
+  const std::string chat = compare_chat(tokenizer);
+  fmt::print("  a chat in {}: {}\n",
+             has_template ? "its template" : "the template that instruct gives",
+             chat);
+  return counts.encoded > 0 && counts.ids + counts.texts == 0 && chat == "same";
 }
 
 }  // namespace
