@@ -43,7 +43,7 @@ struct EncodeConversations {
   bool parse_special = false;  // as in ChatOptions
   // Unless empty: the last token of each answer must be one of these, or an
   // Error names the line.
-  std::vector<int32_t> end_tokens;
+  std::vector<int32_t> end_tokens = {};
 };
 
 ConversationSet encode_conversations(

@@ -265,8 +265,8 @@ json config_of(const GgufFile& file) {
   if (!config.contains("vocab_size"))
     config["vocab_size"] = file.texts("tokenizer.ggml.tokens").size();
   const json defaults = family.defaults();
-  for (const char* key : {"hidden_act", "hidden_activation"})
-    if (defaults.contains(key)) config[key] = defaults[key];
+  for (const char* name : {"hidden_act", "hidden_activation"})
+    if (defaults.contains(name)) config[name] = defaults[name];
   config["tie_word_embeddings"] = !file.tensors().contains("output.weight");
   config["rope_scaling"] = scaling_of(file, config);
   const auto scaling_key = [&](const char* name) {
