@@ -25,7 +25,7 @@ std::string Allowed::text() const {
   if (has_least)
     return without_least ? fmt::format("above {}", least)
                          : fmt::format("{} or more", least);
-  return has_most ? fmt::format("{}{}", most, " or less") : "";
+  return has_most ? fmt::format("{} or less", most) : "";
 }
 
 }  // namespace seodang

@@ -1,7 +1,7 @@
 // An option is declared once, by a function
 //   template <class Visit> void visit_options(SomeOptions& o, Visit&& visit)
 // that calls visit(name, value, help, allowed) for each. The command line makes
-// a flag --NAME of it (cli/options.h), a recipe a key (upbringing/section.h), a
+// a flag --NAME of it (cli/options.h), a recipe a key (formats/toml_table.h), a
 // run an entry of its identity (train/options.h); all of them check it.
 #pragma once
 
@@ -34,9 +34,6 @@ struct Allowed {
 };
 
 inline Allowed at_least(double least) { return {.least = least}; }
-inline Allowed above(double least) {
-  return {.least = least, .without_least = true};
-}
 inline Allowed from_to(double least, double most) {
   return {.least = least, .most = most};
 }

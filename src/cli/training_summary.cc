@@ -24,9 +24,9 @@ void print_summary(const TrainSummary& s, const std::filesystem::path& output,
       output.string(), s.steps, s.tokens, show_duration(s.seconds),
       s.tokens_per_second, 100 * s.peak_share, s.train_loss, s.validation_loss,
       show_bytes(static_cast<double>(s.peak_memory)));
-  if (s.examples_dropped + s.examples_truncated > 0)
+  if (s.examples.dropped + s.examples.truncated > 0)
     fmt::print("{} examples were too long and left out, {} were cut\n",
-               s.examples_dropped, s.examples_truncated);
+               s.examples.dropped, s.examples.truncated);
 }
 
 }  // namespace seodang

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/open_table.h"
+#include "base/flat_hash_table.h"
 
 namespace seodang {
 
@@ -46,7 +46,7 @@ class NearDuplicates {
   int rows_, bands_;  // entries of a band, bands of a signature
   std::vector<MinHash> signatures_;
   std::vector<int64_t> ids_;
-  OpenTable<uint32_t> of_band_;  // in signatures_, by a band's hash
+  FlatHashTable<uint32_t> of_band_;  // in signatures_, by a band's hash
 };
 
 }  // namespace seodang

@@ -207,14 +207,14 @@ namespace {
 
 ModelResult examine(const LanguageModel& model,
                     const std::vector<Suite>& suites,
-                    const EvalOptions& options, int64_t done, int64_t total) {
+                    const EvalOptions& options, int64_t done) {
   check_options(options);
   ModelResult out{model.path(), model.kind(), {}};
   for (const Suite& suite : suites) {
     const auto tell = [&](int64_t in_suite) {
       if (options.progress)
         options.progress(
-            done + in_suite, total,
+            done + in_suite,
             fmt::format("{}: {}", model.path().string(), suite.name));
     };
     tell(0);
@@ -230,14 +230,14 @@ ModelResult examine(const LanguageModel& model,
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options) {
-  return examine(model, suites, options, 0, items_of(suites, options));
+  return examine(model, suites, options, 0);
 }
 
 EvaluationReport evaluate_with_progress(
     const std::vector<std::filesystem::path>& models,
     const std::vector<Suite>& suites, EvalOptions options) {
   Progress progress("eval", std::ssize(models) * items_of(suites, options));
-  options.progress = [&](int64_t done, int64_t, const std::string& what) {
+  options.progress = [&](int64_t done, const std::string& what) {
     progress.update(done, what);
   };
   return evaluate(models, suites, options);
@@ -250,8 +250,7 @@ EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
   const int64_t items = items_of(suites, options);
   for (const auto& path : models)
     report.models.push_back(examine(LanguageModel::load(path), suites, options,
-                                    std::ssize(report.models) * items,
-                                    std::ssize(models) * items));
+                                    std::ssize(report.models) * items));
   if (report.models.size() != 2) return report;
   const auto& before = report.models[0].suites;
   const auto& after = report.models[1].suites;

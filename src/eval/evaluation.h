@@ -26,8 +26,7 @@ struct EvalOptions {
   uint64_t seed = 1;  // of the bootstrap; answers are greedy
   // Hears how many of all items of all models are done, and what is being
   // worked on ("base: heldout.ko").
-  std::function<void(int64_t done, int64_t total, const std::string& what)>
-      progress = {};
+  std::function<void(int64_t done, const std::string& what)> progress = {};
 };
 
 template <class Visit>

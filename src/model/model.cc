@@ -31,7 +31,10 @@ bool is_aligned(const Tensor& tensor) {
 }  // namespace
 
 Model Model::load(const fs::path& path, Dtype dtype) {
-  const ModelSource source(path);
+  return load(ModelSource(path), dtype);
+}
+
+Model Model::load(const ModelSource& source, Dtype dtype) {
   Model model;
   model.config_ = source.config();
   model.memory_ = OwnedTensor(dtype, 1, weights_size(model.config_));
@@ -47,7 +50,7 @@ Model Model::map(const fs::path& path, Dtype dtype) {
   // Where the matrices cannot stay (few files mix theirs), one block is better.
   const Dtype stored = source->tensors()[0].stored.dtype;
   if (dtype_in_use(stored, {.decayed = true}, dtype) != stored)
-    return load(path, dtype);
+    return load(*source, dtype);
   Model model;
   model.config_ = source->config();
   size_t next = 0;

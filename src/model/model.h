@@ -38,6 +38,8 @@ class Model {
   Tensor memory() const { return memory_; }
 
  private:
+  static Model load(const ModelSource& source, Dtype dtype);
+
   ModelConfig config_;
   OwnedTensor memory_;
   std::vector<OwnedTensor> converted_;  // what could not stay in the files

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/open_table.h"
+#include "base/flat_hash_table.h"
 #include "tokenizer/token_table.h"
 #include "tokenizer/tokenizer_spec.h"
 
@@ -25,7 +25,7 @@ class MergeTable {
   Merge get(int32_t left, int32_t right) const;  // rank kNone when they do not
 
  private:
-  OpenTable<Merge> merges_;
+  FlatHashTable<Merge> merges_;
 };
 
 // The model of a tokenizer: a word is taken apart into its bytes (byte level)

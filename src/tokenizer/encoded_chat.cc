@@ -16,9 +16,9 @@ std::string_view content_of(const Tokenizer& tokenizer, int32_t id) {
 }
 
 bool may_end_turn(const Tokenizer& tokenizer, int32_t id) {
+  if (tokenizer.is_special(id)) return true;
   const std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
-  return tokenizer.is_special(id) ||
-         std::find(ends.begin(), ends.end(), id) != ends.end();
+  return std::find(ends.begin(), ends.end(), id) != ends.end();
 }
 
 // Messages whose special tokens are marked by a character that stands before
@@ -96,7 +96,10 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   TextMarks marks{.literal = literal, .cuts = {}};
   for (size_t i = 0; i < messages.size(); ++i) {
     if (messages[i].role != "assistant") continue;
-    const std::string before = render(i, true), after = render(i + 1, false);
+    const bool is_all =
+        i + 1 == messages.size() && !options.add_generation_prompt;
+    const std::string before = render(i, true),
+                      after = is_all ? text : render(i + 1, false);
     const size_t done = marks.cuts.empty() ? 0 : marks.cuts.back();
     if (before.size() < done || after.size() < before.size() ||
         !text.starts_with(after) || !after.starts_with(before))
@@ -108,15 +111,15 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   out.outputs = std::ssize(marks.cuts) / 2;
   bool is_output = false;
   for (const auto& part : tokenizer.encode_parts(text, marks)) {
-    const auto end = std::find_if(part.rbegin(), part.rend(), [&](int32_t id) {
-      return may_end_turn(tokenizer, id);
-    });
-    const auto behind =
-        end == part.rend() ? 0 : std::distance(part.rbegin(), end);
     out.tokens.insert(out.tokens.end(), part.begin(), part.end());
-    out.is_output.resize(out.tokens.size() - static_cast<size_t>(behind),
-                         is_output ? 1 : 0);
-    out.is_output.resize(out.tokens.size(), 0);
+    out.is_output.resize(out.tokens.size(), is_output ? 1 : 0);
+    if (is_output) {  // up to the token that ends the turn
+      const auto end =
+          std::find_if(part.rbegin(), part.rend(),
+                       [&](int32_t id) { return may_end_turn(tokenizer, id); });
+      if (end != part.rend())
+        std::fill_n(out.is_output.rbegin(), end - part.rbegin(), 0);
+    }
     is_output = !is_output;
   }
   return out;

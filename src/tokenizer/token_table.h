@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/open_table.h"
+#include "base/flat_hash_table.h"
 
 namespace seodang {
 
@@ -19,7 +19,7 @@ class TokenTable {
 
  private:
   const std::vector<std::string>& tokens_;
-  OpenTable<int32_t> ids_;
+  FlatHashTable<int32_t> ids_;
 };
 
 }  // namespace seodang

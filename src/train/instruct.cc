@@ -95,8 +95,8 @@ TrainSummary instruct(const InstructOptions& options) {
                               .too_long = too_long_of(o.too_long),
                               .parse_special = o.parse_special,
                               .end_tokens = config.eos_token_id});
-    run.examples_dropped += set.dropped;
-    run.examples_truncated += set.truncated;
+    run.examples.dropped += set.dropped;
+    run.examples.truncated += set.truncated;
     if (set.dropped + set.truncated > 0)
       run.notes.push_back(fmt::format(
           "{} of {} examples are longer than the context of {} tokens (as {}): "
@@ -106,7 +106,7 @@ TrainSummary instruct(const InstructOptions& options) {
     return set;
   };
   ConversationSet learned = encode(examples);
-  run.examples = learned.size();
+  run.examples.learned = learned.size();
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, replay, o.replay);

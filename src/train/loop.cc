@@ -271,8 +271,6 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.peak_memory = peak_memory();
   summary.stopped_because = why;
   summary.examples = run_.examples;
-  summary.examples_dropped = run_.examples_dropped;
-  summary.examples_truncated = run_.examples_truncated;
 
   Json json = {{"stage", run_.stage}};
   visit_summary(summary, [&](const char* name, const auto& value) {

@@ -30,8 +30,7 @@ struct TrainingRun {
   const Tokenizer* tokenizer = nullptr;
   std::filesystem::path output;
   std::vector<std::string> notes;  // said when the run begins
-  // Carried into the summary.
-  int64_t examples = 0, examples_dropped = 0, examples_truncated = 0;
+  ExampleCounts examples;          // for the summary
   // Everything the result depends on, as text: a run is continued, or taken for
   // done, only when all of it is the same.
   std::map<std::string, std::string> identity;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "generate/end_tokens.h"
 #include "generate/session.h"
 
 namespace seodang {
@@ -14,9 +15,7 @@ std::string continue_text(const ModelConfig& config, const Weights& weights,
   const int64_t room =
       std::min<int64_t>(kTokens, config.max_position_embeddings - length);
   if (length == 0 || room <= 0) return "";
-  std::vector<int32_t> ends = tokenizer.end_of_turn_ids();
-  ends.insert(ends.end(), config.eos_token_id.begin(),
-              config.eos_token_id.end());
+  const auto ends = end_tokens(config.eos_token_id, tokenizer);
   Session session(config, weights, length + room);
   std::span<const float> logits = session.read(prompt);
   std::vector<int32_t> answer;

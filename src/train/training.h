@@ -8,6 +8,11 @@
 
 namespace seodang {
 
+struct ExampleCounts {
+  int64_t learned = 0;                 // that were learned from
+  int64_t dropped = 0, truncated = 0;  // that were longer than the context
+};
+
 struct TrainSummary {
   int64_t steps = 0;
   int64_t tokens = 0;
@@ -16,8 +21,7 @@ struct TrainSummary {
   double tokens_per_second = 0;
   double peak_share = 0;    // model FLOP/s over the measured product peak
   int64_t peak_memory = 0;  // bytes
-  // Examples learned from, and those longer than the context.
-  int64_t examples = 0, examples_dropped = 0, examples_truncated = 0;
+  ExampleCounts examples;
   std::string stopped_because;  // "done" or "patience"
   // The step whose weights were kept: the last one, or with patience the one
   // that validated best, whose validation_loss is then told.
@@ -38,9 +42,9 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("peak_memory", s.peak_memory);
   visit("stopped_because", s.stopped_because);
   visit("kept_step", s.kept_step);
-  visit("examples", s.examples);
-  visit("examples_dropped", s.examples_dropped);
-  visit("examples_truncated", s.examples_truncated);
+  visit("examples", s.examples.learned);
+  visit("examples_dropped", s.examples.dropped);
+  visit("examples_truncated", s.examples.truncated);
 }
 
 // Learns to predict the next token of `options.data`. While it runs,

@@ -172,15 +172,15 @@ TEST_F(Instruct, ExamplesThatAreTooLongAreCounted) {
   write_file(dir_ / "examples.jsonl", lines);
   InstructOptions o = options();
   const TrainSummary dropped = instruct(o);
-  EXPECT_EQ(dropped.examples, 2);
-  EXPECT_EQ(dropped.examples_dropped, 1);
+  EXPECT_EQ(dropped.examples.learned, 2);
+  EXPECT_EQ(dropped.examples.dropped, 1);
   const std::string said = read_file(dir_ / "tuned" / "training.json");
   EXPECT_NE(said.find("\"examples_dropped\": 1"), std::string::npos);
   o.output = dir_ / "cut";
   o.too_long = "truncate";
   const TrainSummary cut = instruct(o);
-  EXPECT_EQ(cut.examples, 3);
-  EXPECT_EQ(cut.examples_truncated, 1);
+  EXPECT_EQ(cut.examples.learned, 3);
+  EXPECT_EQ(cut.examples.truncated, 1);
   o.output = dir_ / "refused";
   o.too_long = "refuse";
   EXPECT_NE(error_of([&] { instruct(o); }).find("examples.jsonl:3: "),

@@ -14,9 +14,9 @@ namespace seodang {
 // Values under 64-bit hashes, which the caller makes and whose low bits have to
 // be mixed well. Several values may have one hash. At most half full.
 template <class Value>
-class OpenTable {
+class FlatHashTable {
  public:
-  explicit OpenTable(size_t expected = 0)
+  explicit FlatHashTable(size_t expected = 0)
       : slots_(std::bit_ceil(2 * expected + 2)) {}
 
   // The first value that was put under `hash` and for which is_it(value) holds;
