@@ -119,7 +119,8 @@ TrainSummary instruct(const InstructOptions& options) {
   if (!held.empty())
     run.validation = validation_batches(encode(held), o.train.batch_tokens,
                                         o.train.context, 0);
-  Optimizer optimizer(std::move(model), precision_of(o.train));
+  Optimizer optimizer(std::move(model), precision_of(o.train),
+                      o.train.optimizer == "muon");
   run.stage = "instruct";
   run.options = o.train;
   run.patience = o.patience;

@@ -153,7 +153,7 @@ void Loop::step(int64_t step) {
   adamw.weight_decay = static_cast<float>(options_.weight_decay);
   if (options_.clip > 0 && gradient_norm_ > options_.clip)
     adamw.grad_scale = static_cast<float>(options_.clip / gradient_norm_);
-  optimizer_.step(step, adamw);
+  optimizer_.step(step, adamw, static_cast<float>(options_.momentum));
 
   constexpr double kMemory = 0.95;  // of the smoothed loss
   state_.train_loss =

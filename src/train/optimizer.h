@@ -1,5 +1,6 @@
 // Everything a training step changes: f32 masters, the bf16 copy that products
-// read, gradients, and AdamW's two moments. One block of memory each.
+// read, gradients, and moments: AdamW's two, or Muon's one for the matrices
+// between embedding and logits. One block of memory each.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +8,16 @@
 
 #include "kernels/adamw.h"
 #include "model/model.h"
+#include "train/muon.h"
 
 namespace seodang {
 
 class Optimizer {
  public:
   // Takes over the model's weights (f32) as masters. `precision` is the dtype
-  // that products are made in.
-  Optimizer(Model model, Dtype precision);
+  // that products are made in. With `muon` it trains the hidden matrices, and
+  // AdamW the embedding, the output layer, norms and biases.
+  Optimizer(Model model, Dtype precision, bool muon = false);
 
   const ModelConfig& config() const { return model_.config(); }
   const Weights& masters() const { return model_.weights(); }
@@ -24,12 +27,14 @@ class Optimizer {
 
   // Norm of all gradients, in float64.
   double gradient_norm() const;
-  // One AdamW step (counted from 1) for all weights; the gradients are zero
-  // afterwards. options.weight_decay applies to matrices only.
-  void step(int64_t step, AdamW options);
+  // One step (counted from 1) for all weights; the gradients are zero
+  // afterwards. Learning rate, weight decay (of matrices only) and gradient
+  // scale are those of `options` for Muon too; `momentum` is its own.
+  void step(int64_t step, AdamW options, float momentum = 0.95f);
 
   // The moments under the names that optimizer.safetensors gives them:
-  // "exp_avg.NAME" and "exp_avg_sq.NAME", as PyTorch's AdamW calls them.
+  // "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum_buffer.NAME", as
+  // PyTorch's AdamW and Muon call them.
   std::vector<NamedTensor> moments() const;
   // Rounds the masters again, after a checkpoint was read into them.
   void refresh();
@@ -39,9 +44,18 @@ class Optimizer {
  private:
   Model model_;
   Dtype precision_;
+  // A weight, and where its numbers and its second moments begin.
+  struct Slot {
+    NamedTensor master;
+    int64_t at = 0, second_at = 0;
+    bool muon = false;  // has no second moments
+  };
+  Tensor part(const OwnedTensor& memory, const Slot& slot, int64_t at) const;
+
   OwnedTensor copy_, gradient_memory_, first_, second_;
   Weights weights_, gradients_;
-  std::vector<NamedTensor> named_;  // of the masters
+  std::vector<Slot> slots_;
+  Muon muon_;
 };
 
 }  // namespace seodang

@@ -29,6 +29,8 @@ struct TrainOptions {
   double warmup = 0.02;              // share of the steps
   double decay = 0.3;                // wsd: share of the steps that decay
   std::string schedule = "wsd";
+  std::string optimizer = "adamw";  // or "muon", for hidden matrices
+  double momentum = 0.95;           // Muon's
   double weight_decay = 0.1;
   double beta1 = 0.9, beta2 = 0.95;
   double clip = 1.0;
@@ -63,6 +65,10 @@ void visit_options(TrainOptions& o, Visit&& visit) {
         from_to(0, 1));
   visit("schedule", o.schedule, "Learning-rate schedule: wsd or cosine",
         one_of({"wsd", "cosine"}));
+  visit("optimizer", o.optimizer,
+        "adamw, or muon for the hidden matrices and AdamW for the rest",
+        one_of({"adamw", "muon"}));
+  visit("momentum", o.momentum, "Muon's momentum", from_to_below(0, 1));
   visit("weight-decay", o.weight_decay, "Decoupled weight decay of matrices",
         from_to(0, 10));
   visit("beta1", o.beta1, "AdamW's decay of the first moment",

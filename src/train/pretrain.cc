@@ -64,7 +64,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
   Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
-                      precision_of(o.train));
+                      precision_of(o.train), o.train.optimizer == "muon");
   run.stage = "pretrain";
   run.options = o.train;
   run.batches = batches.get();

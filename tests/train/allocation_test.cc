@@ -38,9 +38,15 @@ constexpr size_t kLarge = 1024;
 namespace seodang {
 namespace {
 
-TEST(TrainingStep, AllocatesNothingAfterTheFirst) {
+class TrainingStep : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(, TrainingStep, testing::Bool(), [](const auto& muon) {
+  return muon.param ? "Muon" : "AdamW";
+});
+
+TEST_P(TrainingStep, AllocatesNothingAfterTheFirst) {
   ModelConfig config = config_of_size(model_size("nano"), 300);
-  Optimizer optimizer(Model::random(config, 1, Dtype::f32), Dtype::bf16);
+  Optimizer optimizer(Model::random(config, 1, Dtype::f32), Dtype::bf16,
+                      /*muon=*/GetParam());
   Decoder decoder(config, optimizer.weights(), 512, Keep::all);
   Batch batch;
   Rng rng(2);

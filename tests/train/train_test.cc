@@ -97,8 +97,9 @@ TrainingRun tiny_run(const BatchSource& batches, const fs::path& output) {
   return run;
 }
 
-Optimizer tiny_optimizer(Dtype precision = Dtype::f32) {
-  return Optimizer(Model::random(tiny_config(), 1, Dtype::f32), precision);
+Optimizer tiny_optimizer(Dtype precision = Dtype::f32, bool muon = false) {
+  return Optimizer(Model::random(tiny_config(), 1, Dtype::f32), precision,
+                   muon);
 }
 
 TEST(Training, LossFallsAndARerunGivesTheSameBytes) {
@@ -117,17 +118,19 @@ TEST(Training, LossFallsAndARerunGivesTheSameBytes) {
 }
 
 TEST(Training, StoppedAndResumedEqualsUndisturbed) {
-  for (const Dtype precision : {Dtype::f32, Dtype::bf16}) {
+  for (const auto& [precision, muon] :
+       {std::pair{Dtype::f32, false}, std::pair{Dtype::bf16, false},
+        std::pair{Dtype::f32, true}, std::pair{Dtype::bf16, true}}) {
     const Counting undisturbed;
     const fs::path whole = scratch("whole");
-    Optimizer optimizer = tiny_optimizer(precision);
+    Optimizer optimizer = tiny_optimizer(precision, muon);
     train(optimizer, tiny_run(undisturbed, whole));
 
     const fs::path pieces = scratch("pieces");
     for (const uint64_t stop : {11, 50}) {
       Counting batches;
       batches.signal_at = stop;
-      Optimizer again = tiny_optimizer(precision);
+      Optimizer again = tiny_optimizer(precision, muon);
       try {
         train(again, tiny_run(batches, pieces));
         FAIL() << "the signal was ignored";
@@ -136,7 +139,7 @@ TEST(Training, StoppedAndResumedEqualsUndisturbed) {
       }
       EXPECT_TRUE(find_checkpoint(pieces));
     }
-    Optimizer last = tiny_optimizer(precision);
+    Optimizer last = tiny_optimizer(precision, muon);
     train(last, tiny_run(undisturbed, pieces));
     EXPECT_EQ(read_file(whole / "model.safetensors"),
               read_file(pieces / "model.safetensors"));
