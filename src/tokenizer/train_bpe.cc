@@ -21,11 +21,13 @@ std::string split_pattern(const std::string& name) {
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   if (name == "llama3") return llama3;
-  // As few syllables as leave a particle, or nothing, before the word's end.
+  // As few syllables as leave a particle, or nothing, before the word's end;
+  // and the space before them.
   if (name == "llama3-korean")
-    return "[^\\r\\n\\p{L}\\p{N}]?[가-힣]+?(?=(?:은|는|이|가|을|를|의|에|에서|"
-           "와|과|로|"
-           "으로|도|이다|다|입니다|이고|이며|인)?(?!\\p{L}))|" +
+    return "[가-힣]+?(?=(?:은|는|이|가|을|를|의|에|에서|와|과|로|으로|도|이다|"
+           "다|"
+           "입니다|이고|이며|인|이야|야|이지|지|이에요|예요)?(?!\\p{L}))|"
+           " (?=[가-힣])|" +
            llama3;
   return name;
 }

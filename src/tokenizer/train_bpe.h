@@ -14,10 +14,10 @@
 namespace seodang {
 
 // The regular expression that cuts text into words before pairs are merged:
-// "llama3", or "llama3-korean", which also cuts a Korean particle from the word
-// it follows (프랑스|의, 프랑스|는), so that a name is one token whatever
-// follows and not a new one for each particle; anything else is the expression
-// itself.
+// "llama3", or "llama3-korean", which cuts Korean words from the space before
+// them and the particle behind (프랑스|의| |수도|는), so that a name is the
+// same tokens wherever it stands, at the beginning of an answer as in the
+// middle of a question; anything else is the expression itself.
 std::string split_pattern(const std::string& name);
 const std::vector<std::string>& llama3_special_tokens();
 

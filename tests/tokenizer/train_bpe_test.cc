@@ -1,5 +1,6 @@
 #include "tokenizer/train_bpe.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -109,6 +110,24 @@ TEST(TrainBpe, TheSmallestVocabularyIsTheBytes) {
   const Tokenizer tokenizer = train_on("한국어 abab", {.vocab_size = 262});
   EXPECT_EQ(tokenizer.encode("한").size(), 3u);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("한국어")), "한국어");
+}
+
+TEST(TrainBpe, AKoreanNameIsTheSameTokensWhereverItStands) {
+  std::string text;
+  for (int i = 0; i < 20; ++i)
+    text += "대한민국의 수도는 서울이다. 나는 대한민국에 산다.\n";
+  const Tokenizer tokenizer =
+      train_on(text, {.vocab_size = 350, .split = "llama3-korean"});
+  const std::vector<int32_t> name = tokenizer.encode("대한민국");
+  EXPECT_EQ(name.size(), 1u);
+  for (const char* sentence :
+       {"대한민국", "대한민국의 수도", "나는 대한민국에 산다.",
+        "\"대한민국\"은", "수도: 대한민국", "(대한민국)", "대한민국이다.",
+        "여기는 대한민국이에요."}) {
+    const std::vector<int32_t> ids = tokenizer.encode(sentence);
+    EXPECT_EQ(std::ranges::count(ids, name[0]), 1) << sentence;
+    EXPECT_EQ(tokenizer.decode(ids), sentence);
+  }
 }
 
 TEST(TrainBpe, RefusesWhatCannotBe) {
