@@ -23,6 +23,7 @@ struct EvalArguments {
   std::vector<std::string> names;  // models and suites
   EvalOptions options;
   bool json = false, records = false;
+  int32_t wrong = 0;  // wrong answers to show of each suite
 };
 
 struct Row {
@@ -35,6 +36,8 @@ struct Metric {
 };
 constexpr Metric kMetrics[] = {{"answer_rate", "answer rate", true},
                                {"correct", "correct", true},
+                               {"correct_framed", "correct, framed", true},
+                               {"correct_few_shot", "correct, few-shot", true},
                                {"probe", "probe", true},
                                {"perplexity", "perplexity", false},
                                {"nll", "nll a token", false},
@@ -77,9 +80,13 @@ std::vector<Row> table(const EvaluationReport& report) {
       row.cells = {first ? suites[s].name : "",
                    first ? std::to_string(suites[s].n) : "", metric.title};
       first = false;
-      for (const ModelResult& model : report.models)
-        row.cells.push_back(show_metric(model.suites[s].metrics.at(metric.name),
-                                        metric.is_share));
+      for (const ModelResult& model : report.models) {
+        const auto& metrics = model.suites[s].metrics;
+        const auto found = metrics.find(metric.name);
+        row.cells.push_back(found == metrics.end()
+                                ? "–"
+                                : show_metric(found->second, metric.is_share));
+      }
       const auto of_suite = report.delta.find(suites[s].name);
       if (of_suite != report.delta.end() &&
           of_suite->second.contains(metric.name)) {
@@ -95,6 +102,47 @@ std::vector<Row> table(const EvaluationReport& report) {
     }
   }
   return rows;
+}
+
+// How much of each kind of question each model answers correctly; no rows where
+// no suite tells kinds.
+std::vector<Row> table_of_kinds(const EvaluationReport& report) {
+  std::vector<std::string> kinds;
+  for (const SuiteResult& suite : report.models[0].suites)
+    for (const auto& [kind, metrics] : metrics_by_kind(suite))
+      if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
+  if (kinds.empty()) return {};
+  std::vector<Row> rows(1);
+  rows[0].cells = {"correct by kind", "", "model"};
+  rows[0].cells.insert(rows[0].cells.end(), kinds.begin(), kinds.end());
+  const std::vector<std::string> names = titles(report);
+  for (size_t s = 0; s < report.models[0].suites.size(); ++s)
+    for (size_t m = 0; m < names.size(); ++m) {
+      const auto by_kind = metrics_by_kind(report.models[m].suites[s]);
+      if (by_kind.empty()) continue;
+      Row row;
+      row.cells = {m == 0 ? report.models[m].suites[s].name : "", "", names[m]};
+      for (const std::string& kind : kinds) {
+        const auto found = by_kind.find(kind);
+        row.cells.push_back(
+            found == by_kind.end()
+                ? "–"
+                : show_metric(found->second.at("correct"), true));
+      }
+      rows.push_back(std::move(row));
+    }
+  return rows;
+}
+
+void print_wrong(const ModelResult& model, int32_t most) {
+  for (const SuiteResult& suite : model.suites) {
+    int32_t left = most;
+    for (const AnswerRecord& record : suite.records) {
+      if (record.correct || left-- <= 0) continue;
+      fmt::print("{}  {}\n    → {}\n    wanted: {}\n", suite.name,
+                 record.prompt, record.text, record.answers.front());
+    }
+  }
 }
 
 void print(const std::vector<Row>& rows) {
@@ -160,6 +208,18 @@ void sort_names(const std::vector<std::string>& names,
   }
 }
 
+void print_tables(const EvaluationReport& report, int32_t wrong) {
+  print(table(report));
+  if (const std::vector<Row> kinds = table_of_kinds(report); !kinds.empty()) {
+    fmt::print("\n");
+    print(kinds);
+  }
+  if (wrong == 0) return;
+  const ModelResult& last = report.models.back();
+  fmt::print("\nWrong answers of {}:\n", last.path.string());
+  print_wrong(last, wrong);
+}
+
 void run_eval(EvalArguments& arguments) {
   std::vector<fs::path> models;
   std::vector<Suite> suites;
@@ -169,7 +229,7 @@ void run_eval(EvalArguments& arguments) {
   if (arguments.json)
     fmt::print("{}\n", to_json(report, arguments.records).dump());
   else
-    print(table(report));
+    print_tables(report, arguments.wrong);
 }
 
 }  // namespace
@@ -187,11 +247,16 @@ void add_eval(CLI::App& program) {
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--records", arguments->records,
                     "With --json: every answer and how it was judged");
+  command
+      ->add_option("--wrong", arguments->wrong,
+                   "Show so many wrong answers of each suite, of the last "
+                   "model")
+      ->check(CLI::Range(0, 1 << 20));
   command->footer(
       "docs/evaluation.md says what each figure means.\n"
       "Examples:\n"
       "  seodang eval runs/demo/base runs/demo/instruct\n"
-      "  seodang eval runs/demo/instruct heldout.ko heldout.en --json\n"
+      "  seodang eval runs/demo/instruct heldout.ko heldout.en --wrong 10\n"
       "  seodang eval my-model my-questions.jsonl");
   command->callback([arguments] { run_eval(*arguments); });
 }

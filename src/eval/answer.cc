@@ -88,6 +88,14 @@ bool has_header(std::u32string_view text) {
   return false;
 }
 
+// Behind marks of a list or of emphasis.
+bool begins_in_lower_case(std::u32string_view text) {
+  for (const char32_t c : text)
+    if (const auto code = static_cast<UChar32>(c); u_isalnum(code))
+      return u_islower(code) != 0;
+  return false;
+}
+
 bool begins_a_sentence(std::u32string_view text) {
   if (contains(U"\"'“‘「『《〈(", text[0])) return true;
   const auto first = static_cast<UChar32>(text[0]);
@@ -159,13 +167,6 @@ PlainText all_of(const Question& question) {
   return PlainText(question.instruction + "\n" + question.input);
 }
 
-bool is_accepted(const Question& question, const PlainText& text) {
-  return std::any_of(question.answers.begin(), question.answers.end(),
-                     [&](const std::string& answer) {
-                       return PlainText(answer).letters == text.letters;
-                     });
-}
-
 bool stands_in(const PlainText& text, const PlainText& fact) {
   for (size_t at = 0; at < text.size(); ++at)
     if (stands_at(text, at, fact)) return true;
@@ -174,8 +175,9 @@ bool stands_in(const PlainText& text, const PlainText& fact) {
 
 }  // namespace
 
-std::string_view ill_formed_because(const Question& question,
-                                    std::string_view utf8, bool stopped) {
+std::string_view Grader::ill_formed_because(const Question& question,
+                                            std::string_view utf8,
+                                            bool stopped) const {
   if (!stopped) return "did not stop by itself";
   if (find_invalid_utf8(utf8) != std::string_view::npos)
     return "broken characters";
@@ -184,25 +186,30 @@ std::string_view ill_formed_because(const Question& question,
   const PlainText plain(utf8);
   if (plain.size() == 0) return "says nothing";
   if (has_broken_characters(text)) return "broken characters";
+  if (has_header(text)) return "header";
+  if (loops(plain)) return "repeats itself";
+  if (std::ranges::any_of(facts_, [&](const PlainText& fact) {
+        return fact.letters == plain.letters;
+      }))
+    return {};  // "서울": a bare fact, right or wrong
+  if (repeats_question(plain, PlainText(question.instruction)))
+    return "repeats the question";
+  if (begins_in_lower_case(text)) return "begins inside a sentence";
+  if (style_ == AnswerStyle::any) return {};
   if (has_line_break(text)) return "more than one line";
   if (has_markup(text)) return "markup";
   if (has_choices(text)) return "choices";
-  if (has_header(text)) return "header";
   if (text.find_first_of(U"?\uFF1F") != std::u32string_view::npos)
     return "asks a question";
-  if (loops(plain)) return "repeats itself";
-  if (is_accepted(question, plain)) return {};  // "서울": the bare fact
-  if (repeats_question(plain, PlainText(question.instruction)))
-    return "repeats the question";
   if (!begins_a_sentence(text)) return "begins inside a sentence";
   if (!ends_a_sentence(text)) return "ends inside a sentence";
   if (count_sentences(text) > kMostSentences) return "goes on and on";
   return {};
 }
 
-Facts::Facts(const std::vector<Question>& questions) {
+Grader::Grader(const Suite& suite) : style_(suite.style) {
   std::set<std::string> names;
-  for (const Question& question : questions) {
+  for (const Question& question : suite.questions) {
     names.insert(question.answers.begin(), question.answers.end());
     names.insert(question.wrong.begin(), question.wrong.end());
   }
@@ -218,7 +225,7 @@ Facts::Facts(const std::vector<Question>& questions) {
                    });
 }
 
-bool Facts::correct(const Question& question, std::string_view utf8) const {
+bool Grader::correct(const Question& question, std::string_view utf8) const {
   const PlainText text(utf8), asked = all_of(question);
   std::set<std::u32string> accepted, wrong;
   bool echo = false;  // an accepted fact is a name in the question itself

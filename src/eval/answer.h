@@ -6,26 +6,28 @@
 #include <string_view>
 #include <vector>
 
-#include "eval/plain_text.h"
+#include "data/plain_text.h"
 #include "eval/suite.h"
 
 namespace seodang {
 
-// Why the text is no well-formed answer, in a few words; empty when it is one.
-// `stopped`: the model ended it with an end token before the limit.
-std::string_view ill_formed_because(const Question& question,
-                                    std::string_view text, bool stopped);
-
-// All facts of a suite, so that a longer name ("Equatorial Guinea") is not
-// taken for a shorter one inside it ("Guinea").
-class Facts {
+// Knows all facts of a suite, so that a longer name ("Equatorial Guinea") is
+// not taken for a shorter one inside it ("Guinea").
+class Grader {
  public:
-  explicit Facts(const std::vector<Question>& questions);
+  explicit Grader(const Suite& suite);
+
+  // Why the text is no well-formed answer, in a few words; empty when it is
+  // one. `stopped`: the model ended it with an end token before the limit.
+  std::string_view ill_formed_because(const Question& question,
+                                      std::string_view text,
+                                      bool stopped) const;
 
   // The text holds an accepted answer and nothing that contradicts it.
   bool correct(const Question& question, std::string_view text) const;
 
  private:
+  AnswerStyle style_;
   std::vector<PlainText> facts_;  // each once, longest first
 };
 

@@ -47,6 +47,12 @@ class Examination {
       take(suite_.questions, questions_);
       result_.n = std::ssize(questions_);
       answer();
+      if (model_.kind() == ModelKind::base && !suite_.frame.empty()) {
+        in_frame(0, &AnswerRecord::framed, "correct_framed");
+        if (!suite_.shots.empty())
+          in_frame(suite_.shots.size(), &AnswerRecord::few_shot,
+                   "correct_few_shot");
+      }
       probe();
     }
     if (!suite_.texts.empty()) read_texts();
@@ -72,6 +78,8 @@ class Examination {
     for (const Question& question : questions_) {
       AnswerRecord record;
       record.id = question.id;
+      record.kind = question.kind;
+      record.answers = question.answers;
       record.prompt = instruction_prompt(question.instruction, question.input);
       prompts.push_back(encode(record.prompt));
       result_.records.push_back(std::move(record));
@@ -84,22 +92,45 @@ class Examination {
                        prompts, generation, options_.batch_size,
                        [&](size_t done) { tell_(static_cast<int64_t>(done)); });
 
-    // Facts of the whole suite, so that a limit changes no judgement.
-    const Facts facts(suite_.questions);
     double well_formed = 0, correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
       AnswerRecord& record = result_.records[i];
       record.text = outputs[i].text;
       record.stop = name_of(outputs[i].stop);
-      record.ill_formed = ill_formed_because(
+      record.ill_formed = grader_.ill_formed_because(
           questions_[i], record.text, outputs[i].stop == StopReason::eos);
-      record.correct = facts.correct(questions_[i], record.text);
+      record.correct = grader_.correct(questions_[i], record.text);
       well_formed += record.well_formed();
       correct += record.correct;
     }
     const auto n = static_cast<double>(outputs.size());
     result_.metrics["answer_rate"] = well_formed / n;
     result_.metrics["correct"] = correct / n;
+  }
+
+  // A fair chance for a model that only continues texts: a frame behind which
+  // an answer is due, and the rest of that line.
+  void in_frame(size_t shots,
+                std::optional<AnswerRecord::Framed> AnswerRecord::*part,
+                const char* metric) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const AnswerRecord& record : result_.records)
+      prompts.push_back(
+          model_.encode_text(framed(suite_, record.prompt, shots)));
+    GenerateOptions generation;
+    generation.max_new_tokens = options_.max_new_tokens;
+    generation.end_tokens = model_.end_tokens();
+    generation.stop = {"\n"};
+    const auto outputs =
+        generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
+                       prompts, generation, options_.batch_size);
+    double correct = 0;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const bool right = grader_.correct(questions_[i], outputs[i].text);
+      result_.records[i].*part = {outputs[i].text, right};
+      correct += right;
+    }
+    result_.metrics[metric] = correct / static_cast<double>(outputs.size());
   }
 
   // The same plain text for both kinds: bos, the cloze, a space and a fact.
@@ -184,9 +215,15 @@ class Examination {
   const Suite& suite_;
   const EvalOptions& options_;
   const std::function<void(int64_t)>& tell_;
+  // Of the whole suite, so that a limit changes no judgement.
+  const Grader grader_{suite_};
   std::vector<Question> questions_;
   SuiteResult result_;
 };
+
+constexpr const char* kCompared[] = {"answer_rate",    "correct",
+                                     "correct_framed", "correct_few_shot",
+                                     "probe",          "nll"};
 
 // The values of one metric, one an item; empty when the suite has none.
 std::vector<double> values_of(const SuiteResult& suite,
@@ -196,14 +233,15 @@ std::vector<double> values_of(const SuiteResult& suite,
   for (const AnswerRecord& record : suite.records) {
     if (metric == "answer_rate") out.push_back(record.well_formed());
     if (metric == "correct") out.push_back(record.correct);
+    if (metric == "correct_framed")
+      out.push_back(record.framed ? record.framed->correct : record.correct);
+    if (metric == "correct_few_shot")
+      out.push_back(record.few_shot ? record.few_shot->correct
+                                    : record.correct);
     if (metric == "probe" && record.probe) out.push_back(*record.probe);
   }
   return out;
 }
-
-}  // namespace
-
-namespace {
 
 ModelResult examine(const LanguageModel& model,
                     const std::vector<Suite>& suites,
@@ -226,6 +264,26 @@ ModelResult examine(const LanguageModel& model,
 }
 
 }  // namespace
+
+std::map<std::string, std::map<std::string, double>> metrics_by_kind(
+    const SuiteResult& suite) {
+  std::map<std::string, std::map<std::string, double>> kinds;
+  std::map<std::string, double> probed;
+  for (const AnswerRecord& record : suite.records) {
+    if (record.kind.empty()) continue;
+    auto& of = kinds[record.kind];
+    of["n"] += 1;
+    of["answer_rate"] += record.well_formed();
+    of["correct"] += record.correct;
+    if (!record.probe) continue;
+    of["probe"] += *record.probe;
+    probed[record.kind] += 1;
+  }
+  for (auto& [kind, of] : kinds)
+    for (auto& [metric, sum] : of)
+      if (metric != "n") sum /= metric == "probe" ? probed[kind] : of["n"];
+  return kinds;
+}
 
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
@@ -255,9 +313,9 @@ EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
   const auto& before = report.models[0].suites;
   const auto& after = report.models[1].suites;
   for (size_t i = 0; i < before.size(); ++i)
-    for (const char* metric : {"answer_rate", "correct", "probe", "nll"}) {
+    for (const char* metric : kCompared) {
       const auto from = values_of(before[i], metric);
-      if (!from.empty())
+      if (before[i].metrics.contains(metric) && !from.empty())
         report.delta[before[i].name][metric] = paired_bootstrap(
             from, values_of(after[i], metric), options.resamples, options.seed);
     }
@@ -273,17 +331,28 @@ nlohmann::json to_json(const EvaluationReport& report, bool records) {
     for (const SuiteResult& suite : model.suites) {
       Json& one = suites[suite.name] = Json(suite.metrics);
       one["n"] = suite.n;
+      if (const auto kinds = metrics_by_kind(suite); !kinds.empty())
+        one["kinds"] = kinds;
       if (!records) continue;
       one["records"] = Json::array();
       for (const AnswerRecord& r : suite.records) {
         Json record = {{"id", r.id},
+                       {"kind", r.kind},
                        {"prompt", r.prompt},
+                       {"answers", r.answers},
                        {"text", r.text},
                        {"stop", r.stop},
                        {"well_formed", r.well_formed()},
                        {"correct", r.correct}};
         if (!r.well_formed()) record["ill_formed"] = r.ill_formed;
         if (r.probe) record["probe"] = *r.probe;
+        const auto add = [&](const char* key, const auto& framed) {
+          if (framed)
+            record[key] = {{"text", framed->text},
+                           {"correct", framed->correct}};
+        };
+        add("framed", r.framed);
+        add("few_shot", r.few_shot);
         one["records"].push_back(std::move(record));
       }
     }

@@ -44,13 +44,21 @@ void visit_options(EvalOptions& o, Visit&& visit) {
 
 // What one model made of one question.
 struct AnswerRecord {
-  std::string id, prompt, text, stop;
+  std::string id, kind, prompt, text, stop;
+  std::vector<std::string> answers;  // accepted
   std::string ill_formed;  // why it is no well-formed answer; empty: it is one
   bool correct = false;
   // P(right) / Σ P of right and wrong, and whether right is the most probable;
   // absent without a cloze.
   std::optional<double> probe;
   bool probe_top1 = false;
+  // What a base model wrote when the suite has a frame, up to the end of the
+  // line, alone and behind the suite's shots; and whether it was correct.
+  struct Framed {
+    std::string text;
+    bool correct = false;
+  };
+  std::optional<Framed> framed, few_shot;
 
   bool well_formed() const { return ill_formed.empty(); }
 };
@@ -59,11 +67,17 @@ struct SuiteResult {
   std::string name;
   int64_t n = 0;
   // Those that the suite has, by their names in JSON: answer_rate, correct,
-  // probe, probe_top1, nll, perplexity, bits_per_byte.
+  // correct_framed, correct_few_shot, probe, probe_top1, nll, perplexity,
+  // bits_per_byte.
   std::map<std::string, double> metrics;
   std::vector<AnswerRecord> records;  // one a question
   std::vector<double> text_nll;       // one a text; their mean is nll
 };
+
+// n, answer_rate, correct and probe of the questions of each kind; empty when
+// none has a kind.
+std::map<std::string, std::map<std::string, double>> metrics_by_kind(
+    const SuiteResult& suite);
 
 struct ModelResult {
   std::filesystem::path path;
@@ -73,8 +87,10 @@ struct ModelResult {
 
 struct EvaluationReport {
   std::vector<ModelResult> models;
-  // With exactly two models: suite → metric (answer_rate, correct, probe,
-  // nll) → from the first model to the second.
+  // With exactly two models: suite → metric (answer_rate, correct,
+  // correct_framed, correct_few_shot, probe, nll) → from the first model to the
+  // second. What a base model answered in a frame is compared with what the
+  // second answered to the bare question, if that is no base model.
   std::map<std::string, std::map<std::string, Delta>> delta;
 };
 
@@ -90,8 +106,8 @@ ModelResult evaluate(const LanguageModel& model,
                      const EvalOptions& options = {});
 
 // The JSON of `seodang eval --json`; with `records`, each suite also has
-// "records": [{"id","prompt","text","stop","well_formed","ill_formed",
-// "correct","probe"}].
+// "records": [{"id","kind","prompt","answers","text","stop","well_formed",
+// "ill_formed","correct","probe","framed","few_shot"}].
 nlohmann::json to_json(const EvaluationReport& report, bool records = false);
 
 }  // namespace seodang

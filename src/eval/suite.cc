@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 
 #include "base/error.h"
@@ -26,6 +27,7 @@ std::string needed_text(const JsonObject& item, const char* key) {
 Question question(const JsonObject& item) {
   Question q;
   q.id = item.text_or("id", "");
+  q.kind = item.text_or("kind", "");
   q.instruction = needed_text(item, "instruction");
   q.input = item.text_or("input", "");
   q.answers = item.texts("answers");
@@ -39,17 +41,50 @@ Question question(const JsonObject& item) {
   return q;
 }
 
-// Held out first, then reworded, seen, general; the rest by name.
-int rank(const std::string& name) {
-  constexpr std::array<std::string_view, 7> order = {"heldout.ko",
-                                                     "heldout.en",
-                                                     "heldout-reworded.ko",
-                                                     "heldout-reworded.en",
-                                                     "seen.ko",
-                                                     "seen.en",
-                                                     "general"};
-  return static_cast<int>(std::find(order.begin(), order.end(), name) -
-                          order.begin());
+constexpr std::string_view kQuestionPlace = "{question}";
+
+// The settings of a suite: a line without question or text.
+void settings(const JsonObject& item, const Json& json, Suite& suite) {
+  for (const auto& [key, value] : json.items())
+    if (key != "style" && key != "frame" && key != "shots")
+      throw Error(
+          "{}: \"{}\" is no setting of a suite; there are style, frame, shots",
+          item.where(), key);
+  const std::string style = item.text_or("style", "any");
+  if (style != "any" && style != "sentence")
+    throw Error("{}: style is \"any\" or \"sentence\", not \"{}\"",
+                item.where(), style);
+  suite.style = style == "sentence" ? AnswerStyle::sentence : AnswerStyle::any;
+  suite.frame = item.text_or("frame", "");
+  if (!suite.frame.empty() &&
+      suite.frame.find(kQuestionPlace) == std::string::npos)
+    throw Error("{}: frame has no {{question}}", item.where());
+  if (!json.contains("shots")) return;
+  if (suite.frame.empty())
+    throw Error("{}: shots need a frame to stand in", item.where());
+  if (!json.at("shots").is_array())
+    throw Error("{}: shots must be a list", item.where());
+  for (const Json& shot : json.at("shots")) {
+    const JsonObject of(shot, item.where() + ": shots");
+    suite.shots.push_back(
+        {needed_text(of, "question"), needed_text(of, "answer")});
+  }
+}
+
+// Held out first, then final, seen, general; the rest by name. Korean before
+// English.
+std::pair<size_t, size_t> rank(const std::string& name) {
+  constexpr std::array<std::string_view, 6> kinds = {
+      "heldout", "heldout-reworded", "final", "final-reworded",
+      "seen",    "general"};
+  constexpr std::array<std::string_view, 2> languages = {".ko", ".en"};
+  const size_t dot = std::min(name.find('.'), name.size());
+  const auto place = [](const auto& order, std::string_view wanted) {
+    return static_cast<size_t>(std::ranges::find(order, wanted) -
+                               order.begin());
+  };
+  return {place(kinds, std::string_view(name).substr(0, dot)),
+          place(languages, std::string_view(name).substr(dot))};
 }
 
 }  // namespace
@@ -72,7 +107,9 @@ Suite load_suite(const fs::path& path) {
       throw Error("{}: not JSON", where);
     }
     const JsonObject item(json, where);
-    if (item.has("text"))
+    if (line == 1 && !item.has("text") && !item.has("instruction"))
+      settings(item, json, suite);
+    else if (item.has("text"))
       suite.texts.push_back(needed_text(item, "text"));
     else
       suite.questions.push_back(question(item));
@@ -98,6 +135,19 @@ std::vector<fs::path> suites_of_run(const fs::path& model) {
     return rank(x) != rank(y) ? rank(x) < rank(y) : x < y;
   });
   return out;
+}
+
+std::string framed(const Suite& suite, const std::string& question,
+                   size_t shots) {
+  const auto put = [&](const std::string& what) {
+    std::string text = suite.frame;
+    return text.replace(text.find(kQuestionPlace), kQuestionPlace.size(), what);
+  };
+  std::string text;
+  for (const Shot& shot :
+       std::span(suite.shots).first(std::min(shots, suite.shots.size())))
+    text += put(shot.question) + " " + shot.answer + "\n\n";
+  return text + put(question);
 }
 
 }  // namespace seodang

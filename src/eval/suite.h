@@ -1,26 +1,45 @@
 // Suites of questions with known answers, and of texts: JSONL, one item a line.
-//   {"id":…, "instruction":…, "input":…, "answers":[any one counts],
-//    "wrong":[three of the same kind], "cloze":"대한민국의 수도는"}
+//   {"id":…, "kind":"capital", "instruction":…, "input":…,
+//    "answers":[any one counts], "wrong":[three of the same kind],
+//    "cloze":"대한민국의 수도는"}
 //   {"text":…}
+// The first line may be settings of the suite instead:
+//   {"style":"sentence", "frame":"질문: {question}\n답:",
+//    "shots":[{"question":…, "answer":…}]}
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace seodang {
 
+// What counts as one answer (docs/evaluation.md): anything that ends by itself,
+// or besides one or two whole sentences on one line.
+enum class AnswerStyle : uint8_t { any, sentence };
+
 struct Question {
   std::string id;
+  std::string kind;  // scores are told for each kind; may be empty
   std::string instruction, input;  // input may be empty
   std::vector<std::string> answers;
   std::vector<std::string> wrong;
   std::string cloze;  // plain text right before the fact; may be empty
 };
 
+struct Shot {
+  std::string question, answer;
+};
+
 // Holds questions or texts, never both.
 struct Suite {
   std::string name;  // file name without .jsonl
+  AnswerStyle style = AnswerStyle::any;
+  // How a base model is given a fair chance: text around "{question}" behind
+  // which an answer is due, and examples in the same frame. Both may be empty.
+  std::string frame;
+  std::vector<Shot> shots;
   std::vector<Question> questions;
   std::vector<std::string> texts;
 };
@@ -28,9 +47,13 @@ struct Suite {
 // Throws Error naming file and line for what is not as above.
 Suite load_suite(const std::filesystem::path& path);
 
+// The question in the suite's frame, behind so many of its shots in theirs.
+std::string framed(const Suite& suite, const std::string& question,
+                   size_t shots);
+
 // The suite files of the run that made `model` (runs/NAME/base or
 // runs/NAME/instruct): runs/NAME/corpus/suites/*.jsonl, in the order held out,
-// reworded, seen, general, then others by name. Empty when there are none.
+// final, seen, general, then others by name. Empty when there are none.
 std::vector<std::filesystem::path> suites_of_run(
     const std::filesystem::path& model);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 namespace seodang {
 namespace {
@@ -10,8 +11,23 @@ namespace {
 Question capital_of(std::string country, std::string question,
                     std::vector<std::string> answers,
                     std::vector<std::string> wrong) {
-  return {std::move(country), std::move(question), "",
-          std::move(answers), std::move(wrong),    ""};
+  return {.id = std::move(country),
+          .kind = "capital",
+          .instruction = std::move(question),
+          .input = "",
+          .answers = std::move(answers),
+          .wrong = std::move(wrong),
+          .cloze = ""};
+}
+
+Suite suite_of(std::vector<Question> questions,
+               AnswerStyle style = AnswerStyle::sentence) {
+  return {.name = "suite",
+          .style = style,
+          .frame = "",
+          .shots = {},
+          .questions = std::move(questions),
+          .texts = {}};
 }
 
 const Question kSeoul = capital_of("KR", "대한민국의 수도는 어디입니까?",
@@ -23,6 +39,16 @@ struct FormCase {
   const char* text;
   bool well_formed;
 };
+
+void expect_forms(const Question& question, AnswerStyle style,
+                  std::span<const FormCase> cases) {
+  const Grader grader(suite_of({question}, style));
+  for (const FormCase& c : cases) {
+    const std::string_view because =
+        grader.ill_formed_because(question, c.text, true);
+    EXPECT_EQ(because.empty(), c.well_formed) << c.text << ": " << because;
+  }
+}
 
 // Judged by hand, as a reader of the essay would.
 TEST(WellFormed, HandMadeTable) {
@@ -37,7 +63,8 @@ TEST(WellFormed, HandMadeTable) {
       {"", false},
       {" \n ", false},
       {"...", false},
-      {"부산", false},  // a bare word that is no accepted answer
+      {"도쿄", true},   // wrong, but a fact
+      {"부산", false},  // a bare word that is no fact of the suite
       {"① 서울 ② 부산 ③ 대구", false},
       {"1) 서울 2) 부산", false},
       {"가) 서울입니다.", false},
@@ -58,9 +85,7 @@ TEST(WellFormed, HandMadeTable) {
       {"서울\xEF\xBF\xBD입니다.", false},
       {"사용자: 서울입니다.", false},
   };
-  for (const FormCase& c : korean)
-    EXPECT_EQ(ill_formed_because(kSeoul, c.text, true).empty(), c.well_formed)
-        << c.text << ": " << ill_formed_because(kSeoul, c.text, true);
+  expect_forms(kSeoul, AnswerStyle::sentence, korean);
   const FormCase english[] = {
       {"The capital of France is Paris.", true},
       {"Paris is the capital of France.", true},
@@ -89,17 +114,43 @@ TEST(WellFormed, HandMadeTable) {
       {"Assistant: Paris.", false},
       {"France is large.\nIts capital is Paris.", false},
   };
-  for (const FormCase& c : english)
-    EXPECT_EQ(ill_formed_because(kParis, c.text, true).empty(), c.well_formed)
-        << c.text << ": " << ill_formed_because(kParis, c.text, true);
+  expect_forms(kParis, AnswerStyle::sentence, english);
+}
+
+// Other people's instruct models answer in paragraphs, lists and emphasis.
+TEST(WellFormed, AnyStyleLeavesTheFormToTheModel) {
+  const FormCase korean[] = {
+      {"대한민국의 수도는 **서울**입니다.", true},
+      {"- 수도: 서울\n- 인구: 약 940만 명", true},
+      {"서울입니다. 더 궁금한 것이 있으신가요?", true},
+      {"서울", true},
+      {"부산", true},
+      {"", false},
+      {"서울\xEF\xBF\xBD입니다.", false},
+      {"정답: ② 서울", false},
+      {"대한민국의 수도는 어디입니까", false},
+      {"서울입니다. 서울입니다. 서울입니다.", false},
+  };
+  expect_forms(kSeoul, AnswerStyle::any, korean);
+  const FormCase english[] = {
+      {"The capital of France is Paris.\n\nIt lies on the Seine.", true},
+      {"**Paris**", true},
+      {"1. Paris\n2. Lyon", true},
+      {"of France is Paris.", false},
+      {"User: and of Spain?", false},
+  };
+  expect_forms(kParis, AnswerStyle::any, english);
 }
 
 TEST(WellFormed, OnlyWhatStopsByItselfIsAnAnswer) {
-  EXPECT_EQ(
-      ill_formed_because(kParis, "The capital of France is Paris.", false),
-      "did not stop by itself");
-  EXPECT_EQ(ill_formed_because(kParis, "Paris\xFF.", true),
-            "broken characters");
+  for (const AnswerStyle style : {AnswerStyle::any, AnswerStyle::sentence}) {
+    const Grader grader(suite_of({kParis}, style));
+    EXPECT_EQ(grader.ill_formed_because(
+                  kParis, "The capital of France is Paris.", false),
+              "did not stop by itself");
+    EXPECT_EQ(grader.ill_formed_because(kParis, "Paris\xFF.", true),
+              "broken characters");
+  }
 }
 
 struct FactCase {
@@ -109,9 +160,9 @@ struct FactCase {
 
 void expect_facts(const Question& question, const std::vector<Question>& suite,
                   const std::vector<FactCase>& cases) {
-  const Facts facts(suite);
+  const Grader grader(suite_of(suite));
   for (const FactCase& c : cases)
-    EXPECT_EQ(facts.correct(question, c.text), c.correct)
+    EXPECT_EQ(grader.correct(question, c.text), c.correct)
         << question.instruction << " → " << c.text;
 }
 
@@ -243,12 +294,9 @@ TEST(Correct, ANameInTheQuestionIsNoAnswerByItself) {
 }
 
 TEST(Correct, WrongFactsThatTheQuestionNamesMayBeSaid) {
-  const Question choice = {"AU",
-                           "Which of the two is the capital?",
-                           "Sydney or Canberra",
-                           {"Canberra"},
-                           {"Sydney"},
-                           ""};
+  Question choice = capital_of("AU", "Which of the two is the capital?",
+                               {"Canberra"}, {"Sydney"});
+  choice.input = "Sydney or Canberra";
   expect_facts(choice, {choice},
                {{"Canberra, not Sydney.", true}, {"Sydney.", false}});
 }

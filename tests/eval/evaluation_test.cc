@@ -17,20 +17,27 @@ namespace {
 Suite questions() {
   Suite suite;
   suite.name = "capitals";
-  suite.questions = {
-      {"KR",
-       "대한민국의 수도는?",
-       "",
-       {"서울"},
-       {"도쿄", "파리", "로마"},
-       "대한민국의 수도는"},
-      {"JP",
-       "Capital of Japan?",
-       "",
-       {"Tokyo"},
-       {"Seoul", "Paris", "Rome"},
-       "The capital of Japan is"},
-      {"X", "Find the capital.", "Paris is large.", {"Paris"}, {}, ""}};
+  suite.questions = {{"KR",
+                      "capital",
+                      "대한민국의 수도는?",
+                      "",
+                      {"서울"},
+                      {"도쿄", "파리", "로마"},
+                      "대한민국의 수도는"},
+                     {"JP",
+                      "capital",
+                      "Capital of Japan?",
+                      "",
+                      {"Tokyo"},
+                      {"Seoul", "Paris", "Rome"},
+                      "The capital of Japan is"},
+                     {"X",
+                      "reading",
+                      "Find the capital.",
+                      "Paris is large.",
+                      {"Paris"},
+                      {},
+                      ""}};
   return suite;
 }
 
@@ -48,6 +55,60 @@ class EvaluationTest : public testing::Test {
   std::filesystem::path instruct_ =
       write_tiny_model(scratch_directory() / "instruct", true, 2);
 };
+
+// A base model also continues the frame, alone and behind the shots, up to the
+// end of the line; an instruct model is asked once.
+TEST_F(EvaluationTest, ABaseModelIsAlsoAskedInTheFrame) {
+  Suite suite = questions();
+  suite.frame = "Q: {question}\nA:";
+  suite.shots = {{"Capital of France?", "Paris"}};
+  const EvaluationReport report =
+      evaluate({base_, instruct_}, {suite}, {.max_new_tokens = 6});
+  const SuiteResult& base = report.models[0].suites[0];
+  const LanguageModel model = LanguageModel::load(base_);
+  double right = 0;
+  for (const AnswerRecord& record : base.records) {
+    ASSERT_TRUE(record.framed && record.few_shot);
+    Session session(model.config(), model.weights());
+    const Generation alone =
+        generate(session, model.tokenizer(),
+                 model.encode_text(framed(suite, record.prompt, 1)),
+                 {.max_new_tokens = 6,
+                  .end_tokens = model.end_tokens(),
+                  .stop = {"\n"}});
+    EXPECT_EQ(record.few_shot->text, alone.text);
+    right += record.framed->correct;
+  }
+  EXPECT_EQ(base.metrics.at("correct_framed"), right / 3);
+  const SuiteResult& instruct = report.models[1].suites[0];
+  EXPECT_FALSE(instruct.records[0].framed);
+  EXPECT_FALSE(instruct.metrics.contains("correct_framed"));
+  const Delta& delta = report.delta.at("capitals").at("correct_framed");
+  EXPECT_EQ(delta.before, base.metrics.at("correct_framed"));
+  EXPECT_EQ(delta.after, instruct.metrics.at("correct"));
+  // Without a frame there is nothing to compare.
+  EXPECT_FALSE(
+      evaluate({base_, instruct_}, {questions()}, {.max_new_tokens = 6})
+          .delta.at("capitals")
+          .contains("correct_framed"));
+}
+
+TEST_F(EvaluationTest, ScoresAreToldByKindOfQuestion) {
+  const LanguageModel model = LanguageModel::load(base_);
+  const SuiteResult result =
+      evaluate(model, {questions()}, {.max_new_tokens = 6}).suites[0];
+  const auto kinds = metrics_by_kind(result);
+  ASSERT_EQ(kinds.size(), 2u);
+  EXPECT_EQ(kinds.at("capital").at("n"), 2);
+  EXPECT_EQ(kinds.at("reading").at("n"), 1);
+  EXPECT_FALSE(kinds.at("reading").contains("probe"));
+  EXPECT_NEAR(kinds.at("capital").at("probe"), result.metrics.at("probe"),
+              1e-12);
+  EXPECT_NEAR((2 * kinds.at("capital").at("correct") +
+               kinds.at("reading").at("correct")) /
+                  3,
+              result.metrics.at("correct"), 1e-12);
+}
 
 TEST_F(EvaluationTest, EachKindIsAskedAsItIsMeantToBe) {
   for (const auto& path : {base_, instruct_}) {

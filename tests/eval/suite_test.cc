@@ -29,6 +29,45 @@ TEST(Suite, ReadsQuestions) {
   EXPECT_TRUE(suite.questions[1].cloze.empty());
 }
 
+TEST(Suite, TheFirstLineMayBeSettings) {
+  const char* item =
+      "{\"kind\":\"capital\",\"instruction\":\"q?\",\"answers\":[\"a\"]}\n";
+  const Suite plain = load_suite(suite_file(item));
+  EXPECT_EQ(plain.style, AnswerStyle::any);
+  EXPECT_EQ(plain.questions[0].kind, "capital");
+  const Suite suite = load_suite(suite_file(
+      std::string("{\"style\":\"sentence\",\"frame\":\"Q: {question}\\nA:\","
+                  "\"shots\":[{\"question\":\"one?\",\"answer\":\"1\"},"
+                  "{\"question\":\"two?\",\"answer\":\"2\"}]}\n") +
+      item));
+  EXPECT_EQ(suite.style, AnswerStyle::sentence);
+  EXPECT_EQ(suite.questions.size(), 1u);
+  EXPECT_EQ(framed(suite, "q?", 0), "Q: q?\nA:");
+  EXPECT_EQ(framed(suite, "q?", 9),
+            "Q: one?\nA: 1\n\nQ: two?\nA: 2\n\nQ: q?\nA:");
+}
+
+TEST(Suite, ComplaintsAboutSettingsNameTheLine) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"{\"style\":\"haiku\"}", "my.jsonl:1: style is"},
+      {"{\"stile\":\"any\"}", "\"stile\" is no setting"},
+      {"{\"frame\":\"Q:\"}", "frame has no {question}"},
+      {"{\"shots\":[]}", "shots need a frame"},
+      {"{\"frame\":\"{question}\",\"shots\":{}}", "shots must be a list"},
+      {"{\"frame\":\"{question}\",\"shots\":[{\"question\":\"q\"}]}",
+       "shots: needs a string \"answer\""},
+      {"{\"frame\":\"{question}\",\"shots\":[{\"question\":\"q\"}]}",
+       "my.jsonl:1"},
+  };
+  for (const auto& [line, message] : cases) {
+    const auto path = suite_file(
+        std::string(line) + "\n{\"instruction\":\"q\",\"answers\":[\"a\"]}\n");
+    EXPECT_NE(error_of([&] { load_suite(path); }).find(message),
+              std::string::npos)
+        << line << ": " << error_of([&] { load_suite(path); });
+  }
+}
+
 TEST(Suite, ReadsTexts) {
   const Suite suite =
       load_suite(suite_file("{\"text\":\"하나\"}\n{\"text\":\"two\"}"));
@@ -74,17 +113,19 @@ TEST(Suite, ARunsSuitesComeInTheOrderOfTheQuestion) {
   EXPECT_TRUE(suites_of_run(run / "base").empty());
   std::filesystem::create_directories(run / "corpus/suites");
   for (const char* name :
-       {"seen.en", "general", "heldout-reworded.ko", "another", "heldout.en",
-        "heldout.ko", "seen.ko", "heldout-reworded.en"})
+       {"seen.en", "general", "heldout-reworded.ko", "another", "final.en",
+        "heldout.en", "final-reworded.ko", "heldout.ko", "seen.ko", "final.ko",
+        "heldout-reworded.en"})
     write_file(run / "corpus/suites" / (std::string(name) + ".jsonl"), "");
   write_file(run / "corpus/suites/README.md", "");
   std::vector<std::string> names;
   for (const auto& path : suites_of_run((run / "base").string() + "/"))
     names.push_back(path.stem().string());
-  EXPECT_EQ(names, (std::vector<std::string>{"heldout.ko", "heldout.en",
-                                             "heldout-reworded.ko",
-                                             "heldout-reworded.en", "seen.ko",
-                                             "seen.en", "general", "another"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "heldout.ko", "heldout.en", "heldout-reworded.ko",
+                       "heldout-reworded.en", "final.ko", "final.en",
+                       "final-reworded.ko", "seen.ko", "seen.en", "general",
+                       "another"}));
 }
 
 }  // namespace

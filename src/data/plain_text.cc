@@ -1,4 +1,4 @@
-#include "eval/plain_text.h"
+#include "data/plain_text.h"
 
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
