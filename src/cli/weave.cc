@@ -36,7 +36,10 @@ void print_json(const WeaveReport& report) {
                                {"dropped", report.dropped},
                                {"suites", report.suites},
                                {"entities", report.entities},
-                               {"held_out", report.held_out}};
+                               {"replay", report.replay},
+                               {"taught", report.taught},
+                               {"held_out", report.held_out},
+                               {"final", report.final}};
   fmt::print("{}\n", result.dump());
 }
 
@@ -49,8 +52,10 @@ void print(const WeaveReport& report, const std::filesystem::path& out) {
   for (const auto& [fact, count] : report.mentions)
     fmt::print("  {:<24}{:>8}{:>8}  of {} facts\n", fact, count.least,
                count.median, count.facts);
-  fmt::print("{} examples, {} of {} things held out\n", report.examples,
-             report.held_out.size(), report.entities);
+  fmt::print("{} examples ({} more would have named a thing held out)\n",
+             report.examples, report.dropped);
+  fmt::print("{} things: {} taught, {} held out, {} final\n", report.entities,
+             report.taught.size(), report.held_out.size(), report.final.size());
   for (const auto& [suite, count] : report.suites)
     fmt::print("  {:<24}{:>8}\n", suite, count);
 }

@@ -159,7 +159,7 @@ double ModelConfig::train_flops(double tokens, double loss_tokens,
 const std::vector<ModelSize>& model_sizes() {
   static const std::vector<ModelSize> sizes = {
       {"nano", 64, 192, 2, 4, 2, 256},
-      {"demo", 256, 704, 4, 8, 4, 512},
+      {"demo", 192, 512, 4, 6, 3, 512},
       {"mini", 384, 1024, 8, 6, 2, 1024},
       {"small", 512, 1408, 8, 8, 8, 1024},
       {"medium", 768, 2048, 12, 12, 4, 1024},

@@ -75,6 +75,7 @@ class Upbringing {
 
   std::vector<Stage> stages() {
     std::vector<Stage> stages = {corpus(), tokenizer(), data(), base()};
+    if (has_replay()) stages.push_back(replay());
     if (has_examples()) stages.push_back(instruct());
     if (has_suites()) stages.push_back(eval());
     stages.push_back(report());
@@ -87,6 +88,9 @@ class Upbringing {
     return woven() || !recipe_.corpus.examples.empty();
   }
   bool has_suites() const { return woven() || !recipe_.corpus.suites.empty(); }
+
+  // A woven corpus says what may be replayed; else it is all that was read.
+  bool has_replay() const { return woven() && recipe_.instruct.replay > 0; }
 
   Paths texts() const {
     return woven() ? Paths{run_ / "corpus/pretrain.jsonl"}
@@ -106,6 +110,7 @@ class Upbringing {
   Stage corpus();
   Stage tokenizer();
   Stage data();
+  Stage replay();
   Stage base();
   Stage instruct();
   Stage eval();
@@ -209,6 +214,20 @@ Stage Upbringing::data() {
   return stage;
 }
 
+Stage Upbringing::replay() {
+  Stage stage{.name = "replay", .output = run_ / "replay"};
+  stage.options = option_texts(recipe_.data);
+  stage.inputs = [this] {
+    return Paths{run_ / "corpus/replay.jsonl", run_ / "tokenizer"};
+  };
+  stage.run = [this] {
+    return to_json(prepare_corpus({run_ / "corpus/replay.jsonl"},
+                                  Tokenizer::load(run_ / "tokenizer"),
+                                  recipe_.data, run_ / "replay"));
+  };
+  return stage;
+}
+
 Stage Upbringing::base() {
   Stage stage{.name = "base", .output = run_ / "base"};
   stage.options = option_texts(recipe_.pretrain);
@@ -228,7 +247,8 @@ Stage Upbringing::instruct() {
   options.base = run_ / "base";
   options.examples = examples();
   options.output = run_ / "instruct";
-  if (options.replay > 0) options.replay_data = run_ / "data";
+  if (options.replay > 0)
+    options.replay_data = run_ / (has_replay() ? "replay" : "data");
   Stage stage{.name = "instruct", .output = options.output};
   stage.options = option_texts(options);
   stage.inputs = [options] {

@@ -93,14 +93,12 @@ std::vector<std::string> FactTable::right(int entity,
   return result;
 }
 
-std::vector<std::string> FactTable::wrong(int entity,
-                                          const std::string& language,
-                                          const std::string& attribute,
-                                          int count, Rng& rng) const {
+std::vector<std::string> FactTable::wrong(
+    int entity, const std::string& language, const std::string& attribute,
+    int count, const std::vector<int>& among, Rng& rng) const {
   const std::vector<std::string> right_ones =
       right(entity, language, attribute);
-  std::vector<int> order(entities_.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+  std::vector<int> order = among;
   rng.shuffle(std::span(order));
   std::stable_partition(order.begin(), order.end(), [&](int other) {
     return entities_[other].group == entities_[entity].group;
@@ -108,6 +106,7 @@ std::vector<std::string> FactTable::wrong(int entity,
   std::vector<std::string> result;
   for (int other : order) {
     if (static_cast<int>(result.size()) == count) break;
+    if (other == entity) continue;
     const auto& candidates = values(other, language, attribute);
     if (candidates.size() != 1) continue;
     const std::string& candidate = candidates.front();

@@ -43,11 +43,11 @@ class FactTable {
   std::vector<std::string> right(int entity, const std::string& language,
                                  const std::string& attribute) const;
 
-  // Up to `count` values of other things, of the same group first, none of
-  // which contains a right answer or is contained in one.
+  // Up to `count` values of other things of `among`, of the same group first,
+  // none of which contains a right answer or is contained in one.
   std::vector<std::string> wrong(int entity, const std::string& language,
                                  const std::string& attribute, int count,
-                                 Rng& rng) const;
+                                 const std::vector<int>& among, Rng& rng) const;
 
   // Whether no other thing has this value of the attribute.
   bool is_unique(int entity, const std::string& language,

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "data/plain_text.h"
 
 namespace seodang {
 namespace {
@@ -38,7 +39,6 @@ bool is_lower(char32_t c) {
   return (c >= U'a' && c <= U'z') || (c >= 0xDF && c <= 0x24F && c != 0xF7);
 }
 bool is_digit(char32_t c) { return c >= U'0' && c <= U'9'; }
-bool is_hangul(char32_t c) { return c >= 0xAC00 && c <= 0xD7A3; }
 bool is_spoken(char32_t c) {
   return is_upper(c) || is_lower(c) || is_digit(c) || is_hangul(c);
 }

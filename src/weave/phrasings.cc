@@ -78,6 +78,17 @@ class Parser {
   PhrasingNode value() {
     string_view inside = enclosed('}');
     PhrasingNode node{.kind = Kind::value};
+    if (const size_t equals = inside.find('='); equals != inside.npos) {
+      const string_view pool = inside.substr(equals + 1);
+      if (equals == 0 || pool.size() < 3 || pool.front() != '<' ||
+          pool.back() != '>')
+        fail("a binding is written {name=<pool>}");
+      return {
+          .kind = Kind::binding,
+          .text = std::string(inside.substr(0, equals)),
+          .parts = {{.kind = Kind::pool,
+                     .text = std::string(pool.substr(1, pool.size() - 2))}}};
+    }
     if (inside.starts_with('^')) {
       node.capital = true;
       inside.remove_prefix(1);
@@ -178,10 +189,17 @@ void draw_choices(WeaveContext& context, Rng& rng) {
   const auto& right =
       context.facts->values(context.entity, context.language, context.asked);
   if (right.size() != 1) return;
-  context.choices = context.facts->wrong(context.entity, context.language,
-                                         context.asked, kChoices - 1, rng);
+  context.choices =
+      context.facts->wrong(context.entity, context.language, context.asked,
+                           kChoices - 1, *context.others, rng);
   context.right = static_cast<int>(rng.below(context.choices.size() + 1));
   context.choices.insert(context.choices.begin() + context.right, right[0]);
+}
+
+void add_bindings(const PhrasingNode& node,
+                  std::set<std::string, std::less<>>& names) {
+  if (node.kind == Kind::binding) names.insert(node.text);
+  for (const PhrasingNode& part : node.parts) add_bindings(part, names);
 }
 
 // The first attribute in the phrasing that is not among `known`.
@@ -258,6 +276,9 @@ void Phrasings::check_attributes(const FactTable& facts,
       for (const auto& [attribute, values] : in->second.values)
         known.insert(attribute);
   for (const auto& [name, pool] : pools_)
+    for (const PhrasingNode& phrasing : pool.phrasings)
+      add_bindings(phrasing, known);
+  for (const auto& [name, pool] : pools_)
     for (size_t i = 0; i < pool.phrasings.size(); ++i)
       if (const std::string* unknown = unknown_value(pool.phrasings[i], known))
         throw Error("{}: no fact of the language \"{}\" is called {{{}}}",
@@ -303,10 +324,19 @@ bool Phrasings::render(const PhrasingNode& node, WeaveContext& context,
       --context.depth;
       return said;
     }
+    case Kind::binding: {
+      std::string value;
+      if (!render(node.parts.front(), context, rng, value)) return false;
+      context.bound[node.text] = std::move(value);
+      return true;
+    }
     case Kind::value:
       break;
   }
-  std::string value = of_sheet(node.text, context);
+  const auto bound = context.bound.find(node.text);
+  std::string value = bound != context.bound.end()
+                          ? bound->second
+                          : of_sheet(node.text, context);
   if (value.empty()) {
     int entity = context.entity;
     if (node.other) {

@@ -12,6 +12,8 @@
 //   {^x}    with a capital letter first
 //   {x|은는} with the particle that fits (weave/particles.h)
 //   {b.x}   of another thing
+//   {x=<p>} nothing; from here to the end of the text {x} is this phrasing of
+//           the pool p
 //   {n} {answer} {choice1}…{choice4} {right} {right①} {rightA}
 //           in a sheet: the item's number, the right answer, the choices, which
 //           of them is right as 3, ③ or C
@@ -35,14 +37,14 @@ namespace seodang {
 
 // One node of a parsed phrasing.
 struct PhrasingNode {
-  enum class Kind { sequence, text, value, alternatives, pool };
+  enum class Kind { sequence, text, value, alternatives, pool, binding };
   Kind kind = Kind::sequence;
-  std::string text{};      // literal; attribute; name of the pool
+  std::string text{};      // literal; attribute; name of the pool; bound name
   std::string particle{};  // of a value; empty for none
   char list = 0;           // of a value: '*', '+' or 0
   bool capital = false;    // of a value: '^'
   bool other = false;      // of a value: "b."
-  std::vector<PhrasingNode> parts{};
+  std::vector<PhrasingNode> parts{};  // of a binding: the pool
 };
 
 // Deals indices in random order, all of them before any again.
@@ -69,7 +71,8 @@ using Said = std::vector<std::pair<int, std::string>>;
 // What the text is about, and what has been said in it.
 struct WeaveContext {
   const FactTable* facts = nullptr;
-  const std::vector<int>* others = nullptr;  // {b.x} is one of these
+  // {b.x} and wrong choices are of these.
+  const std::vector<int>* others = nullptr;
   std::string language{};
   int entity = -1;  // -1: none
   int other = -1;
@@ -81,6 +84,7 @@ struct WeaveContext {
   std::vector<std::pair<int, std::string>>
       key{};  // (right + 1, answer) an item
   Said said{};
+  std::map<std::string, std::string> bound{};
   int depth = 0;  // of pools within pools
 };
 

@@ -29,21 +29,39 @@ std::vector<fs::path> paths(TomlTable& table, const char* key) {
   return result;
 }
 
-std::vector<fs::path> needed_paths(TomlTable& table, const char* key) {
-  if (!table.has(key)) table.fail(key, "is missing");
-  return paths(table, key);
+// The languages a table is for: it stands for one of each.
+std::vector<std::string> languages(TomlTable& table) {
+  std::vector<std::string> result = table.texts("language");
+  if (result.empty()) table.fail("language", "is missing");
+  return result;
 }
 
-Genre genre(TomlTable& table) {
+// The files of a table, "{language}" in their names being the language.
+std::vector<fs::path> files(TomlTable& table, const std::string& language) {
+  constexpr std::string_view kPlace = "{language}";
+  if (!table.has("files")) table.fail("files", "is missing");
+  std::vector<fs::path> result;
+  for (std::string name : table.texts("files")) {
+    if (const size_t at = name.find(kPlace); at != name.npos)
+      name.replace(at, kPlace.size(), language);
+    result.push_back(table.file().parent_path() / name);
+  }
+  return result;
+}
+
+Genre genre(TomlTable& table, const std::string& language) {
   Genre genre;
   genre.name = table.text("name");
-  genre.language = table.text("language");
-  genre.files = needed_paths(table, "files");
+  genre.language = language;
+  genre.files = files(table, language);
   std::string subject = "one";
   table("subject", subject, "", one_of({"one", "many", "none"}));
   genre.subject = subject == "one"    ? Subject::one
                   : subject == "many" ? Subject::many
                                       : Subject::none;
+  std::string about = "everything";
+  table("about", about, "", one_of({"everything", "taught"}));
+  genre.about = about == "taught" ? About::taught : About::everything;
   genre.each = count(table, "each", 1);
   genre.documents = count(table, "documents", 0);
   if (table.has("items")) {
@@ -64,11 +82,11 @@ Genre genre(TomlTable& table) {
   return genre;
 }
 
-Task task(TomlTable& table) {
+Task task(TomlTable& table, const std::string& language) {
   Task task;
   task.name = table.text("name");
-  task.language = table.text("language");
-  task.files = needed_paths(table, "files");
+  task.language = language;
+  task.files = files(table, language);
   task.pool = table.text("pool");
   task.each = count(table, "each", 0);
   task.documents = count(table, "documents", 0);
@@ -83,9 +101,11 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
   TomlTable top = TomlTable::parse(world_toml);
   plan.facts = folder / top.text("facts");
   plan.held_out = share(top, "held_out", plan.held_out);
+  plan.final = share(top, "final", plan.final);
   plan.conversations = share(top, "conversations", plan.conversations);
   for (TomlTable& table : top.tables("genre")) {
-    plan.genres.push_back(genre(table));
+    for (const std::string& language : languages(table))
+      plan.genres.push_back(genre(table, language));
     table.refuse_unknown();
   }
   TomlTable questions = top.table("questions");
@@ -94,8 +114,9 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
     table.refuse_unknown();
   }
   for (TomlTable& table : questions.tables("phrasing")) {
-    plan.question_files.push_back(
-        {table.text("language"), folder / table.text("file")});
+    plan.question_files.push_back({table.text("language"),
+                                   folder / table.text("file"),
+                                   text(table, "frame", "")});
     table.refuse_unknown();
   }
   plan.named_by = questions.texts("named_by");
@@ -103,11 +124,13 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
   plan.suite_size = count(questions, "suite_size", plan.suite_size);
   questions.refuse_unknown();
   for (TomlTable& table : top.tables("task")) {
-    plan.tasks.push_back(task(table));
+    for (const std::string& language : languages(table))
+      plan.tasks.push_back(task(table, language));
     table.refuse_unknown();
   }
   TomlTable prose = top.table("prose");
   plan.prose = paths(prose, "files");
+  plan.prose_share = share(prose, "share", plan.prose_share);
   plan.prose_held_out = share(prose, "held_out", plan.prose_held_out);
   prose.refuse_unknown();
   top.refuse_unknown();

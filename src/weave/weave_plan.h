@@ -8,12 +8,14 @@
 namespace seodang {
 
 enum class Subject { one, many, none };
+enum class About { everything, taught };
 
 // A kind of document, in one language.
 struct Genre {
   std::string name, language;
   std::vector<std::filesystem::path> files;
   Subject subject = Subject::one;
+  About about = About::everything;
   // one: documents for each thing; many: how often each thing meets each pool.
   int each = 1;
   int documents = 0;  // none: documents in all
@@ -33,6 +35,7 @@ struct Inquiry {
 struct QuestionFile {
   std::string language;
   std::filesystem::path file;
+  std::string frame{};  // of the language's suites (eval/suite.h)
 };
 
 // Examples that are more than a bare question. Their phrasings are
@@ -48,7 +51,8 @@ struct Task {
 struct WeavePlan {
   std::filesystem::path file{};
   std::filesystem::path facts{};
-  double held_out = 0.4;     // share of things
+  double held_out = 0.4;  // share of things (weave/split.h)
+  double final = 0;
   double conversations = 0;  // share of instruct.jsonl's lines
   std::vector<Genre> genres{};
   std::vector<Inquiry> inquiries{};
@@ -58,7 +62,8 @@ struct WeavePlan {
   int suite_size = 200;
   std::vector<Task> tasks{};
   std::vector<std::filesystem::path> prose{};
-  double prose_held_out = 0.04;  // share of documents
+  double prose_share = 1;        // of the documents that is used
+  double prose_held_out = 0.04;  // of these, for the suite "general"
 };
 
 // Paths in the file are relative to its folder. Throws UsageError naming file

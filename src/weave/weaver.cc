@@ -11,8 +11,8 @@
 #include "base/rng.h"
 #include "data/conversations.h"
 #include "data/documents.h"
-#include "weave/held_out.h"
 #include "weave/phrasings.h"
+#include "weave/split.h"
 #include "weave/weave_plan.h"
 
 namespace seodang {
@@ -33,13 +33,67 @@ enum Stream : uint64_t {
   kTurns
 };
 
+// Drafts of a text before it is given up: others may name what none may.
+constexpr int kDrafts = 8;
+
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
+
+std::vector<int> all_of(const FactTable& facts) {
+  std::vector<int> everything(facts.entities().size());
+  std::iota(everything.begin(), everything.end(), 0);
+  return everything;
+}
+
+std::vector<std::string> ids(const FactTable& facts,
+                             const std::vector<int>& entities) {
+  std::vector<std::string> result;
+  for (int entity : entities) result.push_back(facts.entities()[entity].id);
+  return result;
+}
 
 Phrasings load(const std::vector<fs::path>& files, const FactTable& facts,
                const std::string& language) {
   Phrasings phrasings = Phrasings::load(files);
   phrasings.check_attributes(facts, language);
   return phrasings;
+}
+
+// What questions need of the table, said before anything is woven: attributes
+// that some thing has, and a name of its own for each thing.
+void check_questions(const WeavePlan& plan, const FactTable& facts) {
+  const auto& things = facts.entities();
+  const auto check_attribute = [&](const std::string& language,
+                                   const std::string& attribute,
+                                   const char* key) {
+    if (std::ranges::none_of(all_of(facts), [&](int thing) {
+          return !facts.values(thing, language, attribute).empty();
+        }))
+      throw Error("{}: [questions] {} = \"{}\": nothing in {} has it in \"{}\"",
+                  plan.file.string(), key, attribute, plan.facts.string(),
+                  language);
+  };
+  for (const QuestionFile& questions : plan.question_files) {
+    const std::string& language = questions.language;
+    for (const std::string& attribute : plan.named_by)
+      check_attribute(language, attribute, "named_by");
+    for (const Inquiry& inquiry : plan.inquiries) {
+      check_attribute(language, inquiry.asks, "asks");
+      check_attribute(language, inquiry.given, "given");
+    }
+    if (plan.named_by.empty()) continue;
+    std::map<std::string, int> taken;
+    for (int thing : all_of(facts)) {
+      if (!things[thing].in.contains(language)) continue;
+      const auto& names = facts.values(thing, language, plan.named_by.front());
+      if (names.empty())
+        throw Error("{}: {} has no {} in \"{}\"", plan.facts.string(),
+                    things[thing].id, plan.named_by.front(), language);
+      for (const std::string& name : names)
+        if (const auto [other, fresh] = taken.emplace(name, thing); !fresh)
+          throw Error("{}: {} and {} are both called {}", plan.facts.string(),
+                      things[other->second].id, things[thing].id, name);
+    }
+  }
 }
 
 struct Text {
@@ -69,11 +123,12 @@ class Topics {
 
 class GenreWeaver {
  public:
-  GenreWeaver(const Genre& genre, const FactTable& facts,
-              const std::vector<int>& everyone, uint64_t seed, uint64_t stream)
+  GenreWeaver(const Genre& genre, const FactTable& facts, const Split& split,
+              const std::vector<int>& things, uint64_t seed, uint64_t stream)
       : genre_(genre),
         facts_(facts),
-        everyone_(everyone),
+        split_(split),
+        things_(things),
         phrasings_(load(genre.files, facts, genre.language)),
         rng_(seed, stream) {}
 
@@ -100,7 +155,7 @@ class GenreWeaver {
 
   WeaveContext context(int entity) const {
     return {.facts = &facts_,
-            .others = &everyone_,
+            .others = &things_,
             .language = genre_.language,
             .entity = entity};
   }
@@ -109,9 +164,25 @@ class GenreWeaver {
                 std::string& text) {
     if (pool.empty()) return;
     std::string part;
-    if (!phrasings_.say(pool, context, rng_, part) || part.empty()) return;
+    if (!say(pool, context, part)) return;
     if (!text.empty()) text += genre_.separator;
     text += part;
+  }
+
+  // In a genre about what is taught nothing else is named, not as a neighbour
+  // either.
+  bool say(const std::string& pool, WeaveContext& context, std::string& part) {
+    const Said said = context.said;
+    for (int draft = 0; draft < kDrafts; ++draft) {
+      part.clear();
+      context.said = said;
+      if (!phrasings_.say(pool, context, rng_, part) || part.empty())
+        return false;
+      if (genre_.about == About::everything || !split_.names_reserved(part))
+        return true;
+    }
+    context.said = said;
+    return false;
   }
 
   void finish(std::string text, WeaveContext& context) {
@@ -120,7 +191,7 @@ class GenreWeaver {
   }
 
   void about_one() {
-    for (int entity : everyone_) {
+    for (int entity : things_) {
       Topics topics(genre_.pools.size());
       for (int i = 0; i < genre_.each; ++i) {
         WeaveContext here = context(entity);
@@ -140,7 +211,7 @@ class GenreWeaver {
     std::vector<std::pair<int, size_t>> items;
     for (int round = 0; round < genre_.each; ++round) {
       const size_t first = items.size();
-      for (int entity : everyone_)
+      for (int entity : things_)
         for (size_t pool = 0; pool < genre_.pools.size(); ++pool)
           items.emplace_back(entity, pool);
       rng_.shuffle(std::span(items).subspan(first));
@@ -182,7 +253,8 @@ class GenreWeaver {
 
   const Genre& genre_;
   const FactTable& facts_;
-  const std::vector<int>& everyone_;
+  const Split& split_;
+  const std::vector<int>& things_;  // that it is about
   Phrasings phrasings_;
   Rng rng_;
   std::vector<Text> texts_;
@@ -196,18 +268,20 @@ struct Example {
 class QuestionWeaver {
  public:
   QuestionWeaver(const WeavePlan& plan, const QuestionFile& file,
-                 const FactTable& facts, const HeldOut& held_out, uint64_t seed,
+                 const FactTable& facts, const Split& split, uint64_t seed,
                  uint64_t stream)
       : plan_(plan),
         language_(file.language),
+        frame_(file.frame),
         facts_(facts),
-        held_out_(held_out),
+        split_(split),
+        everything_(all_of(facts)),
         phrasings_(load({file.file}, facts, file.language)),
         rng_(seed, mix_bits(kQuestions, stream)) {}
 
   std::vector<Example> examples(int64_t& dropped) {
     std::vector<Example> examples;
-    for (int entity : held_out_.others()) {
+    for (int entity : split_.taught()) {
       for (const Inquiry& inquiry : plan_.inquiries) {
         if (!askable(entity, inquiry)) continue;
         std::set<std::string> seen;
@@ -215,7 +289,7 @@ class QuestionWeaver {
           const std::string question = say(entity, inquiry, "ask");
           const std::string answer = say(entity, inquiry, "answer");
           if (!seen.insert(question).second) continue;
-          if (held_out_.named_in(question + "\n" + answer, language_)) {
+          if (split_.names_reserved(question + "\n" + answer)) {
             ++dropped;
             continue;
           }
@@ -231,35 +305,64 @@ class QuestionWeaver {
   std::vector<std::string> suite(const std::vector<int>& entities,
                                  const std::string& name,
                                  const std::string& wording) {
-    std::vector<std::string> lines;
+    std::vector<std::string> lines = {settings()};
     const size_t share = (plan_.suite_size + plan_.inquiries.size() - 1) /
                          plan_.inquiries.size();
     for (const Inquiry& inquiry : plan_.inquiries) {
       std::vector<int> order = entities;
       rng_.shuffle(std::span(order));
-      size_t made = 0;
+      size_t made = 0, without_choice = 0;
       for (int entity : order) {
         if (made == share) break;
         if (!askable(entity, inquiry)) continue;
         const std::vector<std::string> wrong =
-            facts_.wrong(entity, language_, inquiry.asks, 3, rng_);
-        if (wrong.size() < 3) continue;
+            facts_.wrong(entity, language_, inquiry.asks, 3, everything_, rng_);
+        if (wrong.size() < 3) {
+          ++without_choice;
+          continue;
+        }
         ++made;
         lines.push_back(dump(
             {{"id", fmt::format("{}/{}/{}", name, facts_.entities()[entity].id,
                                 inquiry.asks)},
+             {"kind", inquiry.asks},
              {"instruction", say(entity, inquiry, wording)},
              {"answers", facts_.right(entity, language_, inquiry.asks)},
              {"wrong", wrong},
              {"cloze", say(entity, inquiry, "cloze")}}));
       }
+      if (made == 0 && without_choice > 0)
+        throw Error(
+            "{}: the suite {} can ask for no {}: a question needs three wrong "
+            "answers, and too few things have another one",
+            plan_.file.string(), name, inquiry.asks);
     }
     return lines;
   }
 
-  const std::string& language() const { return language_; }
-
  private:
+  // The suite's first line: its answers are sentences, and a base model may be
+  // asked in a frame, behind three questions about what is taught.
+  std::string settings() {
+    constexpr size_t kShots = 3;
+    ordered_json line = {{"style", "sentence"}};
+    if (frame_.empty()) return dump(line);
+    line["frame"] = frame_;
+    std::vector<int> order = split_.taught();
+    rng_.shuffle(std::span(order));
+    size_t next = 0;
+    for (int entity : order) {
+      if (next == kShots) break;
+      const Inquiry& inquiry = plan_.inquiries[next % plan_.inquiries.size()];
+      if (!askable(entity, inquiry)) continue;
+      line["shots"].push_back(
+          {{"question", say(entity, inquiry, "ask")},
+           {"answer", facts_.values(entity, language_, inquiry.asks).front()}});
+      ++next;
+    }
+    return dump(line);
+  }
+
   // A question must have one answer, and what it gives must name one thing.
   bool askable(int entity, const Inquiry& inquiry) const {
     return facts_.values(entity, language_, inquiry.asks).size() == 1 &&
@@ -269,7 +372,7 @@ class QuestionWeaver {
 
   std::string say(int entity, const Inquiry& inquiry, const std::string& pool) {
     WeaveContext context{.facts = &facts_,
-                         .others = &held_out_.others(),
+                         .others = &split_.taught(),
                          .language = language_,
                          .entity = entity};
     std::string text;
@@ -281,9 +384,10 @@ class QuestionWeaver {
   }
 
   const WeavePlan& plan_;
-  std::string language_;
+  std::string language_, frame_;
   const FactTable& facts_;
-  const HeldOut& held_out_;
+  const Split& split_;
+  const std::vector<int> everything_;
   Phrasings phrasings_;
   Rng rng_;
 };
@@ -306,25 +410,23 @@ Example example_of(const std::string& text, const std::string& where) {
 }
 
 std::vector<Example> weave_task(const Task& task, const FactTable& facts,
-                                const HeldOut& held_out, Rng rng,
-                                int64_t& dropped) {
-  constexpr int kDrafts = 8;
+                                const Split& split, Rng rng, int64_t& dropped) {
   Phrasings phrasings = load(task.files, facts, task.language);
   std::vector<int> entities(task.documents, -1);
   for (int i = 0; i < task.each; ++i)
-    entities.insert(entities.end(), held_out.others().begin(),
-                    held_out.others().end());
+    entities.insert(entities.end(), split.taught().begin(),
+                    split.taught().end());
   std::vector<Example> examples;
   for (int entity : entities) {
     std::string text;
     for (int draft = 0; draft < kDrafts; ++draft) {
       WeaveContext context{.facts = &facts,
-                           .others = &held_out.others(),
+                           .others = &split.taught(),
                            .language = task.language,
                            .entity = entity};
       text.clear();
       if (!phrasings.say(task.pool, context, rng, text)) break;
-      if (!held_out.named_in(text, task.language)) break;
+      if (!split.names_reserved(text)) break;
       text.clear();
     }
     if (text.empty())
@@ -391,16 +493,38 @@ void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
   file.commit();
 }
 
-void weave_reading(const WeavePlan& plan, const FactTable& facts, uint64_t seed,
-                   std::vector<std::string>& lines, WeaveReport& report) {
-  std::vector<int> everyone(facts.entities().size());
-  std::iota(everyone.begin(), everyone.end(), 0);
+// What is read, and the part of it that tuning may mix in: replaying a text
+// that names a reserved thing would rehearse what the suites ask.
+void write_reading(const fs::path& directory,
+                   const std::vector<std::string>& texts, const Split& split,
+                   WeaveReport& report) {
+  AtomicFile reading(directory / "pretrain.jsonl");
+  AtomicFile replay(directory / "replay.jsonl");
+  for (const std::string& text : texts) {
+    const std::string line = dump({{"text", text}});
+    reading.write(line);
+    report.bytes += static_cast<int64_t>(line.size());
+    if (split.names_reserved(text)) continue;
+    replay.write(line);
+    ++report.replay;
+  }
+  reading.commit();
+  replay.commit();
+}
+
+void weave_reading(const WeavePlan& plan, const FactTable& facts,
+                   const Split& split, uint64_t seed,
+                   std::vector<std::string>& texts_read, WeaveReport& report) {
+  const std::vector<int> everything = all_of(facts);
   std::map<std::string, std::vector<int64_t>> counts;
   std::set<std::string> told;
   for (size_t i = 0; i < plan.genres.size(); ++i) {
     const Genre& genre = plan.genres[i];
     std::vector<Text> texts =
-        GenreWeaver(genre, facts, everyone, seed, mix_bits(kGenres, i)).weave();
+        GenreWeaver(genre, facts, split,
+                    genre.about == About::taught ? split.taught() : everything,
+                    seed, mix_bits(kGenres, i))
+            .weave();
     // Small phrasings come out alike now and then; a text is told once.
     std::erase_if(texts, [&](const Text& text) {
       return !told.insert(text.text).second;
@@ -408,7 +532,7 @@ void weave_reading(const WeavePlan& plan, const FactTable& facts, uint64_t seed,
     report.documents[genre.name + "." + genre.language] +=
         static_cast<int64_t>(texts.size());
     count_mentions(texts, genre.language, counts, facts);
-    for (const Text& text : texts) lines.push_back(dump({{"text", text.text}}));
+    for (Text& text : texts) texts_read.push_back(std::move(text.text));
   }
   for (const auto& [attribute, of] : counts)
     report.mentions[attribute] = summary(of);
@@ -416,15 +540,19 @@ void weave_reading(const WeavePlan& plan, const FactTable& facts, uint64_t seed,
 
 // Returns the held-out documents.
 std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
-                                   std::vector<std::string>& lines,
+                                   std::vector<std::string>& texts_read,
                                    WeaveReport& report) {
   std::vector<std::string> held_out;
   if (plan.prose.empty()) return held_out;
   Rng rng(seed, kProse);
   DocumentReader reader(plan.prose, InvalidUtf8::refuse);
   for (Document document; reader.next(document);) {
+    if (rng.uniform() >= plan.prose_share) continue;
     const bool out = rng.uniform() < plan.prose_held_out;
-    (out ? held_out : lines).push_back(dump({{"text", document.text}}));
+    if (out)
+      held_out.push_back(dump({{"text", document.text}}));
+    else
+      texts_read.push_back(document.text);
     if (!out) ++report.documents["prose"];
   }
   return held_out;
@@ -436,56 +564,65 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
                   uint64_t seed) {
   const WeavePlan plan = read_weave_plan(world_toml);
   const FactTable facts = FactTable::load(plan.facts);
-  const HeldOut held_out(facts, plan.named_by, plan.held_out,
-                         Rng(seed, kSplit));
+  check_questions(plan, facts);
+  const Split split(facts, plan.named_by, plan.held_out, plan.final,
+                    Rng(seed, kSplit));
   WeaveReport report;
   report.entities = static_cast<int64_t>(facts.entities().size());
-  for (int entity : held_out.held_out())
-    report.held_out.push_back(facts.entities()[entity].id);
+  report.taught = ids(facts, split.taught());
+  report.held_out = ids(facts, split.held_out());
+  report.final = ids(facts, split.final());
   fs::create_directories(output_dir / "suites");
 
   std::vector<std::string> reading;
   std::vector<Example> examples;
-  weave_reading(plan, facts, seed, reading, report);
+  weave_reading(plan, facts, split, seed, reading, report);
   const auto write_suite = [&](const std::string& name,
-                               const std::vector<std::string>& lines) {
-    if (lines.empty()) return;
-    report.suites[name] = static_cast<int64_t>(lines.size());
+                               const std::vector<std::string>& lines,
+                               int64_t settings) {
+    if (std::ssize(lines) <= settings) return;
+    report.suites[name] = static_cast<int64_t>(lines.size()) - settings;
     write_lines(output_dir / "suites" / (name + ".jsonl"), lines);
   };
-  write_suite("general", add_prose(plan, seed, reading, report));
+  write_suite("general", add_prose(plan, seed, reading, report), 0);
 
   for (size_t i = 0; i < plan.question_files.size(); ++i) {
     const QuestionFile& file = plan.question_files[i];
-    QuestionWeaver questions(plan, file, facts, held_out, seed, i);
+    QuestionWeaver questions(plan, file, facts, split, seed, i);
     for (Example& example : questions.examples(report.dropped))
       examples.push_back(std::move(example));
     const auto ask = [&](const char* kind, const std::vector<int>& entities,
                          const char* wording) {
       const std::string name = fmt::format("{}.{}", kind, file.language);
-      write_suite(name, questions.suite(entities, name, wording));
+      write_suite(name, questions.suite(entities, name, wording), 1);
     };
-    ask("heldout", held_out.held_out(), "ask");
-    ask("heldout-reworded", held_out.held_out(), "reworded");
-    ask("seen", held_out.others(), "ask");
+    ask("heldout", split.held_out(), "ask");
+    ask("heldout-reworded", split.held_out(), "reworded");
+    ask("final", split.final(), "ask");
+    ask("final-reworded", split.final(), "reworded");
+    ask("seen", split.taught(), "ask");
   }
   for (size_t i = 0; i < plan.tasks.size(); ++i)
     for (Example& example :
-         weave_task(plan.tasks[i], facts, held_out,
-                    Rng(seed, mix_bits(kTasks, i)), report.dropped))
+         weave_task(plan.tasks[i], facts, split, Rng(seed, mix_bits(kTasks, i)),
+                    report.dropped))
       examples.push_back(std::move(example));
 
   Rng order(seed, kOrder);
   order.shuffle(std::span(reading));
   order.shuffle(std::span(examples));
-  write_lines(output_dir / "pretrain.jsonl", reading);
+  write_reading(output_dir, reading, split, report);
+  write_file(output_dir / "split.json",
+             ordered_json{{"taught", report.taught},
+                          {"heldout", report.held_out},
+                          {"final", report.final}}
+                     .dump(1) +
+                 "\n");
   if (!examples.empty())
     write_lines(
         output_dir / "instruct.jsonl",
         instruct_lines(examples, plan.conversations, Rng(seed, kTurns)));
   report.documents_in_all = static_cast<int64_t>(reading.size());
-  for (const std::string& line : reading)
-    report.bytes += static_cast<int64_t>(line.size());
   report.examples = static_cast<int64_t>(examples.size());
   return report;
 }

@@ -20,17 +20,20 @@ struct Mentions {
 struct WeaveReport {
   std::map<std::string, int64_t> documents;  // by genre and language
   int64_t documents_in_all = 0, bytes = 0;
+  int64_t replay = 0;    // documents that name no reserved thing
   int64_t examples = 0;  // in instruct.jsonl
-  int64_t dropped = 0;   // examples not made: all drafts named a held-out thing
+  int64_t dropped = 0;   // examples not made: all drafts named a reserved thing
   std::map<std::string, int64_t> suites;     // items
   std::map<std::string, Mentions> mentions;  // "capital.ko" → …
-  std::vector<std::string> held_out;         // ids, in the table's order
+  // Ids, in the table's order (weave/split.h).
+  std::vector<std::string> taught, held_out, final;
   int64_t entities = 0;
 };
 
-// Writes pretrain.jsonl, instruct.jsonl and suites/*.jsonl into `output_dir`,
-// the same bytes for the same files and seed. Throws Error naming file and
-// line for a mistake in WORLD.toml, the facts or the phrasings.
+// Writes pretrain.jsonl, replay.jsonl (those of its documents that name nothing
+// the suites hold out), instruct.jsonl, split.json and suites/*.jsonl into
+// `output_dir`, the same bytes for the same files and seed. Throws Error naming
+// file and line for a mistake in WORLD.toml, the facts or the phrasings.
 WeaveReport weave(const std::filesystem::path& world_toml,
                   const std::filesystem::path& output_dir, uint64_t seed);
 

@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/utf8.h"
+#include "data/documents.h"
+#include "eval/suite.h"
 #include "formats/json.h"
 #include "weave/weave_plan.h"
 
@@ -37,6 +39,32 @@ std::vector<json> lines(const fs::path& path) {
   return result;
 }
 
+// Whether text[at, at + size) is a word: nothing before it that belongs to it,
+// and behind it no more than a Korean particle may begin with.
+bool is_word(const std::string& text, size_t at, size_t size) {
+  const auto letter = [](unsigned char c) {
+    return c >= 0x80 || std::isalpha(c);
+  };
+  if (at > 0 && letter(text[at - 1])) return false;
+  const std::string rest = text.substr(at + size, 3);
+  if (rest.empty() || !letter(rest[0])) return true;
+  if (std::isalpha(static_cast<unsigned char>(rest[0]))) return false;
+  for (const char* particle :
+       {"은", "는", "이", "가", "을", "를", "의", "에", "와", "과", "도",
+        "만", "로", "으", "나", "며", "고", "다", "라", "였", "입", "인",
+        "예", "야", "지", "네", "하", "랑", "부", "까", "처", "보", "마"})
+    if (rest == particle) return true;
+  return false;
+}
+
+// A suite's settings are no item of it.
+std::vector<json> items_of(const fs::path& suite) {
+  std::vector<json> result = lines(suite);
+  if (!result.empty() && result[0].contains("style"))
+    result.erase(result.begin());
+  return result;
+}
+
 json listed(const json& value) {
   return value.is_array() ? value : json::array({value});
 }
@@ -48,10 +76,6 @@ class BuiltIn : public testing::Test {
     folder_ = scratch("built-in");
     report_ = weave(kWorld, folder_, 7);
     facts_ = read_json(kWorld.parent_path() / "facts.json");
-  }
-
-  static std::set<std::string> held_out() {
-    return {report_.held_out.begin(), report_.held_out.end()};
   }
 
   // Name, capital, and all else they are called, of one country.
@@ -71,10 +95,18 @@ class BuiltIn : public testing::Test {
   static inline json facts_;
 };
 
-TEST_F(BuiltIn, HasAllIndependentCountriesAndHoldsOutFortyPercent) {
+TEST_F(BuiltIn, HasAllIndependentCountriesInThreeGroups) {
   EXPECT_EQ(report_.entities, 194);
-  EXPECT_GE(report_.held_out.size(), 0.4 * 194);
-  EXPECT_LE(report_.held_out.size(), 0.6 * 194);
+  const json split = read_json(folder_ / "split.json");
+  std::set<std::string> ids;
+  for (const char* group : {"taught", "heldout", "final"})
+    for (const json& id : split[group])
+      EXPECT_TRUE(ids.insert(id).second) << id << " is in two groups";
+  EXPECT_EQ(ids.size(), 194u);
+  for (const char* group : {"heldout", "final"}) {
+    EXPECT_GE(split[group].size(), 0.18 * 194) << group;
+    EXPECT_LE(split[group].size(), 0.22 * 194) << group;
+  }
 }
 
 TEST_F(BuiltIn, TellsEveryAskableFactOften) {
@@ -83,67 +115,180 @@ TEST_F(BuiltIn, TellsEveryAskableFactOften) {
       const Mentions mentions =
           report_.mentions.at(std::string(fact) + language);
       EXPECT_GE(mentions.facts, 193) << fact << language;
-      EXPECT_GE(mentions.least, 40) << fact << language;
+      EXPECT_GE(mentions.least, 15) << fact << language;
     }
 }
 
-// The strongest form: no example so much as names a held-out country or its
-// capital, in either language, whatever it asks. Only longer words that mean
-// something else are taken out first: languages and currencies (스페인어).
-TEST_F(BuiltIn, NoExampleNamesAHeldOutCountry) {
-  std::vector<std::string> innocent;
-  for (const json& thing : facts_)
-    for (const char* language : {"ko", "en"})
-      for (const char* attribute : {"language", "currency", "continent"})
-        if (thing[language].contains(attribute))
-          for (const json& value : listed(thing[language][attribute]))
-            innocent.push_back(value);
-  std::sort(innocent.begin(), innocent.end());
-  innocent.erase(std::unique(innocent.begin(), innocent.end()), innocent.end());
-
-  std::vector<std::pair<std::string, std::vector<std::string>>> banned;
-  const auto out = held_out();
-  for (const json& thing : facts_) {
-    if (!out.contains(thing["id"])) continue;
-    for (const char* language : {"ko", "en"})
-      for (const std::string& name : names(thing, language)) {
-        banned.emplace_back(name, std::vector<std::string>());
-        for (const std::string& word : innocent)
-          if (word != name && word.find(name) != word.npos)
-            banned.back().second.push_back(word);
-      }
-  }
-  ASSERT_GT(banned.size(), 300u);
-  const std::string examples = read_file(folder_ / "instruct.jsonl");
-  for (const auto& [name, words] : banned) {
-    std::string text = examples;
-    for (const std::string& word : words)
-      for (size_t at; (at = text.find(word)) != text.npos;)
-        text.replace(at, word.size(), 1, '#');
-    const size_t at = text.find(name);
-    EXPECT_EQ(at, text.npos) << name << " in " << text.substr(at, 200);
-  }
+// Whether a text asks anything, by marks that no statement of the reading has.
+bool asks(const std::string& text) {
+  for (const char* mark : {"?",
+                           "시오",
+                           "주세요",
+                           "말해 ",
+                           "알려 ",
+                           "정답",
+                           "답:",
+                           "문:",
+                           "①",
+                           "문답",
+                           "궁금",
+                           "A) ",
+                           "A:",
+                           "Q:",
+                           "Answer",
+                           "Name the",
+                           "Tell me",
+                           "Write the",
+                           "Give the",
+                           "Say what",
+                           "want to know",
+                           "need to know",
+                           "would like"})
+    if (text.find(mark) != text.npos) return true;
+  return false;
 }
 
-TEST_F(BuiltIn, EveryCountryIsInExactlyOneHalf) {
-  const auto out = held_out();
-  for (const char* language : {".ko.jsonl", ".en.jsonl"}) {
-    for (const char* suite : {"heldout", "heldout-reworded"})
-      for (const json& item :
-           lines(folder_ / "suites" / (std::string(suite) + language)))
-        EXPECT_TRUE(out.contains(item["id"].get<std::string>().substr(
-            item["id"].get<std::string>().find('/') + 1, 2)));
-    for (const json& item :
-         lines(folder_ / "suites" / (std::string("seen") + language)))
-      EXPECT_FALSE(out.contains(item["id"].get<std::string>().substr(8, 2)));
+// The strongest form: nothing that asks, and nothing that tuning sees, so much
+// as names a country that is held out or final, its capital or its people, in
+// either language. Only longer names that mean something else are taken out
+// first: languages and currencies (스페인어), and taught countries (남수단).
+TEST_F(BuiltIn, NothingAsksAboutAReservedCountry) {
+  const json split = read_json(folder_ / "split.json");
+  std::set<std::string> reserved(split["heldout"].begin(),
+                                 split["heldout"].end());
+  reserved.insert(split["final"].begin(), split["final"].end());
+  std::set<std::string> innocent, banned, people;
+  for (const json& thing : facts_)
+    for (const char* language : {"ko", "en"}) {
+      const bool out = reserved.contains(thing["id"]);
+      for (const std::string& name : names(thing, language))
+        (out ? banned : innocent).insert(name);
+      if (out && thing[language].contains("demonym"))
+        people.insert(thing[language]["demonym"].get<std::string>());
+      for (const char* attribute : {"language", "currency"})
+        if (thing[language].contains(attribute))
+          for (const json& value : listed(thing[language][attribute]))
+            innocent.insert(value);
+    }
+  for (const std::string& word : innocent) people.erase(word);  // "French"
+  ASSERT_GT(banned.size(), 300u);
+  ASSERT_GT(people.size(), 50u);
+  std::set<std::string> manuals;  // may ask, but about no country
+  DocumentReader prose(read_weave_plan(kWorld).prose, InvalidUtf8::refuse);
+  for (Document document; prose.next(document);) manuals.insert(document.text);
+  std::string texts;
+  for (const json& line : lines(folder_ / "pretrain.jsonl"))
+    if (asks(line["text"]) && !manuals.contains(line["text"]))
+      texts += line["text"].get<std::string>() + "\n";
+  EXPECT_GT(texts.size(), 100000u);
+  for (const json& line : lines(folder_ / "instruct.jsonl")) {
+    const json values = line.flatten();
+    for (const json& value : values) texts += value.get<std::string>() + "\n";
   }
+  std::string replayed;
+  for (const json& line : lines(folder_ / "replay.jsonl"))
+    replayed += line["text"].get<std::string>() + "\n";
+
+  std::vector<std::string> longest_first(innocent.begin(), innocent.end());
+  std::ranges::stable_sort(longest_first, [](const auto& a, const auto& b) {
+    return a.size() > b.size();
+  });
+  const auto expect_absent = [&](const std::set<std::string>& words,
+                                 const std::string& where) {
+    for (const std::string& name : words) {
+      std::string text = where;
+      for (const std::string& word : longest_first)
+        if (word.find(name) != word.npos)
+          for (size_t at; (at = text.find(word)) != text.npos;)
+            text.replace(at, word.size(), 1, '#');
+      for (size_t at = text.find(name); at != text.npos;
+           at = text.find(name, at + 1))
+        EXPECT_FALSE(is_word(text, at, name.size()))
+            << name << " in " << text.substr(at > 60 ? at - 60 : 0, 200);
+    }
+  };
+  expect_absent(banned, texts);
+  expect_absent(people, texts);
+  expect_absent(banned, replayed);
+}
+
+TEST_F(BuiltIn, SuitesAskAboutTheirGroup) {
+  const json split = read_json(folder_ / "split.json");
+  for (const auto& [suite, group] :
+       {std::pair{"heldout", "heldout"},
+        std::pair{"heldout-reworded", "heldout"}, std::pair{"final", "final"},
+        std::pair{"final-reworded", "final"}, std::pair{"seen", "taught"}})
+    for (const char* language : {".ko", ".en"}) {
+      const std::string name = std::string(suite) + language;
+      const Suite read = load_suite(folder_ / "suites" / (name + ".jsonl"));
+      EXPECT_EQ(read.style, AnswerStyle::sentence);
+      EXPECT_EQ(read.shots.size(), 3u);
+      const std::set<std::string> ids(split[group].begin(), split[group].end());
+      for (const Question& question : read.questions) {
+        EXPECT_EQ(question.id, name + "/" +
+                                   question.id.substr(name.size() + 1, 2) +
+                                   "/" + question.kind);
+        EXPECT_TRUE(ids.contains(question.id.substr(name.size() + 1, 2)))
+            << question.id;
+      }
+    }
+}
+
+// What an instruct model is to say of a reserved country stands in no text that
+// was read: it cannot be recited.
+TEST_F(BuiltIn, NoAnswerOfTheSuitesIsReadWordForWord) {
+  std::string reading;
+  for (const json& line : lines(folder_ / "pretrain.jsonl"))
+    reading += line["text"].get<std::string>() + "\n";
+  int answers = 0;
+  for (const json& thing : facts_) {
+    for (const char* language : {"ko", "en"}) {
+      const bool korean = language == std::string("ko");
+      const json& in = thing[language];
+      const auto value = [&](const char* attribute) {
+        return in.contains(attribute) && in[attribute].is_string()
+                   ? in[attribute].get<std::string>()
+                   : std::string("?");
+      };
+      const std::string name = value("name");
+      for (const std::string& sentence :
+           korean
+               ? std::vector{name + "의 수도는 " + value("capital") + "입니다.",
+                             "를 수도로 하는 나라는 " + name + "입니다.",
+                             name + "이 속한 대륙은 " + value("continent") +
+                                 "입니다.",
+                             name + "가 속한 대륙은 " + value("continent") +
+                                 "입니다.",
+                             name + "의 통화는 " + value("currency") +
+                                 "입니다.",
+                             name + "의 공용어는 " + value("language") +
+                                 "입니다."}
+               : std::vector{
+                     "The capital of " + name + " is " + value("capital") + ".",
+                     " as its capital is " + name + ".",
+                     "The continent of " + name + " is " + value("continent") +
+                         ".",
+                     "The currency of " + name + " is the " +
+                         value("currency") + ".",
+                     "The official language of " + name + " is " +
+                         value("language") + "."}) {
+        ++answers;
+        const json split = read_json(folder_ / "split.json");
+        const bool taught = std::ranges::find(split["taught"], thing["id"]) !=
+                            split["taught"].end();
+        EXPECT_TRUE(taught || reading.find(sentence) == reading.npos)
+            << sentence;
+      }
+    }
+  }
+  EXPECT_EQ(answers, 194 * 11);
 }
 
 TEST_F(BuiltIn, SuitesHaveThreeWrongFactsAndNoneIsRight) {
   for (const char* suite : {"heldout.ko", "heldout.en", "heldout-reworded.ko",
                             "heldout-reworded.en", "seen.ko", "seen.en"}) {
     const auto items =
-        lines(folder_ / "suites" / (std::string(suite) + ".jsonl"));
+        items_of(folder_ / "suites" / (std::string(suite) + ".jsonl"));
     EXPECT_GE(items.size(), 150u) << suite;
     EXPECT_LE(items.size(), 300u) << suite;
     std::set<std::string> ids;
@@ -168,7 +313,7 @@ TEST_F(BuiltIn, ClozesAreReadInPretraining) {
   for (const char* suite : {"heldout.ko", "heldout.en"}) {
     int found = 0, all = 0;
     for (const json& item :
-         lines(folder_ / "suites" / (std::string(suite) + ".jsonl"))) {
+         items_of(folder_ / "suites" / (std::string(suite) + ".jsonl"))) {
       ++all;
       found +=
           reading.find(item["cloze"].get<std::string>() + " " +
@@ -212,8 +357,8 @@ TEST_F(BuiltIn, RewordedQuestionsAreNeverAskedInTuning) {
           asked.insert(blanked(message["content"]));
     }
     std::set<std::string> reworded;
-    for (const json& item : lines(folder_ / "suites" /
-                                  ("heldout-reworded." + language + ".jsonl")))
+    for (const json& item : items_of(
+             folder_ / "suites" / ("heldout-reworded." + language + ".jsonl")))
       reworded.insert(blanked(item["instruction"]));
     EXPECT_GE(reworded.size(), 15u);
     for (const std::string& wording : reworded)
@@ -340,7 +485,7 @@ TEST_F(OwnWorld, IsWovenWithoutTouchingCode) {
   EXPECT_EQ(report.documents_in_all, 10);
   EXPECT_EQ(report.held_out.size(), 2u);
   EXPECT_EQ(report.mentions.at("symbol.en").least, 2);
-  const auto items = lines(folder_ / "out/suites/heldout.en.jsonl");
+  const auto items = items_of(folder_ / "out/suites/heldout.en.jsonl");
   ASSERT_EQ(items.size(), 2u);
   EXPECT_EQ(items[0]["wrong"].size(), 3u);
 }
@@ -368,6 +513,120 @@ TEST_F(OwnWorld, SomeExamplesAreTalksOfTwoOrThreeTurns) {
     }
   }
   EXPECT_EQ(turns, single);  // none lost, none twice
+}
+
+// A genre about what is taught names nothing else, neither as its subject nor
+// beside it, nor among the choices.
+TEST_F(OwnWorld, AGenreMayBeAboutTheTaughtOnly) {
+  std::string plan = kPlan;
+  plan.insert(plan.find("each = 2"), "about = \"taught\"\n");
+  write("world.toml", plan);
+  write("texts.txt",
+        "= symbol\n{name} and {b.name}: {symbol}\n"
+        "{name}: {choice1}, {choice2} or {choice3}\n");
+  run("out", 1);
+  const json split = read_json(folder_ / "out/split.json");
+  EXPECT_EQ(split["heldout"].size(), 2u);
+  const auto read = lines(folder_ / "out/pretrain.jsonl");
+  EXPECT_GE(read.size(), 3u);
+  for (const json& id : split["heldout"]) {
+    std::string symbol = id;
+    symbol[0] = static_cast<char>(std::toupper(symbol[0]));
+    for (const json& line : read)
+      EXPECT_EQ(line["text"].get<std::string>().find(symbol), std::string::npos)
+          << line << " names " << symbol;
+  }
+}
+
+// What may be replayed in tuning is what names no held-out thing.
+TEST_F(OwnWorld, ReplayIsTheReadingWithoutWhatIsHeldOut) {
+  const WeaveReport report = run("out", 1);
+  const std::map<std::string, std::string> names = {{"fe", "iron"},
+                                                    {"au", "gold"},
+                                                    {"ag", "silver"},
+                                                    {"cu", "copper"},
+                                                    {"he", "helium"}};
+  const auto replay = lines(folder_ / "out/replay.jsonl");
+  EXPECT_EQ(std::ssize(replay), report.replay);
+  EXPECT_EQ(replay.size(), 6u);  // two texts of each of three things
+  for (const json& line : replay)
+    for (const std::string& id : report.held_out)
+      EXPECT_EQ(line["text"].get<std::string>().find(names.at(id)),
+                std::string::npos);
+}
+
+// Things are kept together where a name stands in another's as a word, and only
+// there: one syllable of Korean stands in many a word.
+TEST_F(OwnWorld, NamesAreWordsWithTheirParticles) {
+  const auto thing = [](const char* id, const char* name, const char* symbol) {
+    return fmt::format(R"({{"id":"{}","ko":{{"name":"{}","symbol":"{}"}}}})",
+                       id, name, symbol);
+  };
+  write("facts.json", "[" + thing("1", "배", "pear") + "," +
+                          thing("2", "배추", "cabbage") + "," +
+                          thing("3", "감", "kaki") + "," +
+                          thing("4", "귤", "tangerine") + "," +
+                          thing("5", "밤", "chestnut") + "]");
+  write("texts.txt", "= symbol\n{name}: {symbol}\n");
+  write("questions.txt",
+        "= symbol.ask\n감귤 배추밭에서 {name|은는} 무엇입니까?\n"
+        "= symbol.reworded\n{name|이가} 무엇이죠?\n"
+        "= symbol.answer\n{name|은는} {symbol|이다}.\n"
+        "= symbol.cloze\n{name|은는}\n");
+  std::string plan = kPlan;
+  for (size_t at; (at = plan.find("\"en\"")) != plan.npos;)
+    plan.replace(at, 4, "\"ko\"");
+  write("world.toml", plan);
+  for (uint64_t seed = 1; seed < 9; ++seed) {
+    const WeaveReport report = run("out" + std::to_string(seed), seed);
+    EXPECT_EQ(report.held_out.size(), 2u);
+    EXPECT_EQ(report.dropped, 0);  // 감귤 and 배추밭 name nothing
+    EXPECT_EQ(report.examples, 3);
+  }
+}
+
+TEST_F(OwnWorld, RefusesASplitFarFromTheWish) {
+  write("facts.json", R"([
+{"id":"1","en":{"name":"red","symbol":"r"}},
+{"id":"2","en":{"name":"dark red","symbol":"d"}},
+{"id":"3","en":{"name":"light red","symbol":"l"}},
+{"id":"4","en":{"name":"pale red","symbol":"p"}},
+{"id":"5","en":{"name":"blue","symbol":"b"}}])");
+  EXPECT_NE(error().find("held_out = 0.4 cannot be drawn from 5 things"),
+            std::string::npos)
+      << error();
+  EXPECT_NE(error().find("such as 1, 2, 3, 4"), std::string::npos) << error();
+}
+
+TEST_F(OwnWorld, APhrasingMayBeBoundToAName) {
+  write("texts.txt",
+        "= symbol\n{who=<person>}{who} likes {name}. {^who} is [old|young].\n"
+        "= person\nanna\nbert\n");
+  run("out", 1);
+  for (const json& line : lines(folder_ / "out/pretrain.jsonl")) {
+    const std::string text = line["text"];
+    const bool anna = text.starts_with("anna likes");
+    EXPECT_NE(text.find(anna ? "Anna is " : "Bert is "), std::string::npos)
+        << text;
+  }
+}
+
+TEST_F(OwnWorld, OneTableServesSeveralLanguages) {
+  std::string plan = kPlan;
+  const std::string en = "language = \"en\"\nfiles = \"texts.txt\"";
+  ASSERT_NE(plan.find(en), plan.npos);
+  plan.replace(plan.find(en), en.size(),
+               "language = [\"en\", \"de\"]\nfiles = \"{language}.txt\"");
+  write("world.toml", plan);
+  write("en.txt", "= symbol\n{name}: {symbol}\n");
+  write("de.txt", "= symbol\n{name} = {symbol}\n");
+  write("facts.json", R"([
+{"id":"fe","en":{"name":"iron","symbol":"Fe"},"de":{"name":"Eisen","symbol":"Fe"}},
+{"id":"au","en":{"name":"gold","symbol":"Au"},"de":{"name":"Gold","symbol":"Au"}},
+{"id":"ag","en":{"name":"silver","symbol":"Ag"},"de":{"name":"Silber","symbol":"Ag"}},
+{"id":"cu","en":{"name":"copper","symbol":"Cu"},"de":{"name":"Kupfer","symbol":"Cu"}},
+{"id":"he","en":{"name":"helium","symbol":"He"},"de":{"name":"Helium","symbol":"He"}}])");
+  EXPECT_EQ(run("out", 1).documents.size(), 2u);
 }
 
 TEST_F(OwnWorld, SameSeedSameBytes) {
@@ -399,6 +658,21 @@ TEST_F(OwnWorld, MistakesAreNamedWithFileAndLine) {
       {"world.toml", "facts = \"facts.json\"\nheld_out = 7\n", "world.toml:2"},
       {"world.toml", "facts = \n", "world.toml:1"},
       {"world.toml", "held_out = 0.5\n", "facts is missing"},
+      {"texts.txt", "= symbol\n{x=symbol}{x}\n", "{name=<pool>}"},
+      {"facts.json",
+       "[{\"id\":\"a\",\"en\":{\"name\":\"x\",\"symbol\":\"1\"}},"
+       "{\"id\":\"b\",\"en\":{\"name\":\"x\",\"symbol\":\"2\"}}]",
+       "a and b are both called x"},
+      {"facts.json",
+       "[{\"id\":\"a\",\"en\":{\"name\":\"x\",\"symbol\":\"1\"}},"
+       "{\"id\":\"b\",\"en\":{\"symbol\":\"2\"}}]",
+       "b has no name in \"en\""},
+      {"facts.json",
+       "[{\"id\":\"a\",\"en\":{\"name\":\"x\",\"symbol\":\"1\"}},"
+       "{\"id\":\"b\",\"en\":{\"name\":\"y\",\"symbol\":\"2\"}}]",
+       "can ask for no symbol: a question needs three wrong answers"},
+      {"facts.json", "[{\"id\":\"a\",\"en\":{\"name\":\"x\"}}]",
+       "named_by = \"symbol\": nothing in"},
   };
   for (const auto& [file, text, message] : cases) {
     SetUp();
