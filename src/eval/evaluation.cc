@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "data/conversations.h"
 #include "eval/answer.h"
+#include "eval/probe.h"
 #include "generate/generation.h"
 #include "generate/scoring.h"
 
@@ -135,39 +136,18 @@ class Examination {
 
   // The same plain text for both kinds: bos, the cloze, a space and a fact.
   void probe() {
-    std::vector<Continuation> items;
-    for (const Question& question : questions_) {
-      if (question.cloze.empty()) continue;
-      const auto prompt = model_.encode_text(question.cloze);
-      const auto add = [&](const std::string& fact) {
-        items.push_back({prompt, model_.tokenizer().encode(
-                                     " " + fact, {.continues = true})});
-      };
-      add(question.answers[0]);
-      for (const std::string& fact : question.wrong) add(fact);
-    }
-    if (items.empty()) return;
-    const auto scores =
-        log_probabilities(model_.config(), model_.weights(), items);
-    size_t next = 0;
+    const auto scores = Probe(model_.tokenizer(), questions_)
+                            .scores(model_.config(), model_.weights());
     double sum = 0, first = 0, n = 0;
-    for (size_t i = 0; i < questions_.size(); ++i) {
-      if (questions_[i].cloze.empty()) continue;
-      const auto of_item =
-          std::span(scores).subspan(next, 1 + questions_[i].wrong.size());
-      next += of_item.size();
-      const double best = *std::max_element(of_item.begin(), of_item.end());
-      double total = 0;
-      for (const double score : of_item) total += std::exp(score - best);
-      AnswerRecord& record = result_.records[i];
-      record.probe = std::exp(of_item[0] - best) / total;
-      record.probe_top1 =
-          std::all_of(of_item.begin() + 1, of_item.end(),
-                      [&](double score) { return score < of_item[0]; });
-      sum += *record.probe;
-      first += record.probe_top1;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (!scores[i]) continue;
+      result_.records[i].probe = scores[i]->right;
+      result_.records[i].probe_top1 = scores[i]->top1;
+      sum += scores[i]->right;
+      first += scores[i]->top1;
       n += 1;
     }
+    if (n == 0) return;
     result_.metrics["probe"] = sum / n;
     result_.metrics["probe_top1"] = first / n;
   }

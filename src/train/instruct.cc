@@ -133,6 +133,7 @@ TrainSummary instruct(const InstructOptions& options) {
                                                {.add_generation_prompt = true})
                                        .tokens});
   }
+  if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
   return train(optimizer, run);
 }
 

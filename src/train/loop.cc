@@ -60,6 +60,7 @@ class Loop {
   void announce();
   void step(int64_t step);
   void validate();
+  void probe();
   void sample();
   void save();
   TrainSummary finish(std::string_view why);
@@ -77,6 +78,7 @@ class Loop {
   double before_ = 0;  // seconds spent by earlier processes
   // Of the step just done.
   double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0;
+  double probe_ = 0;  // last measured
   // Of all steps of this process.
   double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
 };
@@ -185,6 +187,16 @@ void Loop::validate() {
                               state_.validation_loss));
 }
 
+// Of the weights as products read them.
+void Loop::probe() {
+  if (!run_.probe) return;
+  probe_ = run_.probe->mean(optimizer_.config(), optimizer_.weights());
+  metrics_->write({{"step", state_.step}, {"probe", probe_}});
+  progress_->note(
+      fmt::format("step {}: knows {:.0f}% of the facts probed (chance {:.0f}%)",
+                  state_.step, 100 * probe_, 100 * run_.probe->chance()));
+}
+
 void Loop::sample() {
   for (const SamplePrompt& prompt : run_.samples) {
     const std::string text =
@@ -231,7 +243,10 @@ TrainSummary Loop::run() {
                      {"grad_norm", gradient_norm_},
                      {"tokens_per_second", rate},
                      {"peak_share", share}});
-    if (every(options_.validate_every)) validate();
+    if (every(options_.validate_every)) {
+      validate();
+      probe();
+    }
     if (every(options_.sample_every)) sample();
     if (InterruptGuard::requested()) {
       save();
@@ -259,7 +274,9 @@ TrainSummary Loop::finish(std::string_view why) {
           fmt::format("the weights of step {} are kept, which validated best",
                       summary.kept_step));
   }
+  probe();
   sample();
+  summary.probe = probe_;
   summary.steps = state_.step;
   summary.tokens = state_.tokens;
   summary.seconds = elapsed();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/batches.h"
+#include "eval/probe.h"
 #include "tokenizer/tokenizer.h"
 #include "train/optimizer.h"
 #include "train/options.h"
@@ -27,6 +28,7 @@ struct TrainingRun {
   const BatchSource* batches = nullptr;
   std::vector<Batch> validation;
   std::vector<SamplePrompt> samples;
+  std::optional<Probe> probe;  // measured at each validation
   const Tokenizer* tokenizer = nullptr;
   std::filesystem::path output;
   std::vector<std::string> notes;  // said when the run begins

@@ -37,7 +37,7 @@ std::string show_option(const std::vector<std::string>& value) {
 }
 
 bool shapes_result(std::string_view option) {
-  return option != "sample" && option != "sample-every" &&
+  return option != "sample" && option != "probe" && option != "sample-every" &&
          option != "checkpoint-every";
 }
 

@@ -40,6 +40,7 @@ struct TrainOptions {
   int64_t validate_every = 100;
   int64_t sample_every = 200;
   std::vector<std::string> sample;  // prompts continued every so often
+  std::vector<std::string> probe;   // suites whose facts are probed
   uint64_t seed = 1;
 };
 
@@ -85,6 +86,9 @@ void visit_options(TrainOptions& o, Visit&& visit) {
   visit("validate-every", o.validate_every, "Steps between validations");
   visit("sample-every", o.sample_every, "Steps between sample generations");
   visit("sample", o.sample, "A prompt to continue every so often (repeatable)");
+  visit("probe", o.probe,
+        "A suite (.jsonl) whose facts are probed at each validation "
+        "(repeatable)");
   visit("seed", o.seed, "Seed of weights and of the order of the data");
 }
 

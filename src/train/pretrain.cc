@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <cstdio>
 
 #include "base/error.h"
 #include "data/batches.h"
@@ -75,7 +78,18 @@ TrainSummary pretrain(const PretrainOptions& options) {
   run.output = o.output;
   for (const std::string& prompt : o.train.sample)
     run.samples.push_back({prompt, tokenizer.encode_prompt(prompt)});
-  return train(optimizer, run);
+  if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
+  summary = train(optimizer, run);
+  constexpr double kKnown = 0.9;
+  if (run.probe && summary.probe < kKnown)
+    fmt::print(
+        stderr,
+        "pretrain: the base knows {:.0f}% of the facts probed (by chance "
+        "it were {:.0f}%), and tuning teaches how to answer, not what: "
+        "more --steps or --epochs, a larger --size, or more phrasings of "
+        "each fact\n",
+        100 * summary.probe, 100 * run.probe->chance());
+  return summary;
 }
 
 }  // namespace seodang

@@ -19,6 +19,7 @@ struct TrainSummary {
   double seconds = 0;
   double train_loss = 0, validation_loss = 0;  // nats per token, at the end
   double tokens_per_second = 0;
+  double probe = 0;         // of the suites that were probed, at the end
   double peak_share = 0;    // model FLOP/s over the measured product peak
   int64_t peak_memory = 0;  // bytes
   ExampleCounts examples;
@@ -37,6 +38,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("seconds", s.seconds);
   visit("train_loss", s.train_loss);
   visit("validation_loss", s.validation_loss);
+  visit("probe", s.probe);
   visit("tokens_per_second", s.tokens_per_second);
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);

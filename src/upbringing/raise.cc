@@ -116,6 +116,9 @@ class Upbringing {
   Stage eval();
   Stage report();
 
+  // A woven world says what is to be known; one's own suites are probed where
+  // the recipe asks for it.
+  void probe_held_out(TrainOptions& options) const;
   void gather_suites() const;
   json survey() const;
 
@@ -237,9 +240,17 @@ Stage Upbringing::base() {
     options.data = run_ / "data";
     options.tokenizer = run_ / "tokenizer";
     options.output = run_ / "base";
+    probe_held_out(options.train);
     return summary_json(pretrain(options));
   };
   return stage;
+}
+
+void Upbringing::probe_held_out(TrainOptions& options) const {
+  if (!woven() || !options.probe.empty()) return;
+  for (const fs::path& suite : suites())
+    if (suite.filename().string().starts_with("heldout."))
+      options.probe.push_back(suite.string());
 }
 
 Stage Upbringing::instruct() {
@@ -257,7 +268,10 @@ Stage Upbringing::instruct() {
     if (!options.replay_data.empty()) inputs.push_back(options.replay_data);
     return inputs;
   };
-  stage.run = [options] { return summary_json(seodang::instruct(options)); };
+  stage.run = [this, options]() mutable {
+    probe_held_out(options.train);
+    return summary_json(seodang::instruct(options));
+  };
   return stage;
 }
 

@@ -1,12 +1,19 @@
 #include "upbringing/report_data.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include <cmath>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/files.h"
+#include "base/utf8.h"
+#include "formats/json.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
+#include "kernels/processor.h"
 #include "upbringing/stages.h"
 
 namespace seodang {
@@ -29,10 +36,20 @@ json read_metrics(const fs::path& path) {
   return lines;
 }
 
+// The text of a token; bytes that are no characters as SentencePiece spells
+// byte tokens: <0xEC><0x95>.
+std::string token_text(const Tokenizer& tokenizer, int32_t id) {
+  const std::string_view bytes = tokenizer.token_bytes(id);
+  if (find_invalid_utf8(bytes) == bytes.npos) return std::string(bytes);
+  std::string text;
+  for (const char byte : bytes)
+    text += fmt::format("<0x{:02X}>", static_cast<uint8_t>(byte));
+  return text;
+}
+
 json token_texts(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   json texts = json::array();
-  for (const int32_t id : ids)
-    texts.push_back(std::string(tokenizer.token_bytes(id)));
+  for (const int32_t id : ids) texts.push_back(token_text(tokenizer, id));
   return texts;
 }
 
@@ -69,7 +86,8 @@ json explain(const LanguageModel& model, const std::string& name,
   const Generation said = continue_prompt(model, model.encode_text(prompt),
                                           kExplainedTokens, kRivals);
   const auto show = [&](int32_t id, float logprob) {
-    return json{{"text", std::string(model.tokenizer().token_bytes(id))},
+    return json{{"id", id},
+                {"text", token_text(model.tokenizer(), id)},
                 {"probability", std::exp(logprob)}};
   };
   json steps = json::array();
@@ -81,6 +99,11 @@ json explain(const LanguageModel& model, const std::string& name,
     steps.push_back(std::move(step));
   }
   return {{"prompt", prompt}, {"model", name}, {"steps", std::move(steps)}};
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  return fmt::format("{:%F}", fmt::localtime(now));
 }
 
 json describe(const LanguageModel& model, const std::string& name,
@@ -101,6 +124,8 @@ json collect_report(const Recipe& recipe, const fs::path& run) {
   };
   json report = {{"name", recipe.name},
                  {"seed", recipe.seed},
+                 {"machine", describe_processor()},
+                 {"date", today()},
                  {"corpus", result("corpus")},
                  {"data", result("data")},
                  {"sources", recipe.report.sources},
@@ -122,6 +147,12 @@ json collect_report(const Recipe& recipe, const fs::path& run) {
     if (name == "base")
       for (const std::string& prompt : recipe.report.explain)
         report["explain"].push_back(explain(model, name, prompt));
+  }
+  // How many things are in each group of a woven corpus.
+  if (const fs::path split = run / "corpus/split.json"; fs::exists(split)) {
+    const json groups = read_json(split);
+    for (const auto& [group, ids] : groups.items())
+      report["split"][group] = ids.size();
   }
   if (fs::exists(run / "eval.json"))
     report["eval"] = json::parse(read_file(run / "eval.json"));

@@ -9,7 +9,8 @@
 namespace seodang {
 
 // An object of
-//   "name", "seed"
+//   "name", "seed", "machine" (processor), "date"
+//   "split"    {"taught","heldout","final"}: things in each group, when woven
 //   "corpus"   {"files": [{"name","bytes"}], "examples": [{"name","examples"}],
 //               "suites": [{"name","items"}], "genres": {name: documents}}
 //   "data"     what `seodang data` reports
@@ -18,8 +19,8 @@ namespace seodang {
 //   "eval"     what `seodang eval --json` prints
 //   "answers"  [{"prompt","models": [{"name","kind","seen": [token texts],
 //               "text","stop"}]}]
-//   "explain"  [{"prompt","model","steps": [{"text","probability",
-//               "top": [{"text","probability"}]}]}]
+//   "explain"  [{"prompt","model","steps": [{"id","text","probability",
+//               "top": [{"id","text","probability"}]}]}]
 //   "sources"  [text]
 // A part that the run does not have is absent or empty. Runs the models for
 // "answers" and "explain", greedily.

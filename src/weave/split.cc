@@ -165,15 +165,17 @@ Split::Split(const FactTable& facts, std::vector<std::string> named_by,
 
 bool Split::names_reserved(const std::string& text) const {
   const PlainText plain(text);
-  for (const auto& [name, within] : reserved_)
+  return std::ranges::any_of(reserved_, [&](const Name& reserved) {
+    const PlainText& name = reserved.name;
     for (size_t at = plain.letters.find(name.letters); at != plain.letters.npos;
          at = plain.letters.find(name.letters, at + 1))
       if (stands_at(plain, at, name) &&
-          std::ranges::none_of(within, [&](const PlainText& longer) {
+          std::ranges::none_of(reserved.within, [&](const PlainText& longer) {
             return is_within(plain, at, name, longer);
           }))
         return true;
-  return false;
+    return false;
+  });
 }
 
 }  // namespace seodang

@@ -117,6 +117,39 @@ TEST(Training, LossFallsAndARerunGivesTheSameBytes) {
   EXPECT_EQ(weights[0], weights[1]);
 }
 
+TEST(Training, ProbesWhatIsKnownAtEachValidation) {
+  const Counting batches;
+  const fs::path dir = scratch("probe");
+  Optimizer optimizer = tiny_optimizer();
+  TrainingRun run = tiny_run(batches, dir);
+  const std::vector<Question> questions = {{.id = "1",
+                                            .kind = "",
+                                            .instruction = "a?",
+                                            .input = "",
+                                            .answers = {"b"},
+                                            .wrong = {"c", "d", "e"},
+                                            .cloze = "a"},
+                                           {.id = "2",
+                                            .kind = "",
+                                            .instruction = "no cloze",
+                                            .input = "",
+                                            .answers = {"b"},
+                                            .wrong = {},
+                                            .cloze = ""}};
+  run.probe.emplace(tiny_tokenizer(), questions);
+  EXPECT_EQ(run.probe->chance(), 0.25);
+  const TrainSummary summary = train(optimizer, run);
+  EXPECT_GT(summary.probe, 0);
+  EXPECT_LT(summary.probe, 1);
+  EXPECT_EQ(summary.probe,
+            run.probe->mean(optimizer.config(), optimizer.weights()));
+  std::istringstream log(read_file(dir / "metrics.jsonl"));
+  int probes = 0;
+  for (std::string line; std::getline(log, line);)
+    probes += line.find("\"probe\"") != std::string::npos;
+  EXPECT_EQ(probes, 4);  // steps 10, 20, 30 and the end
+}
+
 TEST(Training, StoppedAndResumedEqualsUndisturbed) {
   for (const auto& [precision, muon] :
        {std::pair{Dtype::f32, false}, std::pair{Dtype::bf16, false},

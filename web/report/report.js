@@ -36,7 +36,18 @@ const kWords = {
     summary: {steps: "스텝 수", tokens: "학습 토큰 수", seconds: "소요 시간", tokens_per_second: "초당 토큰", peak_share: "이 기계의 행렬곱 최고 성능 대비", peak_memory: "최대 메모리", train_loss: "학습 손실", validation_loss: "검증 손실"},
     sources: "출처와 라이선스",
     made: (seed) => `Seodang이 만든 보고서. 시드 ${seed}. 모든 수치는 이 실행에서 측정했다.`,
-    families: {"heldout": "튜닝에 없던 사실", "heldout-reworded": "튜닝에 없던 사실, 처음 보는 표현", "seen": "튜닝에 있던 사실", "general": "일반 문서"},
+    families: {"heldout": "물은 적 없는 것(개발용)", "heldout-reworded": "물은 적 없는 것(개발용), 처음 보는 표현", "final": "물은 적 없는 것(최종)", "final-reworded": "물은 적 없는 것(최종), 처음 보는 표현", "seen": "튜닝에서 물은 것", "general": "일반 문서"},
+    framed: (frame, shots) => `기반 모델에 형식을 주면: ${frame}${shots ? `, 예시 3개: ${shots}` : ""}`,
+    design: "실험 설계",
+    designNote: "지시 튜닝이 바꾸는 것이 지식이 아니라 대답하는 방식이라면, 지시 모델은 아무도 물은 적 없는 것도 대답해야 한다. 그래서 대상을 시드로 셋으로 나눈다. 개발용은 레시피를 만드는 동안 보는 것이고, 최종은 재기만 하고 조정에는 쓰지 않는다.",
+    groups: {taught: "가르친 것", heldout: "개발용", final: "최종"},
+    told: {statements: "사실을 말하는 글(백과, 여행기, 표, 카드, 대화)을 읽는다", questions: "시험지, 퀴즈, 문답을 읽는다", tuning: "지시 예제로 튜닝한다", replayed: "튜닝 중 다시 읽는다(리플레이)", asked: "평가 세트에서 묻는다"},
+    kinds: "문항 종류별 정답률", kindsNote: "평균은 한 종류가 모두 틀린 것을 숨긴다. 기반 → 지시.",
+    kindNames: {capital: "수도", name: "수도로 나라", continent: "대륙", currency: "통화", language: "공용어"},
+    wrong: "지시 모델의 틀린 대답", wanted: "옳은 답", said2: "대답", asked: "질문",
+    probe: "지식 프로브", probeNote: "옳은 답의 확률(틀린 답 셋에 대하여)",
+    lossWhy: "검증 손실이 학습 손실보다 낮을 수 있다. 학습 손실은 가중치를 고치기 전에 그 스텝의 배치에서 재고 검증 손실은 고친 뒤에 재며, 검증 문서는 다른 글이지만 같은 사실을 말하기 때문이다.",
+    config: "config.json 펼치기",
     languages: {ko: "한국어", en: "영어"},
     duration: (h, m, s) => (h ? `${h}시간 ` : "") + (h || m ? `${m}분 ` : "") + (h ? "" : `${s}초`),
   },
@@ -72,7 +83,18 @@ const kWords = {
     summary: {steps: "steps", tokens: "tokens learned from", seconds: "time", tokens_per_second: "tokens per second", peak_share: "share of this machine's matrix-product peak", peak_memory: "peak memory", train_loss: "training loss", validation_loss: "validation loss"},
     sources: "Sources and licences",
     made: (seed) => `Written by Seodang, seed ${seed}. Every number was measured in this run.`,
-    families: {"heldout": "Facts not in the tuning", "heldout-reworded": "Facts not in the tuning, new wordings", "seen": "Facts in the tuning", "general": "General prose"},
+    families: {"heldout": "Never asked about (development)", "heldout-reworded": "Never asked about (development), new wordings", "final": "Never asked about (final)", "final-reworded": "Never asked about (final), new wordings", "seen": "Asked about in tuning", "general": "General prose"},
+    framed: (frame, shots) => `base in a frame: ${frame}${shots ? `, with 3 shots: ${shots}` : ""}`,
+    design: "Design of the experiment",
+    designNote: "If tuning changes the manner of answering and not the knowledge, the instruct model must also answer about things that nobody ever asked about. So a seed divides them into three groups. Development is looked at while a recipe is made; final is measured and never tuned on.",
+    groups: {taught: "taught", heldout: "development", final: "final"},
+    told: {statements: "reads texts that state facts (encyclopedia, travel, tables, cards, talk)", questions: "reads exams, quizzes, questions with answers", tuning: "is tuned on instruction examples", replayed: "reads again while tuned (replay)", asked: "is asked by the suites"},
+    kinds: "Correct by kind of question", kindsNote: "An average hides a kind that fails. Base → instruct.",
+    kindNames: {capital: "capital", name: "country by capital", continent: "continent", currency: "currency", language: "language"},
+    wrong: "Wrong answers of the instruct model", wanted: "wanted", said2: "answer", asked: "question",
+    probe: "Knowledge probe", probeNote: "probability of the right answer against three wrong ones",
+    lossWhy: "Validation loss may lie under training loss: training loss is measured on a step's batch before the weights are changed, validation loss after, and validation documents are other texts that state the same facts.",
+    config: "unfold config.json",
     languages: {ko: "Korean", en: "English"},
     duration: (h, m, s) => (h ? `${h} h ` : "") + (h || m ? `${m} min ` : "") + (h ? "" : `${s} s`),
   },
@@ -126,9 +148,9 @@ const examples = () => (report.corpus?.examples ?? []).reduce((sum, file) => sum
 // The suites in the order of a reader's interest.
 function suites() {
   const scored = report.eval?.models ?? [];
-  const rank = ["heldout", "heldout-reworded", "seen", "", "general"];
+  const rank = ["heldout", "heldout-reworded", "final", "final-reworded", "seen", "", "general"];
   const family = (name) => name.replace(/\.(ko|en)$/, "");
-  const place = (name) => rank.includes(family(name)) ? rank.indexOf(family(name)) : 3;
+  const place = (name) => rank.includes(family(name)) ? rank.indexOf(family(name)) : rank.indexOf("");
   return Object.keys(scored[0]?.suites ?? {})
     .sort((a, b) => place(a) - place(b) || b.localeCompare(a))
     .map((name) => ({
@@ -144,7 +166,7 @@ function suiteName(suite) {
 }
 function meanOf(metric, model) {
   const asked = suites().filter((suite) => isNumber(suite.scores[0][metric]));
-  const heldOut = asked.filter((suite) => suite.family === "heldout");
+  const heldOut = asked.filter((suite) => suite.family === "final" || suite.family === "heldout");
   const counted = heldOut.length ? heldOut : asked;
   const n = counted.reduce((sum, suite) => sum + suite.n, 0);
   return n ? counted.reduce((sum, suite) => sum + suite.n * suite.scores[model]?.[metric], 0) / n : NaN;
@@ -201,8 +223,12 @@ function series(lines) {
   return [["train", points("loss")], ["validation", points("validation_loss")], ["replay", points("replay_loss")]]
     .filter(([, list]) => list.length);
 }
-function chart(title, lines) {
-  const drawn = series(lines), all = drawn.flatMap(([, list]) => list);
+function probes(lines) {
+  const list = lines.filter((line) => isNumber(line.probe)).map((line) => [line.step, line.probe]);
+  return list.length > 1 ? [["probe", list]] : [];
+}
+function chart(title, drawn) {
+  const all = drawn.flatMap(([, list]) => list);
   if (!all.length) return null;
   const width = 440, height = 280, left = 38, right = 16, top = 10, bottom = 40;
   const lastStep = Math.max(1, ...all.map(([x]) => x));
@@ -254,8 +280,47 @@ function hover(canvas, drawn, stepAt, move, cursor) {
   });
 }
 function curves() {
-  const drawn = [chart(words.pretrain, report.metrics?.base ?? []), chart(words.instruct, report.metrics?.instruct ?? [])];
-  return drawn.some(Boolean) ? section(words.loss, words.lossNote, el("div", {class: "grid"}, ...drawn)) : null;
+  const stages = [[words.pretrain, report.metrics?.base ?? []], [words.instruct, report.metrics?.instruct ?? []]];
+  const losses = stages.map(([title, lines]) => chart(title, series(lines))).filter(Boolean);
+  const known = stages.map(([title, lines]) => chart(`${title}: ${words.probe}`, probes(lines))).filter(Boolean);
+  return losses.length ? section(words.loss, `${words.lossNote} ${words.lossWhy}`,
+    el("div", {class: "grid"}, ...losses, ...known)) : null;
+}
+
+// Who is read about, and who is asked about.
+function design() {
+  const split = report.split;
+  if (!split) return null;
+  const groups = Object.keys(words.groups).filter((group) => split[group]);
+  const yes = {statements: groups, questions: ["taught"], tuning: ["taught"],
+    replayed: (report.metrics?.instruct ?? []).length ? ["taught"] : [], asked: groups};
+  return section(words.design, words.designNote, el("div", {class: "scroll"}, el("table", {class: "design"},
+    el("thead", {}, el("tr", {}, el("th"), ...groups.map((group) =>
+      el("th", {scope: "col"}, `${words.groups[group]} (${number(split[group])})`)))),
+    el("tbody", {}, ...Object.entries(words.told).map(([what, text]) => el("tr", {},
+      el("th", {scope: "row"}, text),
+      ...groups.map((group) => el("td", {class: yes[what].includes(group) ? "yes" : "no"},
+        yes[what].includes(group) ? "●" : "–"))))))));
+}
+
+// Scores of each kind of question, and what was answered wrongly.
+function kinds() {
+  const list = suites().filter((suite) => suite.scores.every((score) => score.kinds));
+  if (!list.length) return null;
+  const names = [...new Set(list.flatMap((suite) => Object.keys(suite.scores[0].kinds)))];
+  const share = (score, kind) => score.kinds[kind] ? number(100 * score.kinds[kind].correct) : "–";
+  const missed = (suite) => (suite.scores.at(-1).records ?? []).filter((record) => !record.correct);
+  return section(words.kinds, words.kindsNote,
+    table([words.suite, ...names.map((kind) => words.kindNames[kind] ?? kind)],
+      list.map((suite) => [suiteName(suite), ...names.map((kind) =>
+        suite.scores.map((score) => share(score, kind)).join(" → "))])),
+    el("h3", {}, words.wrong),
+    ...list.filter((suite) => missed(suite).length).map((suite) => el("details", {},
+      el("summary", {}, `${suiteName(suite)} · ${words.items(number(missed(suite).length))}`),
+      el("div", {class: "scroll"}, el("table", {class: "wrong"},
+        el("thead", {}, el("tr", {}, ...[words.asked, words.said2, words.wanted].map((title) => el("th", {scope: "col"}, title)))),
+        el("tbody", {}, ...missed(suite).map((record) => el("tr", {},
+          ...[record.prompt, record.text, record.answers?.[0] ?? ""].map((text) => el("td", {}, text))))))))));
 }
 
 // Answers side by side.
@@ -292,7 +357,10 @@ function metricCell(suite, metric) {
   return el("td", {class: "pair", "data-label": label},
     ...scores.map((score, i) => bar(score, i ? "after" : "before")),
     change ? el("div", {class: "delta"},
-      `${signed(100 * (change[1] - change[0]))} [${signed(100 * change[2])}, ${signed(100 * change[3])}]`) : null);
+      `${signed(100 * (change[1] - change[0]))} [${signed(100 * change[2])}, ${signed(100 * change[3])}]`) : null,
+    metric === "correct" && isNumber(suite.scores[0].correct_framed) ? el("div", {class: "delta"},
+      words.framed(percent(suite.scores[0].correct_framed),
+        isNumber(suite.scores[0].correct_few_shot) ? percent(suite.scores[0].correct_few_shot) : "")) : null);
 }
 function manners() {
   const list = suites();
@@ -300,7 +368,7 @@ function manners() {
   const metrics = Object.keys(words.metrics).filter((metric) => list.some((suite) => isNumber(suite.scores[0][metric])));
   return section(words.manners, words.mannersNote,
     el("div", {class: "key"}, ...(report.eval.models.map((_, i) =>
-      el("span", {class: i ? "validation" : "train"}, models[i]?.name ?? String(i))))),
+      el("span", {class: i ? "instruct" : "base"}, models[i]?.name ?? String(i))))),
     el("table", {class: "suites"},
       el("thead", {}, el("tr", {}, el("th", {scope: "col"}, words.suite),
         ...metrics.map((metric) => el("th", {scope: "col", class: metric === "perplexity" ? "number" : ""}, words.metrics[metric])))),
@@ -311,11 +379,11 @@ function manners() {
 
 // Next tokens.
 function step(taken) {
-  const rows = taken.top.some((candidate) => candidate.text === taken.text) ? taken.top : [...taken.top, taken];
+  const rows = taken.top.some((candidate) => candidate.id === taken.id) ? taken.top : [...taken.top, taken];
   return el("li", {class: "card step"}, el("ol", {}, ...rows.map((candidate) => {
     const graphic = el("i");
     graphic.style.setProperty("--share", candidate.probability);
-    return el("li", {class: candidate.text === taken.text ? "chosen" : ""},
+    return el("li", {class: candidate.id === taken.id ? "chosen" : ""},
       el("code", {}, visible(candidate.text)), graphic, el("span", {}, percent(candidate.probability)));
   })));
 }
@@ -381,8 +449,8 @@ function card() {
       [words.parameters, ...models.map((model) => number(model.parameters))],
       ...Object.entries(measured).map(([key, show]) => [words.summary[key], ...models.map((model) => show(model.summary?.[key]))]),
     ]),
-    el("h3", {}, "config.json"),
-    table(["", models[0].name], plain.map(([key, value]) => [key, String(value)])));
+    el("details", {}, el("summary", {}, words.config),
+      table(["", models[0].name], plain.map(([key, value]) => [key, String(value)]))));
 }
 
 function sources() {
@@ -396,8 +464,8 @@ function draw(chosen) {
   document.documentElement.lang = chosen;
   for (const button of document.querySelectorAll("[data-language]"))
     button.setAttribute("aria-pressed", String(button.dataset.language === chosen));
-  const parts = [el("h1", {}, words.title(report.name)), story(), facts(), answers(), manners(), curves(),
-    nextTokens(), growth(), corpus(), card(), sources(), el("footer", {}, words.made(report.seed))];
+  const parts = [el("h1", {}, words.title(report.name)), story(), facts(), answers(), design(), manners(), kinds(), curves(),
+    nextTokens(), growth(), corpus(), card(), sources(), el("footer", {}, words.made(report.seed), " ", [report.machine, report.date].filter(Boolean).join(" · "))];
   document.getElementById("page").replaceChildren(...parts.filter(Boolean));
 }
 for (const button of document.querySelectorAll("[data-language]"))
