@@ -109,4 +109,10 @@ bool stands_at(const PlainText& text, size_t at, const PlainText& fact) {
       std::u32string_view(text.letters).substr(end, word_end - end));
 }
 
+bool stands_in(const PlainText& text, const PlainText& fact) {
+  for (size_t at = 0; at < text.size(); ++at)
+    if (stands_at(text, at, fact)) return true;
+  return false;
+}
+
 }  // namespace seodang

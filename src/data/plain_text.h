@@ -28,6 +28,9 @@ struct PlainText {
 // "서울입니다"). Spaces between Hangul do not matter ("적도기니").
 bool stands_at(const PlainText& text, size_t at, const PlainText& fact);
 
+// Whether it does anywhere.
+bool stands_in(const PlainText& text, const PlainText& fact);
+
 bool is_hangul(char32_t c);
 
 }  // namespace seodang

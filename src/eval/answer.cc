@@ -167,12 +167,6 @@ PlainText all_of(const Question& question) {
   return PlainText(question.instruction + "\n" + question.input);
 }
 
-bool stands_in(const PlainText& text, const PlainText& fact) {
-  for (size_t at = 0; at < text.size(); ++at)
-    if (stands_at(text, at, fact)) return true;
-  return false;
-}
-
 }  // namespace
 
 std::string_view Grader::ill_formed_because(const Question& question,

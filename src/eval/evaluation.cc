@@ -74,6 +74,19 @@ class Examination {
     return model_.encode_chat({&message, 1});
   }
 
+  // Greedily, up to an end token or a text of `stop`.
+  std::vector<Generation> continue_all(
+      const std::vector<std::vector<int32_t>>& prompts,
+      std::vector<std::string> stop,
+      const std::function<void(size_t)>& on_done) const {
+    GenerateOptions generation;
+    generation.max_new_tokens = options_.max_new_tokens;
+    generation.end_tokens = model_.end_tokens();
+    generation.stop = std::move(stop);
+    return generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
+                          prompts, generation, options_.batch_size, on_done);
+  }
+
   void answer() {
     std::vector<std::vector<int32_t>> prompts;
     for (const Question& question : questions_) {
@@ -85,13 +98,8 @@ class Examination {
       prompts.push_back(encode(record.prompt));
       result_.records.push_back(std::move(record));
     }
-    GenerateOptions generation;
-    generation.max_new_tokens = options_.max_new_tokens;
-    generation.end_tokens = model_.end_tokens();
-    const auto outputs =
-        generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
-                       prompts, generation, options_.batch_size,
-                       [&](size_t done) { tell_(static_cast<int64_t>(done)); });
+    const auto outputs = continue_all(
+        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); });
 
     double well_formed = 0, correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -118,13 +126,7 @@ class Examination {
     for (const AnswerRecord& record : result_.records)
       prompts.push_back(
           model_.encode_text(framed(suite_, record.prompt, shots)));
-    GenerateOptions generation;
-    generation.max_new_tokens = options_.max_new_tokens;
-    generation.end_tokens = model_.end_tokens();
-    generation.stop = {"\n"};
-    const auto outputs =
-        generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
-                       prompts, generation, options_.batch_size);
+    const auto outputs = continue_all(prompts, {"\n"}, {});
     double correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
       const bool right = grader_.correct(questions_[i], outputs[i].text);

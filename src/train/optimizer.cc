@@ -1,13 +1,11 @@
 #include "train/optimizer.h"
 
 #include <cmath>
-#include <string_view>
 #include <utility>
 
 #include "kernels/convert.h"
 
 namespace seodang {
-
 namespace {
 
 // The matrices whose input and output are both hidden.

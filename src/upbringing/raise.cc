@@ -74,8 +74,10 @@ class Upbringing {
       : recipe_(std::move(recipe)), run_(std::move(run)) {}
 
   std::vector<Stage> stages() {
-    std::vector<Stage> stages = {corpus(), tokenizer(), data(), base()};
-    if (has_replay()) stages.push_back(replay());
+    std::vector<Stage> stages = {corpus(), tokenizer(),
+                                 prepared("data", texts()), base()};
+    if (has_replay())
+      stages.push_back(prepared("replay", {run_ / "corpus/replay.jsonl"}));
     if (has_examples()) stages.push_back(instruct());
     if (has_suites()) stages.push_back(eval());
     stages.push_back(report());
@@ -109,8 +111,7 @@ class Upbringing {
 
   Stage corpus();
   Stage tokenizer();
-  Stage data();
-  Stage replay();
+  Stage prepared(const std::string& name, const Paths& texts);
   Stage base();
   Stage instruct();
   Stage eval();
@@ -202,31 +203,18 @@ Stage Upbringing::tokenizer() {
   return stage;
 }
 
-Stage Upbringing::data() {
-  Stage stage{.name = "data", .output = run_ / "data"};
+// Texts as `seodang data` prepares them, in RUN/NAME.
+Stage Upbringing::prepared(const std::string& name, const Paths& texts) {
+  Stage stage{.name = name, .output = run_ / name};
   stage.options = option_texts(recipe_.data);
-  stage.inputs = [this] {
-    Paths inputs = texts();
+  stage.inputs = [this, texts] {
+    Paths inputs = texts;
     inputs.push_back(run_ / "tokenizer");
     return inputs;
   };
-  stage.run = [this] {
-    return to_json(prepare_corpus(texts(), Tokenizer::load(run_ / "tokenizer"),
-                                  recipe_.data, run_ / "data"));
-  };
-  return stage;
-}
-
-Stage Upbringing::replay() {
-  Stage stage{.name = "replay", .output = run_ / "replay"};
-  stage.options = option_texts(recipe_.data);
-  stage.inputs = [this] {
-    return Paths{run_ / "corpus/replay.jsonl", run_ / "tokenizer"};
-  };
-  stage.run = [this] {
-    return to_json(prepare_corpus({run_ / "corpus/replay.jsonl"},
-                                  Tokenizer::load(run_ / "tokenizer"),
-                                  recipe_.data, run_ / "replay"));
+  stage.run = [this, texts, output = stage.output] {
+    return to_json(prepare_corpus(texts, Tokenizer::load(run_ / "tokenizer"),
+                                  recipe_.data, output));
   };
   return stage;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -68,6 +69,12 @@ FactTable FactTable::load(const std::filesystem::path& path) {
     table.entities_.push_back(std::move(entity));
   }
   return table;
+}
+
+std::vector<int> FactTable::all() const {
+  std::vector<int> everything(entities_.size());
+  std::iota(everything.begin(), everything.end(), 0);
+  return everything;
 }
 
 const std::vector<std::string>& FactTable::values(

@@ -33,6 +33,7 @@ class FactTable {
   static FactTable load(const std::filesystem::path& path);
 
   const std::vector<Entity>& entities() const { return entities_; }
+  std::vector<int> all() const;  // the indices of entities()
 
   // The values of an attribute; empty when it has none.
   const std::vector<std::string>& values(int entity,

@@ -222,7 +222,8 @@ size_t Deck::deal(Rng& rng) {
   return order_[next_++];
 }
 
-Phrasings Phrasings::load(const std::vector<std::filesystem::path>& files) {
+Phrasings Phrasings::load(const std::vector<std::filesystem::path>& files,
+                          const FactTable& facts, const std::string& language) {
   Phrasings result;
   for (const auto& file : files) {
     if (result.name_.empty()) result.name_ = file.string();
@@ -255,6 +256,7 @@ Phrasings Phrasings::load(const std::vector<std::filesystem::path>& files) {
   }
   for (auto& [name, pool] : result.pools_)
     pool.deck = Deck(pool.phrasings.size());
+  result.check_attributes(facts, language);
   return result;
 }
 

@@ -90,15 +90,10 @@ struct WeaveContext {
 
 class Phrasings {
  public:
-  // Throws Error naming file and line.
-  static Phrasings load(const std::vector<std::filesystem::path>& files);
-
-  bool has(const std::string& pool) const { return pools_.contains(pool); }
-
-  // Throws Error, naming file and line, for an attribute that no thing has in
-  // `language`: it would silence its phrasing without a word.
-  void check_attributes(const FactTable& facts,
-                        const std::string& language) const;
+  // Throws Error naming file and line; also for an attribute that no thing has
+  // in `language`: it would silence its phrasing without a word.
+  static Phrasings load(const std::vector<std::filesystem::path>& files,
+                        const FactTable& facts, const std::string& language);
 
   // Appends one phrasing of the pool that can be said of context.entity to
   // `out`; false, and nothing appended, when there is none. Sets
@@ -107,6 +102,8 @@ class Phrasings {
            std::string& out);
 
  private:
+  void check_attributes(const FactTable& facts,
+                        const std::string& language) const;
   Pool& find(const std::string& pool);
   bool render(const PhrasingNode& node, WeaveContext& context, Rng& rng,
               std::string& out);

@@ -31,12 +31,6 @@ std::set<std::string> languages(const FactTable& facts) {
   return result;
 }
 
-bool contains_words(const PlainText& text, const PlainText& words) {
-  for (size_t at = 0; at + words.size() <= text.size(); ++at)
-    if (stands_at(text, at, words)) return true;
-  return false;
-}
-
 // Whether what stands at text[at] lies within an occurrence of `longer`.
 bool is_within(const PlainText& text, size_t at, const PlainText& name,
                const PlainText& longer) {
@@ -80,7 +74,7 @@ Families families_of(const FactTable& facts,
         if (a != b && std::ranges::any_of(names[b], [&](const PlainText& name) {
               return std::ranges::any_of(names[a],
                                          [&](const PlainText& longer) {
-                                           return contains_words(longer, name);
+                                           return stands_in(longer, name);
                                          });
             }))
           families.join(a, b);
@@ -130,8 +124,7 @@ std::vector<int> draw(const FactTable& facts, const Families& families,
 Split::Split(const FactTable& facts, std::vector<std::string> named_by,
              double held_out, double final, Rng rng) {
   const Families families = families_of(facts, named_by);
-  std::vector<int> order(facts.entities().size());
-  std::iota(order.begin(), order.end(), 0);
+  std::vector<int> order = facts.all();
   rng.shuffle(std::span(order));
   std::vector<bool> taken(order.size(), false);
   held_out_ = draw(facts, families, order, "held_out", held_out, taken);
@@ -155,7 +148,7 @@ Split::Split(const FactTable& facts, std::vector<std::string> named_by,
         Name entry{PlainText(name), {}};
         std::ranges::copy_if(others, std::back_inserter(entry.within),
                              [&](const PlainText& longer) {
-                               return contains_words(longer, entry.name);
+                               return stands_in(longer, entry.name);
                              });
         reserved_.push_back(std::move(entry));
       }
@@ -176,6 +169,21 @@ bool Split::names_reserved(const std::string& text) const {
         return true;
     return false;
   });
+}
+
+bool say_unreserved(Phrasings& phrasings, const std::string& pool,
+                    const Split& split, WeaveContext& context, Rng& rng,
+                    std::string& out) {
+  constexpr int kDrafts = 8;
+  const WeaveContext before = context;
+  for (int draft = 0; draft < kDrafts; ++draft) {
+    out.clear();
+    if (!phrasings.say(pool, context, rng, out) || out.empty()) return false;
+    if (!split.names_reserved(out)) return true;
+    context = before;
+  }
+  out.clear();
+  return false;
 }
 
 }  // namespace seodang

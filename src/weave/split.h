@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "data/plain_text.h"
 #include "weave/fact_table.h"
+#include "weave/phrasings.h"
 
 namespace seodang {
 
@@ -41,5 +42,11 @@ class Split {
   };
   std::vector<Name> reserved_;
 };
+
+// Phrasings::say, drawn again while it names a thing that is not taught; false,
+// and nothing in `out`, when that does not end or nothing can be said.
+bool say_unreserved(Phrasings& phrasings, const std::string& pool,
+                    const Split& split, WeaveContext& context, Rng& rng,
+                    std::string& out);
 
 }  // namespace seodang

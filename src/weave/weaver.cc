@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <set>
 
@@ -12,6 +11,7 @@
 #include "data/conversations.h"
 #include "data/documents.h"
 #include "weave/phrasings.h"
+#include "weave/reading.h"
 #include "weave/split.h"
 #include "weave/weave_plan.h"
 
@@ -33,16 +33,7 @@ enum Stream : uint64_t {
   kTurns
 };
 
-// Drafts of a text before it is given up: others may name what none may.
-constexpr int kDrafts = 8;
-
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
-
-std::vector<int> all_of(const FactTable& facts) {
-  std::vector<int> everything(facts.entities().size());
-  std::iota(everything.begin(), everything.end(), 0);
-  return everything;
-}
 
 std::vector<std::string> ids(const FactTable& facts,
                              const std::vector<int>& entities) {
@@ -51,21 +42,17 @@ std::vector<std::string> ids(const FactTable& facts,
   return result;
 }
 
-Phrasings load(const std::vector<fs::path>& files, const FactTable& facts,
-               const std::string& language) {
-  Phrasings phrasings = Phrasings::load(files);
-  phrasings.check_attributes(facts, language);
-  return phrasings;
-}
-
 // What questions need of the table, said before anything is woven: attributes
 // that some thing has, and a name of its own for each thing.
 void check_questions(const WeavePlan& plan, const FactTable& facts) {
+  if (!plan.question_files.empty() && plan.inquiries.empty())
+    throw Error("{}: [[questions.phrasing]] without a [[questions.inquiry]]",
+                plan.file.string());
   const auto& things = facts.entities();
   const auto check_attribute = [&](const std::string& language,
                                    const std::string& attribute,
                                    const char* key) {
-    if (std::ranges::none_of(all_of(facts), [&](int thing) {
+    if (std::ranges::none_of(facts.all(), [&](int thing) {
           return !facts.values(thing, language, attribute).empty();
         }))
       throw Error("{}: [questions] {} = \"{}\": nothing in {} has it in \"{}\"",
@@ -82,7 +69,7 @@ void check_questions(const WeavePlan& plan, const FactTable& facts) {
     }
     if (plan.named_by.empty()) continue;
     std::map<std::string, int> taken;
-    for (int thing : all_of(facts)) {
+    for (int thing : facts.all()) {
       if (!things[thing].in.contains(language)) continue;
       const auto& names = facts.values(thing, language, plan.named_by.front());
       if (names.empty())
@@ -95,170 +82,6 @@ void check_questions(const WeavePlan& plan, const FactTable& facts) {
     }
   }
 }
-
-struct Text {
-  std::string text;
-  Said said;
-};
-
-// Deals each of `pools` to a thing in turn, none twice in one document.
-class Topics {
- public:
-  explicit Topics(size_t pools) : deck_(pools) {}
-  std::vector<size_t> deal(size_t count, Rng& rng) {
-    std::vector<size_t> result;
-    for (size_t tries = 0; result.size() < std::min(count, deck_.size()) &&
-                           tries < 4 * deck_.size() + count;
-         ++tries) {
-      const size_t pool = deck_.deal(rng);
-      if (std::ranges::find(result, pool) == result.end())
-        result.push_back(pool);
-    }
-    return result;
-  }
-
- private:
-  Deck deck_;
-};
-
-class GenreWeaver {
- public:
-  GenreWeaver(const Genre& genre, const FactTable& facts, const Split& split,
-              const std::vector<int>& things, uint64_t seed, uint64_t stream)
-      : genre_(genre),
-        facts_(facts),
-        split_(split),
-        things_(things),
-        phrasings_(load(genre.files, facts, genre.language)),
-        rng_(seed, stream) {}
-
-  std::vector<Text> weave() {
-    switch (genre_.subject) {
-      case Subject::one:
-        about_one();
-        break;
-      case Subject::many:
-        about_many();
-        break;
-      case Subject::none:
-        for (int i = 0; i < genre_.documents; ++i) about_none();
-        break;
-    }
-    return std::move(texts_);
-  }
-
- private:
-  size_t item_count() {
-    return genre_.least_items +
-           rng_.below(genre_.most_items - genre_.least_items + 1);
-  }
-
-  WeaveContext context(int entity) const {
-    return {.facts = &facts_,
-            .others = &things_,
-            .language = genre_.language,
-            .entity = entity};
-  }
-
-  void add_part(const std::string& pool, WeaveContext& context,
-                std::string& text) {
-    if (pool.empty()) return;
-    std::string part;
-    if (!say(pool, context, part)) return;
-    if (!text.empty()) text += genre_.separator;
-    text += part;
-  }
-
-  // In a genre about what is taught nothing else is named, not as a neighbour
-  // either.
-  bool say(const std::string& pool, WeaveContext& context, std::string& part) {
-    const Said said = context.said;
-    for (int draft = 0; draft < kDrafts; ++draft) {
-      part.clear();
-      context.said = said;
-      if (!phrasings_.say(pool, context, rng_, part) || part.empty())
-        return false;
-      if (genre_.about == About::everything || !split_.names_reserved(part))
-        return true;
-    }
-    context.said = said;
-    return false;
-  }
-
-  void finish(std::string text, WeaveContext& context) {
-    if (!text.empty())
-      texts_.push_back({std::move(text), std::move(context.said)});
-  }
-
-  void about_one() {
-    for (int entity : things_) {
-      Topics topics(genre_.pools.size());
-      for (int i = 0; i < genre_.each; ++i) {
-        WeaveContext here = context(entity);
-        std::string text;
-        add_part(genre_.head, here, text);
-        for (size_t pool : topics.deal(item_count(), rng_)) {
-          here.other = -1;
-          add_part(genre_.pools[pool], here, text);
-        }
-        add_part(genre_.foot, here, text);
-        finish(std::move(text), here);
-      }
-    }
-  }
-
-  void about_many() {
-    std::vector<std::pair<int, size_t>> items;
-    for (int round = 0; round < genre_.each; ++round) {
-      const size_t first = items.size();
-      for (int entity : things_)
-        for (size_t pool = 0; pool < genre_.pools.size(); ++pool)
-          items.emplace_back(entity, pool);
-      rng_.shuffle(std::span(items).subspan(first));
-    }
-    for (size_t at = 0; at < items.size();) {
-      const size_t end = std::min(items.size(), at + item_count());
-      WeaveContext here = context(-1);
-      std::string text;
-      add_part(genre_.head, here, text);
-      for (; at < end; ++at) {
-        const auto [entity, pool] = items[at];
-        here.entity = entity;
-        here.other = -1;
-        ++here.number;
-        const size_t length = text.size();
-        add_part(genre_.pools[pool], here, text);
-        if (text.size() == length)
-          --here.number;
-        else if (!here.choices.empty())
-          here.key.emplace_back(here.right + 1, here.choices[here.right]);
-      }
-      here.entity = -1;
-      add_part(genre_.foot, here, text);
-      finish(std::move(text), here);
-    }
-  }
-
-  void about_none() {
-    WeaveContext here = context(-1);
-    std::string text;
-    add_part(genre_.head, here, text);
-    Topics topics(genre_.pools.size());
-    const size_t count = item_count();
-    for (size_t i = 0; i < count; ++i)
-      add_part(genre_.pools[topics.deal(1, rng_).front()], here, text);
-    add_part(genre_.foot, here, text);
-    finish(std::move(text), here);
-  }
-
-  const Genre& genre_;
-  const FactTable& facts_;
-  const Split& split_;
-  const std::vector<int>& things_;  // that it is about
-  Phrasings phrasings_;
-  Rng rng_;
-  std::vector<Text> texts_;
-};
 
 struct Example {
   std::string instruction, input, output;
@@ -275,8 +98,8 @@ class QuestionWeaver {
         frame_(file.frame),
         facts_(facts),
         split_(split),
-        everything_(all_of(facts)),
-        phrasings_(load({file.file}, facts, file.language)),
+        everything_(facts.all()),
+        phrasings_(Phrasings::load({file.file}, facts, file.language)),
         rng_(seed, mix_bits(kQuestions, stream)) {}
 
   std::vector<Example> examples(int64_t& dropped) {
@@ -300,12 +123,34 @@ class QuestionWeaver {
     return examples;
   }
 
+  // The suite's first line: its answers are sentences, and a base model may be
+  // asked in a frame, behind three questions about what is taught.
+  std::string settings() {
+    constexpr size_t kShots = 3;
+    ordered_json line = {{"style", "sentence"}};
+    if (frame_.empty()) return dump(line);
+    line["frame"] = frame_;
+    std::vector<int> order = split_.taught();
+    rng_.shuffle(std::span(order));
+    size_t next = 0;
+    for (int entity : order) {
+      if (next == kShots) break;
+      const Inquiry& inquiry = plan_.inquiries[next % plan_.inquiries.size()];
+      if (!askable(entity, inquiry)) continue;
+      line["shots"].push_back(
+          {{"question", say(entity, inquiry, "ask")},
+           {"answer", facts_.values(entity, language_, inquiry.asks).front()}});
+      ++next;
+    }
+    return dump(line);
+  }
+
   // Items about `entities`, as many of each inquiry, asked as in pool
   // ASKS.`wording`.
   std::vector<std::string> suite(const std::vector<int>& entities,
                                  const std::string& name,
                                  const std::string& wording) {
-    std::vector<std::string> lines = {settings()};
+    std::vector<std::string> lines;
     const size_t share = (plan_.suite_size + plan_.inquiries.size() - 1) /
                          plan_.inquiries.size();
     for (const Inquiry& inquiry : plan_.inquiries) {
@@ -341,28 +186,6 @@ class QuestionWeaver {
   }
 
  private:
-  // The suite's first line: its answers are sentences, and a base model may be
-  // asked in a frame, behind three questions about what is taught.
-  std::string settings() {
-    constexpr size_t kShots = 3;
-    ordered_json line = {{"style", "sentence"}};
-    if (frame_.empty()) return dump(line);
-    line["frame"] = frame_;
-    std::vector<int> order = split_.taught();
-    rng_.shuffle(std::span(order));
-    size_t next = 0;
-    for (int entity : order) {
-      if (next == kShots) break;
-      const Inquiry& inquiry = plan_.inquiries[next % plan_.inquiries.size()];
-      if (!askable(entity, inquiry)) continue;
-      line["shots"].push_back(
-          {{"question", say(entity, inquiry, "ask")},
-           {"answer", facts_.values(entity, language_, inquiry.asks).front()}});
-      ++next;
-    }
-    return dump(line);
-  }
-
   // A question must have one answer, and what it gives must name one thing.
   bool askable(int entity, const Inquiry& inquiry) const {
     return facts_.values(entity, language_, inquiry.asks).size() == 1 &&
@@ -411,28 +234,22 @@ Example example_of(const std::string& text, const std::string& where) {
 
 std::vector<Example> weave_task(const Task& task, const FactTable& facts,
                                 const Split& split, Rng rng, int64_t& dropped) {
-  Phrasings phrasings = load(task.files, facts, task.language);
+  Phrasings phrasings = Phrasings::load(task.files, facts, task.language);
   std::vector<int> entities(task.documents, -1);
   for (int i = 0; i < task.each; ++i)
     entities.insert(entities.end(), split.taught().begin(),
                     split.taught().end());
   std::vector<Example> examples;
   for (int entity : entities) {
+    WeaveContext context{.facts = &facts,
+                         .others = &split.taught(),
+                         .language = task.language,
+                         .entity = entity};
     std::string text;
-    for (int draft = 0; draft < kDrafts; ++draft) {
-      WeaveContext context{.facts = &facts,
-                           .others = &split.taught(),
-                           .language = task.language,
-                           .entity = entity};
-      text.clear();
-      if (!phrasings.say(task.pool, context, rng, text)) break;
-      if (!split.names_reserved(text)) break;
-      text.clear();
-    }
-    if (text.empty())
-      ++dropped;
-    else
+    if (say_unreserved(phrasings, task.pool, split, context, rng, text))
       examples.push_back(example_of(text, task.name));
+    else
+      ++dropped;
   }
   return examples;
 }
@@ -466,27 +283,6 @@ std::vector<std::string> instruct_lines(const std::vector<Example>& examples,
   return lines;
 }
 
-void count_mentions(const std::vector<Text>& texts, const std::string& language,
-                    std::map<std::string, std::vector<int64_t>>& counts,
-                    const FactTable& facts) {
-  for (const Text& text : texts)
-    for (const auto& [entity, attribute] : text.said) {
-      auto& of = counts[attribute + "." + language];
-      of.resize(facts.entities().size());
-      ++of[entity];
-    }
-}
-
-Mentions summary(const std::vector<int64_t>& counts) {
-  std::vector<int64_t> told;
-  for (int64_t count : counts)
-    if (count > 0) told.push_back(count);
-  if (told.empty()) return {};
-  std::ranges::sort(told);
-  return {static_cast<int64_t>(told.size()), told.front(),
-          told[told.size() / 2]};
-}
-
 void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
   AtomicFile file(path);
   for (const std::string& line : lines) file.write(line);
@@ -512,32 +308,6 @@ void write_reading(const fs::path& directory,
   replay.commit();
 }
 
-void weave_reading(const WeavePlan& plan, const FactTable& facts,
-                   const Split& split, uint64_t seed,
-                   std::vector<std::string>& texts_read, WeaveReport& report) {
-  const std::vector<int> everything = all_of(facts);
-  std::map<std::string, std::vector<int64_t>> counts;
-  std::set<std::string> told;
-  for (size_t i = 0; i < plan.genres.size(); ++i) {
-    const Genre& genre = plan.genres[i];
-    std::vector<Text> texts =
-        GenreWeaver(genre, facts, split,
-                    genre.about == About::taught ? split.taught() : everything,
-                    seed, mix_bits(kGenres, i))
-            .weave();
-    // Small phrasings come out alike now and then; a text is told once.
-    std::erase_if(texts, [&](const Text& text) {
-      return !told.insert(text.text).second;
-    });
-    report.documents[genre.name + "." + genre.language] +=
-        static_cast<int64_t>(texts.size());
-    count_mentions(texts, genre.language, counts, facts);
-    for (Text& text : texts) texts_read.push_back(std::move(text.text));
-  }
-  for (const auto& [attribute, of] : counts)
-    report.mentions[attribute] = summary(of);
-}
-
 // Returns the held-out documents.
 std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
                                    std::vector<std::string>& texts_read,
@@ -549,11 +319,12 @@ std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
   for (Document document; reader.next(document);) {
     if (rng.uniform() >= plan.prose_share) continue;
     const bool out = rng.uniform() < plan.prose_held_out;
-    if (out)
+    if (out) {
       held_out.push_back(dump({{"text", document.text}}));
-    else
+    } else {
       texts_read.push_back(document.text);
-    if (!out) ++report.documents["prose"];
+      ++report.documents["prose"];
+    }
   }
   return held_out;
 }
@@ -574,17 +345,20 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
   report.final = ids(facts, split.final());
   fs::create_directories(output_dir / "suites");
 
-  std::vector<std::string> reading;
   std::vector<Example> examples;
-  weave_reading(plan, facts, split, seed, reading, report);
+  Reading read = weave_reading(plan, facts, split, seed, kGenres);
+  std::vector<std::string>& reading = read.texts;
+  report.documents = std::move(read.documents);
+  report.mentions = std::move(read.mentions);
   const auto write_suite = [&](const std::string& name,
-                               const std::vector<std::string>& lines,
-                               int64_t settings) {
-    if (std::ssize(lines) <= settings) return;
-    report.suites[name] = static_cast<int64_t>(lines.size()) - settings;
+                               const std::string& settings,
+                               std::vector<std::string> lines) {
+    if (lines.empty()) return;
+    report.suites[name] = std::ssize(lines);
+    lines.insert(lines.begin(), settings);
     write_lines(output_dir / "suites" / (name + ".jsonl"), lines);
   };
-  write_suite("general", add_prose(plan, seed, reading, report), 0);
+  write_suite("general", "", add_prose(plan, seed, reading, report));
 
   for (size_t i = 0; i < plan.question_files.size(); ++i) {
     const QuestionFile& file = plan.question_files[i];
@@ -594,7 +368,8 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
     const auto ask = [&](const char* kind, const std::vector<int>& entities,
                          const char* wording) {
       const std::string name = fmt::format("{}.{}", kind, file.language);
-      write_suite(name, questions.suite(entities, name, wording), 1);
+      const std::string settings = questions.settings();
+      write_suite(name, settings, questions.suite(entities, name, wording));
     };
     ask("heldout", split.held_out(), "ask");
     ask("heldout-reworded", split.held_out(), "reworded");

@@ -10,12 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace seodang {
+#include "weave/reading.h"
 
-// How often the reading tells a fact: over all things that have it.
-struct Mentions {
-  int64_t facts = 0, least = 0, median = 0;
-};
+namespace seodang {
 
 struct WeaveReport {
   std::map<std::string, int64_t> documents;  // by genre and language

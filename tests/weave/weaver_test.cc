@@ -658,6 +658,10 @@ TEST_F(OwnWorld, MistakesAreNamedWithFileAndLine) {
       {"world.toml", "facts = \"facts.json\"\nheld_out = 7\n", "world.toml:2"},
       {"world.toml", "facts = \n", "world.toml:1"},
       {"world.toml", "held_out = 0.5\n", "facts is missing"},
+      {"world.toml",
+       "facts = \"facts.json\"\n[[questions.phrasing]]\nlanguage = \"en\"\n"
+       "file = \"questions.txt\"\n",
+       "[[questions.phrasing]] without a [[questions.inquiry]]"},
       {"texts.txt", "= symbol\n{x=symbol}{x}\n", "{name=<pool>}"},
       {"facts.json",
        "[{\"id\":\"a\",\"en\":{\"name\":\"x\",\"symbol\":\"1\"}},"

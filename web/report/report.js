@@ -44,7 +44,7 @@ const kWords = {
     told: {statements: "사실을 말하는 글(백과, 여행기, 표, 카드, 대화)을 읽는다", questions: "시험지, 퀴즈, 문답을 읽는다", tuning: "지시 예제로 튜닝한다", replayed: "튜닝 중 다시 읽는다(리플레이)", asked: "평가 세트에서 묻는다"},
     kinds: "문항 종류별 정답률", kindsNote: "평균은 한 종류가 모두 틀린 것을 숨긴다. 기반 → 지시.",
     kindNames: {capital: "수도", name: "수도로 나라", continent: "대륙", currency: "통화", language: "공용어"},
-    wrong: "지시 모델의 틀린 대답", wanted: "옳은 답", said2: "대답", asked: "질문",
+    wrong: "지시 모델의 틀린 대답", wanted: "옳은 답", answered: "대답", asked: "질문",
     probe: "지식 프로브", probeNote: "옳은 답의 확률(틀린 답 셋에 대하여)",
     lossWhy: "검증 손실이 학습 손실보다 낮을 수 있다. 학습 손실은 가중치를 고치기 전에 그 스텝의 배치에서 재고 검증 손실은 고친 뒤에 재며, 검증 문서는 다른 글이지만 같은 사실을 말하기 때문이다.",
     config: "config.json 펼치기",
@@ -91,7 +91,7 @@ const kWords = {
     told: {statements: "reads texts that state facts (encyclopedia, travel, tables, cards, talk)", questions: "reads exams, quizzes, questions with answers", tuning: "is tuned on instruction examples", replayed: "reads again while tuned (replay)", asked: "is asked by the suites"},
     kinds: "Correct by kind of question", kindsNote: "An average hides a kind that fails. Base → instruct.",
     kindNames: {capital: "capital", name: "country by capital", continent: "continent", currency: "currency", language: "language"},
-    wrong: "Wrong answers of the instruct model", wanted: "wanted", said2: "answer", asked: "question",
+    wrong: "Wrong answers of the instruct model", wanted: "wanted", answered: "answer", asked: "question",
     probe: "Knowledge probe", probeNote: "probability of the right answer against three wrong ones",
     lossWhy: "Validation loss may lie under training loss: training loss is measured on a step's batch before the weights are changed, validation loss after, and validation documents are other texts that state the same facts.",
     config: "unfold config.json",
@@ -318,7 +318,7 @@ function kinds() {
     ...list.filter((suite) => missed(suite).length).map((suite) => el("details", {},
       el("summary", {}, `${suiteName(suite)} · ${words.items(number(missed(suite).length))}`),
       el("div", {class: "scroll"}, el("table", {class: "wrong"},
-        el("thead", {}, el("tr", {}, ...[words.asked, words.said2, words.wanted].map((title) => el("th", {scope: "col"}, title)))),
+        el("thead", {}, el("tr", {}, ...[words.asked, words.answered, words.wanted].map((title) => el("th", {scope: "col"}, title)))),
         el("tbody", {}, ...missed(suite).map((record) => el("tr", {},
           ...[record.prompt, record.text, record.answers?.[0] ?? ""].map((text) => el("td", {}, text))))))))));
 }
