@@ -1,5 +1,8 @@
 #include "train/interrupt.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <csignal>
 
 namespace seodang {
@@ -7,22 +10,32 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_signal(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);  // the next one ends the program
+void on_signal(int /*signal*/) { interrupted = 1; }
+
+size_t stack_size() {
+  constexpr long kOurs = 1 << 14;  // beside what the processor's registers take
+  return static_cast<size_t>(std::max(0L, ::sysconf(_SC_MINSIGSTKSZ)) + kOurs);
 }
 
 }  // namespace
 
-InterruptGuard::InterruptGuard() {
+InterruptGuard::InterruptGuard() : stack_(stack_size()) {
   interrupted = 0;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  stack_t stack{};
+  stack.ss_sp = stack_.data();
+  stack.ss_size = stack_.size();
+  ::sigaltstack(&stack, &stack_before_);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  // The next one ends the program.
+  action.sa_flags = SA_ONSTACK | static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM})
+    ::sigaction(signal, &action, nullptr);
 }
 
 InterruptGuard::~InterruptGuard() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+  ::sigaltstack(&stack_before_, nullptr);
 }
 
 bool InterruptGuard::requested() { return interrupted != 0; }
