@@ -20,6 +20,7 @@ class Progress {
 
   // Shows `done` of total, `details` and the time left, when it is time to.
   void update(int64_t done, std::string_view details);
+  void set_total(int64_t total) { total_ = total; }
   // Prints a line of its own above the progress line.
   void note(std::string_view text);
   double seconds() const;

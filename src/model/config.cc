@@ -177,6 +177,19 @@ const ModelSize& model_size(std::string_view name) {
   throw UsageError("size \"{}\" is unknown; there are {}", name, names);
 }
 
+const ModelSize& size_for_tokens(double tokens, int32_t vocab_size) {
+  constexpr double kTokensPerWeight = 20;
+  const ModelSize* chosen = &model_size("demo");
+  for (const ModelSize& size : model_sizes()) {
+    const auto weights =
+        static_cast<double>(config_of_size(size, vocab_size).num_parameters());
+    if (size.hidden_size > chosen->hidden_size &&
+        kTokensPerWeight * weights <= tokens)
+      chosen = &size;
+  }
+  return *chosen;
+}
+
 double default_learning_rate(const ModelConfig& config) {
   return 0.024 / std::sqrt(static_cast<double>(config.hidden_size));
 }

@@ -101,6 +101,10 @@ struct ModelSize {
 };
 const std::vector<ModelSize>& model_sizes();
 const ModelSize& model_size(std::string_view name);
+// The largest whose every weight has 20 tokens to learn from (Hoffmann et al.,
+// "Training Compute-Optimal Large Language Models", 2022, table 3); "demo"
+// where there are fewer: facts that are read often need room more than tokens.
+const ModelSize& size_for_tokens(double tokens, int32_t vocab_size);
 // Peak learning rate of AdamW for this width when training from nothing: falls
 // with the square root of hidden_size.
 double default_learning_rate(const ModelConfig& config);

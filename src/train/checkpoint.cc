@@ -48,12 +48,15 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
 std::string state_json(const TrainerState& s) {
   Json json;
   json["global_step"] = s.step;
+  json["last_step"] = s.last_step;
+  json["ending"] = s.ending;
   json["tokens"] = s.tokens;
   json["seconds"] = s.seconds;
   json["train_loss"] = s.train_loss;
   json["validation_loss"] = s.validation_loss;
   json["best_validation_loss"] = s.best_validation_loss;
   json["validations_without_gain"] = s.validations_without_gain;
+  json["probe_before"] = s.probe_before;
   json["metrics_bytes"] = s.metrics_bytes;
   json["options"] = s.options;
   return json.dump(2) + "\n";
@@ -95,12 +98,15 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
     const nlohmann::json json = read_json(path);
     TrainerState s;
     s.step = json.at("global_step");
+    s.last_step = json.at("last_step");
+    s.ending = json.at("ending");
     s.tokens = json.at("tokens");
     s.seconds = json.at("seconds");
     s.train_loss = json.at("train_loss");
     s.validation_loss = json.at("validation_loss");
     s.best_validation_loss = json.at("best_validation_loss");
     s.validations_without_gain = json.at("validations_without_gain");
+    s.probe_before = json.at("probe_before");
     s.metrics_bytes = json.at("metrics_bytes");
     s.options = json.at("options").get<std::map<std::string, std::string>>();
     return s;

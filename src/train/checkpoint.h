@@ -17,11 +17,14 @@ namespace seodang {
 // Where a run stands between two steps.
 struct TrainerState {
   int64_t step = 0;       // steps done
+  int64_t last_step = 0;  // where the run ends
+  std::string ending;     // why it ends before all its steps, if it does
   int64_t tokens = 0;     // tokens seen
   double seconds = 0;     // time spent, over all processes
   double train_loss = 0;  // smoothed
   double validation_loss = 0, best_validation_loss = 0;
   int64_t validations_without_gain = 0;
+  double probe_before = 0;    // of the weights that the run began with
   int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
   // Every option that the result depends on; a run goes on only with the same.
   std::map<std::string, std::string> options;

@@ -61,6 +61,9 @@ class Loop {
   void step(int64_t step);
   void validate();
   void probe();
+  bool decays() const;
+  void end_soon(std::string_view why);
+  void mind_the_time();
   void sample();
   void save();
   TrainSummary finish(std::string_view why);
@@ -85,6 +88,7 @@ class Loop {
 
 void Loop::resume() {
   state_.options = run_.identity;
+  state_.last_step = options_.steps;
   const auto checkpoint = find_checkpoint(run_.output);
   if (!checkpoint) return;
   state_ = load_checkpoint(*checkpoint, optimizer_);
@@ -148,7 +152,7 @@ void Loop::step(int64_t step) {
 
   AdamW adamw;
   learning_rate_ = options_.learning_rate *
-                   learning_rate_factor(options_, step, options_.steps);
+                   learning_rate_factor(options_, step, state_.last_step);
   adamw.learning_rate = static_cast<float>(learning_rate_);
   adamw.beta1 = static_cast<float>(options_.beta1);
   adamw.beta2 = static_cast<float>(options_.beta2);
@@ -195,6 +199,35 @@ void Loop::probe() {
   progress_->note(
       fmt::format("step {}: knows {:.0f}% of the facts probed (chance {:.0f}%)",
                   state_.step, 100 * probe_, 100 * run_.probe->chance()));
+  if (state_.step == 0) state_.probe_before = probe_;
+  if (run_.until_probe > 0 && state_.step > 0 && probe_ >= run_.until_probe)
+    end_soon("until-probe");
+}
+
+// Whether the learning rate of the next step does.
+bool Loop::decays() const {
+  const auto last = static_cast<double>(state_.last_step);
+  return static_cast<double>(state_.step) >= (1 - options_.decay) * last;
+}
+
+// The decay begins now and takes its share of the steps; one that is under way
+// is cut short.
+void Loop::end_soon(std::string_view why) {
+  if (!state_.ending.empty() || state_.step >= state_.last_step) return;
+  state_.ending = why;
+  state_.last_step = decays() ? state_.step
+                              : std::llround(static_cast<double>(state_.step) /
+                                             (1 - options_.decay));
+  progress_->set_total(state_.last_step);
+  progress_->note(fmt::format("step {}: {} reached, the last step is {}",
+                              state_.step, why, state_.last_step));
+}
+
+void Loop::mind_the_time() {
+  const double limit = 60 * options_.minutes;
+  if (limit == 0) return;
+  const double begin = decays() ? limit : (1 - options_.decay) * limit;
+  if (elapsed() >= begin) end_soon("minutes");
 }
 
 void Loop::sample() {
@@ -220,14 +253,17 @@ TrainSummary Loop::run() {
   fs::create_directories(run_.output);
   resume();
   metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes);
-  progress_.emplace(run_.stage, options_.steps, state_.step);
+  progress_.emplace(run_.stage, state_.last_step, state_.step);
   announce();
   const InterruptGuard guard;
   const auto every = [&](int64_t n) {
-    return n > 0 && state_.step % n == 0 && state_.step < options_.steps;
+    return n > 0 && state_.step % n == 0 && state_.step < state_.last_step;
   };
-  if (state_.step == 0) sample();
-  while (state_.step < options_.steps) {
+  if (state_.step == 0) {
+    probe();
+    sample();
+  }
+  while (state_.step < state_.last_step) {
     step(state_.step + 1);
     const double rate = step_tokens_ / step_seconds_;
     const double share = flops_ / step_seconds_ / peak_;
@@ -247,19 +283,20 @@ TrainSummary Loop::run() {
       validate();
       probe();
     }
+    mind_the_time();
     if (every(options_.sample_every)) sample();
     if (InterruptGuard::requested()) {
       save();
       throw Error(
           "{}: stopped at step {} of {}, saved in {}; run the same command "
           "again to go on",
-          run_.stage, state_.step, options_.steps, run_.output.string());
+          run_.stage, state_.step, state_.last_step, run_.output.string());
     }
     if (run_.patience > 0 && state_.validations_without_gain >= run_.patience)
       return finish("patience");
     if (every(options_.checkpoint_every)) save();
   }
-  return finish("done");
+  return finish(state_.ending.empty() ? "done" : state_.ending);
 }
 
 TrainSummary Loop::finish(std::string_view why) {
@@ -276,6 +313,7 @@ TrainSummary Loop::finish(std::string_view why) {
   }
   probe();
   sample();
+  summary.probe_before = state_.probe_before;
   summary.probe = probe_;
   summary.steps = state_.step;
   summary.tokens = state_.tokens;

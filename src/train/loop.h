@@ -25,6 +25,7 @@ struct TrainingRun {
   std::string stage;     // "pretrain", "instruct": begins each line
   TrainOptions options;  // steps and learning_rate are settled
   int32_t patience = 0;
+  double until_probe = 0;
   const BatchSource* batches = nullptr;
   std::vector<Batch> validation;
   std::vector<SamplePrompt> samples;

@@ -24,6 +24,9 @@ void settle_context(TrainOptions& options, const ModelConfig& config) {
 }
 
 void settle_steps(TrainOptions& options, const BatchSource& batches) {
+  if (options.minutes > 0 && options.schedule != "wsd")
+    throw UsageError("--minutes {} needs --schedule wsd, not {}",
+                     options.minutes, options.schedule);
   if (options.steps > 0) return;
   const double needed = options.epochs *
                         static_cast<double>(batches.batches_per_epoch()) /

@@ -21,6 +21,7 @@ namespace seodang {
 struct TrainOptions {
   int64_t steps = 0;  // 0: as many as `epochs` needs
   double epochs = 1;
+  double minutes = 0;  // 0: as long as the steps take
   int32_t batch_tokens = 4096;
   int32_t context = 0;  // 0: the model's max_position_embeddings
   int32_t accumulate = 1;
@@ -50,6 +51,10 @@ void visit_options(TrainOptions& o, Visit&& visit) {
         at_least(0));
   visit("epochs", o.epochs, "Passes over the data, when --steps is 0",
         Allowed{.least = 0, .most = 1e6, .without_least = true});
+  visit("minutes", o.minutes,
+        "End after about so long, the decay of the learning rate included, if "
+        "the steps take longer (0: they may)",
+        at_least(0));
   visit("batch-tokens", o.batch_tokens, "Tokens in one forward and backward",
         from_to(2, 1 << 22));
   visit("context", o.context, "Longest sequence trained on (0: the model's)",
@@ -102,12 +107,15 @@ struct PretrainOptions {
   int32_t num_attention_heads = 0, num_key_value_heads = 0;
   int32_t max_position_embeddings = 0;
   bool tie_word_embeddings = true;
+  double until_probe = 0;
   TrainOptions train;
 };
 
 template <class Visit>
 void visit_options(PretrainOptions& o, Visit&& visit) {
-  visit("size", o.size, "The one dial: sets widths, depth and learning rate");
+  visit("size", o.size,
+        "The one dial: sets widths, depth and learning rate. auto: the largest "
+        "that reads 20 tokens a weight, or else demo");
   visit("hidden-size", o.hidden_size, "Width of the residual stream",
         at_least(0));
   visit("intermediate-size", o.intermediate_size, "Width inside the MLP",
@@ -121,6 +129,10 @@ void visit_options(PretrainOptions& o, Visit&& visit) {
         "Longest sequence the model is made for", at_least(0));
   visit("tie-word-embeddings", o.tie_word_embeddings,
         "Use the embedding as the output layer too");
+  visit("until-probe", o.until_probe,
+        "Let the learning rate decay, and end, as soon as so much of --probe "
+        "is known (0: after all steps)",
+        from_to(0, 1));
   visit_options(o.train, visit);
 }
 
@@ -163,7 +175,9 @@ Dtype precision_of(const TrainOptions& options);
 // A context of 0 becomes the model's; a longer one than that, or one that no
 // batch can hold, is a UsageError.
 void settle_context(TrainOptions& options, const ModelConfig& config);
-// Steps of 0 become those that `epochs` need.
+// Steps of 0 become those that `epochs` need. A run that may end before its
+// steps are done decays when it knows: a UsageError for schedules other than
+// wsd.
 void settle_steps(TrainOptions& options, const BatchSource& batches);
 
 // An option's value as text.

@@ -14,8 +14,19 @@ namespace {
 // Enough to see a trend, little enough not to be felt.
 constexpr int64_t kValidationBatches = 8;
 
-ModelConfig configure(const PretrainOptions& o, const Tokenizer& tokenizer) {
-  ModelSize size = model_size(o.size);
+double tokens_to_read(const TrainOptions& o, int64_t tokens_of_data) {
+  if (o.steps > 0)
+    return static_cast<double>(o.steps) * o.batch_tokens * o.accumulate;
+  return o.epochs * static_cast<double>(tokens_of_data);
+}
+
+ModelConfig configure(const PretrainOptions& o, const Tokenizer& tokenizer,
+                      int64_t tokens_of_data) {
+  ModelSize size =
+      o.size == "auto"
+          ? size_for_tokens(tokens_to_read(o.train, tokens_of_data),
+                            tokenizer.vocab_size())
+          : model_size(o.size);
   const auto set = [](int32_t& to, int32_t wish) {
     if (wish > 0) to = wish;
   };
@@ -45,9 +56,15 @@ ModelConfig configure(const PretrainOptions& o, const Tokenizer& tokenizer) {
 TrainSummary pretrain(const PretrainOptions& options) {
   PretrainOptions o = options;
   check_options(o);
+  if (o.until_probe > 0 && o.train.probe.empty())
+    throw UsageError("--until-probe {} needs a suite to probe: --probe",
+                     o.until_probe);
+  if (o.until_probe > 0 && o.train.schedule != "wsd")
+    throw UsageError("--until-probe {} needs --schedule wsd, not {}",
+                     o.until_probe, o.train.schedule);
   const Tokenizer tokenizer = Tokenizer::load(o.tokenizer);
-  const ModelConfig config = configure(o, tokenizer);
   const TokenShards shards = TokenShards::open(o.data, "train");
+  const ModelConfig config = configure(o, tokenizer, shards.num_tokens());
   if (shards.num_tokens() < 2)
     throw Error("{}: {} tokens are too few to learn from", o.data.string(),
                 shards.num_tokens());
@@ -76,6 +93,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
                                       kValidationBatches);
   run.tokenizer = &tokenizer;
   run.output = o.output;
+  run.until_probe = o.until_probe;
   for (const std::string& prompt : o.train.sample)
     run.samples.push_back({prompt, tokenizer.encode_prompt(prompt)});
   if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);

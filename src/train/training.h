@@ -19,11 +19,12 @@ struct TrainSummary {
   double seconds = 0;
   double train_loss = 0, validation_loss = 0;  // nats per token, at the end
   double tokens_per_second = 0;
-  double probe = 0;         // of the suites that were probed, at the end
+  // Of the suites that were probed, before the first step and at the end.
+  double probe_before = 0, probe = 0;
   double peak_share = 0;    // model FLOP/s over the measured product peak
   int64_t peak_memory = 0;  // bytes
   ExampleCounts examples;
-  std::string stopped_because;  // "done" or "patience"
+  std::string stopped_because;  // "done", "patience", "until-probe", "minutes"
   // The step whose weights were kept: the last one, or with patience the one
   // that validated best, whose validation_loss is then told.
   int64_t kept_step = 0;
@@ -38,6 +39,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("seconds", s.seconds);
   visit("train_loss", s.train_loss);
   visit("validation_loss", s.validation_loss);
+  visit("probe_before", s.probe_before);
   visit("probe", s.probe);
   visit("tokens_per_second", s.tokens_per_second);
   visit("peak_share", s.peak_share);

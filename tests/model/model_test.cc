@@ -71,6 +71,14 @@ TEST(Model, LogitsMatchPyTorch) {
   }
 }
 
+TEST(ModelSize, AutoIsTheLargestWithTwentyTokensAWeight) {
+  EXPECT_EQ(size_for_tokens(1e5, 8192).name, "demo");
+  // mini with 8,192 entries has 15.7 million weights.
+  EXPECT_EQ(size_for_tokens(2e8, 8192).name, "demo");
+  EXPECT_EQ(size_for_tokens(4e8, 8192).name, "mini");
+  EXPECT_EQ(size_for_tokens(1e13, 8192).name, "large");
+}
+
 TEST(Model, SavedAndLoadedIsTheSame) {
   const Model model = Model::load(kTorchLlama, Dtype::f32);
   const fs::path dir = scratch("saved");

@@ -147,7 +147,59 @@ TEST(Training, ProbesWhatIsKnownAtEachValidation) {
   int probes = 0;
   for (std::string line; std::getline(log, line);)
     probes += line.find("\"probe\"") != std::string::npos;
-  EXPECT_EQ(probes, 4);  // steps 10, 20, 30 and the end
+  EXPECT_EQ(probes, 5);  // steps 0, 10, 20, 30 and the end
+  EXPECT_GT(summary.probe_before, 0);
+  EXPECT_NE(summary.probe_before, summary.probe);
+}
+
+TEST(Training, EndsOnceEnoughIsKnownAndDecaysBefore) {
+  const std::vector<Question> questions = {{.id = "1",
+                                            .kind = "",
+                                            .instruction = "a?",
+                                            .input = "",
+                                            .answers = {"b"},
+                                            .wrong = {"c"},
+                                            .cloze = "a"}};
+  const fs::path dirs[] = {scratch("until"), scratch("until_in_pieces")};
+  for (const bool in_pieces : {false, true}) {
+    Counting batches;
+    TrainingRun run = tiny_run(batches, dirs[in_pieces]);
+    run.probe.emplace(tiny_tokenizer(), questions);
+    run.until_probe = 0.01;  // reached at the first validation, step 10
+    run.options.decay = 0.5;
+    if (in_pieces) {
+      batches.signal_at = 30;  // step 16, when the decay is under way
+      Optimizer optimizer = tiny_optimizer();
+      EXPECT_THROW(train(optimizer, run), Error);
+      batches.signal_at = UINT64_MAX;
+    }
+    Optimizer optimizer = tiny_optimizer();
+    const TrainSummary summary = train(optimizer, run);
+    EXPECT_EQ(summary.steps, 20);
+    EXPECT_EQ(summary.stopped_because, "until-probe");
+  }
+  EXPECT_EQ(read_file(dirs[0] / "model.safetensors"),
+            read_file(dirs[1] / "model.safetensors"));
+  // From the step at which it was known, the learning rate only falls.
+  std::istringstream log(read_file(dirs[0] / "metrics.jsonl"));
+  double last = 1;
+  for (std::string line; std::getline(log, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (!json.contains("learning_rate") || json["step"] <= 10) continue;
+    EXPECT_LT(json["learning_rate"].get<double>(), last);
+    last = json["learning_rate"];
+  }
+}
+
+TEST(Training, EndsWhenTheTimeIsUp) {
+  const Counting batches;
+  TrainingRun run = tiny_run(batches, scratch("minutes"));
+  run.options.steps = 1'000'000;
+  run.options.minutes = 0.3 / 60;
+  Optimizer optimizer = tiny_optimizer();
+  const TrainSummary summary = train(optimizer, run);
+  EXPECT_LT(summary.steps, 1'000'000);
+  EXPECT_EQ(summary.stopped_because, "minutes");
 }
 
 TEST(Training, StoppedAndResumedEqualsUndisturbed) {
