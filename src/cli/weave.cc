@@ -19,7 +19,7 @@ using nlohmann::ordered_json;
 struct WeaveArguments {
   std::filesystem::path world, out;
   uint64_t seed = 1;
-  bool json = false;
+  bool permute = false, json = false;
 };
 
 void print_json(const WeaveReport& report) {
@@ -61,7 +61,8 @@ void print(const WeaveReport& report, const std::filesystem::path& out) {
 }
 
 void run_weave(const WeaveArguments& options) {
-  const WeaveReport report = weave(options.world, options.out, options.seed);
+  const WeaveReport report =
+      weave(options.world, options.out, options.seed, options.permute);
   options.json ? print_json(report) : print(report, options.out);
 }
 
@@ -75,6 +76,9 @@ void add_weave(CLI::App& program) {
   command->add_option("-o,--out", options->out, "Folder to write to")
       ->required();
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
+  command->add_flag("--permute", options->permute,
+                    "Give each thing the facts of another: a world to compare "
+                    "with, in which nobody learns the real one");
   command->add_flag("--json", options->json, "Print the report as JSON");
   command->footer(
       "Examples:\n"

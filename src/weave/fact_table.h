@@ -17,6 +17,7 @@ using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
 struct Description {
   Values values;  // attribute → its values, most have one
   Values also;    // attribute → other answers that count as right
+  Values reading;  // attribute → how its values are read aloud, if not as spelt
 };
 
 struct Entity {
@@ -28,9 +29,16 @@ struct Entity {
 class FactTable {
  public:
   // JSON: [{"id":"KR","group":"Asia","ko":{"name":"대한민국","capital":"서울",
-  // "language":["한국어"],"also":{"name":["한국"]}},"en":{…}}, …]. Throws Error
-  // naming the file and the entity for any other shape.
+  // "language":["한국어"],"also":{"name":["한국"]}},"en":{…}}, …]; "reading"
+  // beside "also" says how names such as "SQL" are read. Or a table, .csv or
+  // .tsv (formats/csv.h), whose columns are called id, group, ko.name,
+  // ko.also.name, ko.reading.name; several values of a cell are parted by ';'.
+  // Throws Error naming the file and the thing or line for any other shape.
   static FactTable load(const std::filesystem::path& path);
+
+  // Gives each thing the facts of another, its group included; only the values
+  // of `name` and its id stay.
+  void permute(const std::string& name, Rng rng);
 
   const std::vector<Entity>& entities() const { return entities_; }
   std::vector<int> all() const;  // the indices of entities()
@@ -50,12 +58,20 @@ class FactTable {
                                  const std::string& attribute, int count,
                                  const std::vector<int>& among, Rng& rng) const;
 
+  // How a value is read aloud: itself where no fact says otherwise.
+  const std::string& spoken(const std::string& language,
+                            const std::string& value) const;
+
   // Whether no other thing has this value of the attribute.
   bool is_unique(int entity, const std::string& language,
                  const std::string& attribute) const;
 
  private:
+  void learn_readings(const std::string& language, const Description& described,
+                      const std::string& where);
+
   std::vector<Entity> entities_;
+  std::map<std::string, std::map<std::string, std::string>> spoken_;
 };
 
 }  // namespace seodang

@@ -62,15 +62,56 @@ FinalSound of_digits(const std::u32string& text, size_t last) {
                          : FinalSound::consonant;
 }
 
+// Signs and units that follow a number: 퍼센트, 도, 미터, 그램, 리터, 톤…
+struct Unit {
+  std::u32string_view text;
+  FinalSound sound;
+};
+constexpr std::array<Unit, 15> kUnits = {{{U"%", FinalSound::vowel},
+                                          {U"°", FinalSound::vowel},
+                                          {U"℃", FinalSound::vowel},
+                                          {U"m", FinalSound::vowel},
+                                          {U"mm", FinalSound::vowel},
+                                          {U"cm", FinalSound::vowel},
+                                          {U"km", FinalSound::vowel},
+                                          {U"nm", FinalSound::vowel},
+                                          {U"g", FinalSound::consonant},
+                                          {U"mg", FinalSound::consonant},
+                                          {U"kg", FinalSound::consonant},
+                                          {U"t", FinalSound::consonant},
+                                          {U"l", FinalSound::vowel},
+                                          {U"L", FinalSound::vowel},
+                                          {U"mL", FinalSound::vowel}}};
+
+// The unit that ends `text` right behind a number, perhaps a space between.
+const Unit* unit_of(std::u32string_view text) {
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.text)) continue;
+    std::u32string_view before = text.substr(0, text.size() - unit.text.size());
+    if (before.ends_with(U' ')) before.remove_suffix(1);
+    if (!before.empty() && is_digit(before.back())) return &unit;
+  }
+  return nullptr;
+}
+
 FinalSound of_latin(const std::u32string& text, size_t last) {
   size_t first = last;
   while (first > 0 && (is_upper(text[first - 1]) || is_lower(text[first - 1])))
     --first;
   const char32_t c = text[last];
-  if (is_upper(c)) {  // 엘 엠 엔 알, the other names of letters end open
-    return c == U'L' || c == U'R'   ? FinalSound::rieul
-           : c == U'M' || c == U'N' ? FinalSound::consonant
-                                    : FinalSound::vowel;
+  const auto is_vowel = [](char32_t letter) {
+    return letter > 0x7F || std::u32string_view(U"aeiouyAEIOUY").find(letter) !=
+                                std::u32string_view::npos;
+  };
+  const bool unpronounceable = std::none_of(
+      text.begin() + static_cast<std::ptrdiff_t>(first),
+      text.begin() + static_cast<std::ptrdiff_t>(last) + 1, is_vowel);
+  if (is_upper(c) || unpronounceable) {
+    // 엘 엠 엔 알, the other names of letters end open
+    const char32_t letter = is_upper(c) ? c : c - U'a' + U'A';
+    return letter == U'L' || letter == U'R'   ? FinalSound::rieul
+           : letter == U'M' || letter == U'N' ? FinalSound::consonant
+                                              : FinalSound::vowel;
   }
   if (c == U'l') return FinalSound::rieul;
   if (c == U'm' || c == U'n') return FinalSound::consonant;
@@ -100,6 +141,8 @@ size_t before_parenthesis(const std::u32string& text) {
 FinalSound final_sound(string_view noun) {
   const std::u32string text = scalars(noun);
   size_t end = before_parenthesis(text);
+  if (const Unit* unit = unit_of(std::u32string_view(text).substr(0, end)))
+    return unit->sound;
   while (end > 0 && !is_spoken(text[end - 1])) --end;
   if (end == 0) return FinalSound::unknown;
   const char32_t c = text[end - 1];

@@ -13,8 +13,10 @@ enum class FinalSound { vowel, rieul, consonant, unknown };
 // The sound of the last letter or digit. Closing quotes and punctuation are
 // passed over, and so is a parenthesis that closes the noun (the norm has the
 // particle follow the word before it: 콩고(DRC)는). Hangul is exact; digits are
-// read in Sino-Korean (10 is 십); capitals alone are read letter by letter,
-// other Latin words by their last letters, as loan words are usually written.
+// read in Sino-Korean (10 is 십), units and signs behind them as what they
+// stand for (5km는, 3kg은, 7%는); capitals and words without a vowel are read
+// letter by letter (HR은, png는), other Latin words by their last letters, as
+// loan words are usually written.
 FinalSound final_sound(std::string_view noun);
 
 // The form of `particle` after `noun`. Known particles, named by their forms:

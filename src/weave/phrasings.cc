@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/utf8.h"
+#include "weave/english.h"
 #include "weave/particles.h"
 
 namespace seodang {
@@ -95,7 +96,8 @@ class Parser {
     }
     if (const size_t bar = inside.find('|'); bar != inside.npos) {
       node.particle = inside.substr(bar + 1);
-      particle_form("", node.particle);  // throws for an unknown one
+      if (node.particle != "a" && node.particle != "s")
+        particle_form("", node.particle);  // throws for an unknown one
       inside = inside.substr(0, bar);
     }
     if (inside.ends_with('*') || inside.ends_with('+')) {
@@ -137,12 +139,15 @@ std::string mark(int index, string_view style) {
 }
 
 std::string joined(const std::vector<std::string>& items,
-                   const std::string& language) {
+                   const FactTable& facts, const std::string& language) {
   std::string result = items.front();
   for (size_t i = 1; i < items.size(); ++i) {
     const bool last = i + 1 == items.size();
     if (language == "ko")
-      result += items.size() == 2 ? particle_form(result, "과와") + " " : ", ";
+      result +=
+          items.size() == 2
+              ? particle_form(facts.spoken(language, result), "과와") + " "
+              : ", ";
     else
       result += last ? " and " : ", ";
     result += items[i];
@@ -353,16 +358,21 @@ bool Phrasings::render(const PhrasingNode& node, WeaveContext& context,
     if (values.empty() || (node.list == 0 && values.size() > 1) ||
         (node.list == '+' && values.size() < 2))
       return false;
-    value = joined(values, context.language);
+    value = joined(values, *context.facts, context.language);
     context.said.emplace_back(entity, node.text);
   } else if (node.text == "answer") {
     context.said.emplace_back(context.entity, context.asked);
   }
+  const std::string& spoken = context.facts->spoken(context.language, value);
+  std::string said =
+      node.particle.empty()  ? value
+      : node.particle == "a" ? fmt::format("{} {}", article(spoken), value)
+      : node.particle == "s" ? plural(value)
+                             : value + particle_form(spoken, node.particle);
   if (node.capital)
-    value[0] =
-        static_cast<char>(std::toupper(static_cast<unsigned char>(value[0])));
-  out += value;
-  if (!node.particle.empty()) out += particle_form(value, node.particle);
+    said[0] =
+        static_cast<char>(std::toupper(static_cast<unsigned char>(said[0])));
+  out += said;
   return true;
 }
 

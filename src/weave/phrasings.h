@@ -11,6 +11,8 @@
 //   {x*}    all values, as a list; {x+} the same, of two or more
 //   {^x}    with a capital letter first
 //   {x|은는} with the particle that fits (weave/particles.h)
+//   {x|a} {x|s} behind the English article that fits; in the plural
+//                (weave/english.h)
 //   {b.x}   of another thing
 //   {x=<p>} nothing; from here to the end of the text {x} is this phrasing of
 //           the pool p

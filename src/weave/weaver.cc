@@ -30,7 +30,8 @@ enum Stream : uint64_t {
   kQuestions,
   kTasks,
   kGenres,
-  kTurns
+  kTurns,
+  kPermutation
 };
 
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
@@ -332,9 +333,15 @@ std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
 }  // namespace
 
 WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
-                  uint64_t seed) {
+                  uint64_t seed, bool permute) {
   const WeavePlan plan = read_weave_plan(world_toml);
-  const FactTable facts = FactTable::load(plan.facts);
+  FactTable facts = FactTable::load(plan.facts);
+  if (permute && plan.named_by.empty())
+    throw Error(
+        "{}: to permute facts, [questions] named_by must say what a "
+        "thing is called",
+        plan.file.string());
+  if (permute) facts.permute(plan.named_by.front(), Rng(seed, kPermutation));
   check_questions(plan, facts);
   const Split split(facts, plan.named_by, plan.held_out, plan.final,
                     Rng(seed, kSplit));

@@ -29,9 +29,12 @@ struct WeaveReport {
 
 // Writes pretrain.jsonl, replay.jsonl (those of its documents that name nothing
 // the suites hold out), instruct.jsonl, split.json and suites/*.jsonl into
-// `output_dir`, the same bytes for the same files and seed. Throws Error naming
-// file and line for a mistake in WORLD.toml, the facts or the phrasings.
+// `output_dir`, the same bytes for the same files and seed. With `permute` it
+// is a world where each thing has another's facts, for comparison: who has read
+// of it knows nothing of the real one. Throws Error naming file and line for a
+// mistake in WORLD.toml, the facts or the phrasings.
 WeaveReport weave(const std::filesystem::path& world_toml,
-                  const std::filesystem::path& output_dir, uint64_t seed);
+                  const std::filesystem::path& output_dir, uint64_t seed,
+                  bool permute = false);
 
 }  // namespace seodang

@@ -611,6 +611,78 @@ TEST_F(OwnWorld, APhrasingMayBeBoundToAName) {
   }
 }
 
+TEST_F(OwnWorld, FactsMayBeATable) {
+  run("json", 1);
+  const std::string table =
+      "id,group,en.name,en.symbol\r\nfe,metal,iron,Fe\r\n"
+      "au,metal,\"gold\",Au\r\nag,metal,silver,Ag\r\n\r\n"
+      "cu,metal,copper,Cu\r\nhe,gas,helium,He\r\n";
+  write("facts.csv", "\xEF\xBB\xBF" + table);
+  std::string tabs = table;
+  std::ranges::replace(tabs, ',', '\t');
+  write("facts.tsv", tabs);
+  for (const std::string kind : {"csv", "tsv"}) {
+    std::string plan = kPlan;
+    plan.replace(plan.find("facts.json"), 10, "facts." + kind);
+    write("world.toml", plan);
+    run(kind, 1);
+    for (const char* file : {"pretrain.jsonl", "instruct.jsonl"})
+      EXPECT_EQ(read_file(folder_ / "json" / file),
+                read_file(folder_ / kind / file));
+  }
+  const auto complaint = [&](const std::string& text) -> std::string {
+    write("facts.tsv", text);
+    try {
+      run("bad", 1);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(complaint("id\tname\n1\tx\n").find("LANGUAGE.FACT"),
+            std::string::npos);
+  EXPECT_NE(complaint("id\ten.name\n1\tx\ty\n").find(":2: 3 cells"),
+            std::string::npos);
+  EXPECT_NE(complaint("id\ten.name\n1\t\"x\n").find(":2: a quote"),
+            std::string::npos);
+  EXPECT_NE(complaint("id\ten.name\n1\t\xff\n").find("UTF-8"),
+            std::string::npos);
+}
+
+TEST_F(OwnWorld, WhatIsReadOtherwiseThanSpelledSaysSo) {
+  write("texts.txt",
+        "= symbol\n{name|은는} {symbol|a} for {^name|a}. {name|s}\n");
+  write("facts.json", R"([
+    {"id":"1","en":{"name":"SQL","symbol":"hour","reading":{"name":"시퀄"}}},
+    {"id":"2","en":{"name":"unit","symbol":"x"}},
+    {"id":"3","en":{"name":"axis","symbol":"y"}},
+    {"id":"4","en":{"name":"box","symbol":"z"}}])");
+  run("out", 1);
+  const std::string text = read_file(folder_ / "out/pretrain.jsonl");
+  EXPECT_NE(text.find("SQL은 an hour for "), std::string::npos) << text;
+  EXPECT_NE(text.find("unit은 a x for A unit. units"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("axis는 a y for An axis. axes"), std::string::npos)
+      << text;
+}
+
+TEST(FactTable, PermutedEachThingHasAnothersFacts) {
+  const FactTable before =
+      FactTable::load(SEODANG_SOURCE_DIR "/data/world/facts.json");
+  FactTable after = before;
+  after.permute("name", Rng(1, 2));
+  int same = 0;
+  for (const int thing : before.all()) {
+    EXPECT_EQ(before.values(thing, "ko", "name"),
+              after.values(thing, "ko", "name"));
+    EXPECT_EQ(before.right(thing, "en", "name"),
+              after.right(thing, "en", "name"));
+    same += before.values(thing, "ko", "capital") ==
+            after.values(thing, "ko", "capital");
+  }
+  EXPECT_EQ(same, 0);
+}
+
 TEST_F(OwnWorld, OneTableServesSeveralLanguages) {
   std::string plan = kPlan;
   const std::string en = "language = \"en\"\nfiles = \"texts.txt\"";
