@@ -87,7 +87,6 @@ void print_stacked(const std::vector<Answer>& answers) {
 
 void print_columns(const std::vector<Answer>& answers, int width) {
   std::vector<std::vector<std::string>> columns;
-  size_t rows = 0;
   for (const Answer& answer : answers) {
     std::vector<std::string> column = wrapped(heading(answer), width);
     std::string rule;
@@ -96,18 +95,11 @@ void print_columns(const std::vector<Answer>& answers, int width) {
     for (const std::string& text : {with_end(answer), rule, speed(answer)})
       for (std::string& line : wrapped(text, width))
         column.push_back(std::move(line));
-    rows = std::max(rows, column.size());
     columns.push_back(std::move(column));
   }
   fmt::print("\n");
-  for (size_t row = 0; row < rows; ++row) {
-    std::string line;
-    for (size_t c = 0; c < columns.size(); ++c) {
-      if (c > 0) line += " │ ";
-      line += padded(row < columns[c].size() ? columns[c][row] : "", width);
-    }
+  for (const std::string& line : side_by_side(columns, width))
     fmt::print("{}\n", line);
-  }
 }
 
 void run_compare(const CompareArguments& arguments) {

@@ -26,9 +26,7 @@ struct EvalArguments {
   int32_t wrong = 0;  // wrong answers to show of each suite
 };
 
-struct Row {
-  std::vector<std::string> cells;
-};
+using Row = std::vector<std::string>;
 
 struct Metric {
   const char *name, *title;
@@ -65,27 +63,24 @@ std::vector<std::string> titles(const EvaluationReport& report) {
 }
 
 std::vector<Row> table(const EvaluationReport& report) {
-  std::vector<Row> rows(1);
-  rows[0].cells = {"suite", "n", "metric"};
-  for (const std::string& title : titles(report))
-    rows[0].cells.push_back(title);
+  std::vector<Row> rows = {{"suite", "n", "metric"}};
+  for (const std::string& title : titles(report)) rows[0].push_back(title);
   if (report.models.size() == 2)
-    rows[0].cells.insert(rows[0].cells.end(), {"change", "95% interval"});
+    rows[0].insert(rows[0].end(), {"change", "95% interval"});
   const auto& suites = report.models[0].suites;
   for (size_t s = 0; s < suites.size(); ++s) {
     bool first = true;
     for (const Metric& metric : kMetrics) {
       if (!suites[s].metrics.contains(metric.name)) continue;
-      Row row;
-      row.cells = {first ? suites[s].name : "",
-                   first ? std::to_string(suites[s].n) : "", metric.title};
+      Row row = {first ? suites[s].name : "",
+                 first ? std::to_string(suites[s].n) : "", metric.title};
       first = false;
       for (const ModelResult& model : report.models) {
         const auto& metrics = model.suites[s].metrics;
         const auto found = metrics.find(metric.name);
-        row.cells.push_back(found == metrics.end()
-                                ? "–"
-                                : show_metric(found->second, metric.is_share));
+        row.push_back(found == metrics.end()
+                          ? "–"
+                          : show_metric(found->second, metric.is_share));
       }
       const auto of_suite = report.delta.find(suites[s].name);
       if (of_suite != report.delta.end() &&
@@ -93,10 +88,10 @@ std::vector<Row> table(const EvaluationReport& report) {
         const Delta& d = of_suite->second.at(metric.name);
         const double unit = metric.is_share ? 100 : 1;
         const int digits = metric.is_share ? 1 : 3;
-        row.cells.push_back(
+        row.push_back(
             fmt::format("{:+.{}f}", unit * (d.after - d.before), digits));
-        row.cells.push_back(fmt::format("{:+.{}f} … {:+.{}f}", unit * d.low,
-                                        digits, unit * d.high, digits));
+        row.push_back(fmt::format("{:+.{}f} … {:+.{}f}", unit * d.low, digits,
+                                  unit * d.high, digits));
       }
       rows.push_back(std::move(row));
     }
@@ -112,22 +107,19 @@ std::vector<Row> table_of_kinds(const EvaluationReport& report) {
     for (const auto& [kind, metrics] : metrics_by_kind(suite))
       if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
   if (kinds.empty()) return {};
-  std::vector<Row> rows(1);
-  rows[0].cells = {"correct by kind", "", "model"};
-  rows[0].cells.insert(rows[0].cells.end(), kinds.begin(), kinds.end());
+  std::vector<Row> rows = {{"correct by kind", "", "model"}};
+  rows[0].insert(rows[0].end(), kinds.begin(), kinds.end());
   const std::vector<std::string> names = titles(report);
   for (size_t s = 0; s < report.models[0].suites.size(); ++s)
     for (size_t m = 0; m < names.size(); ++m) {
       const auto by_kind = metrics_by_kind(report.models[m].suites[s]);
       if (by_kind.empty()) continue;
-      Row row;
-      row.cells = {m == 0 ? report.models[m].suites[s].name : "", "", names[m]};
+      Row row = {m == 0 ? report.models[m].suites[s].name : "", "", names[m]};
       for (const std::string& kind : kinds) {
         const auto found = by_kind.find(kind);
-        row.cells.push_back(
-            found == by_kind.end()
-                ? "–"
-                : show_metric(found->second.at("correct"), true));
+        row.push_back(found == by_kind.end()
+                          ? "–"
+                          : show_metric(found->second.at("correct"), true));
       }
       rows.push_back(std::move(row));
     }
@@ -142,23 +134,6 @@ void print_wrong(const ModelResult& model, int32_t most) {
       fmt::print("{}  {}\n    → {}\n    wanted: {}\n", suite.name,
                  record.prompt, record.text, record.answers.front());
     }
-  }
-}
-
-void print(const std::vector<Row>& rows) {
-  std::vector<int> widths(rows[0].cells.size(), 0);
-  for (const Row& row : rows)
-    for (size_t c = 0; c < row.cells.size(); ++c)
-      widths[c] = std::max(widths[c], display_width(row.cells[c]));
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t c = 0; c < row.cells.size(); ++c) {
-      const bool is_text = c == 0 || c == 2;
-      if (c > 0) line += "  ";
-      line += is_text ? padded(row.cells[c], widths[c])
-                      : padded_left(row.cells[c], widths[c]);
-    }
-    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }
 
@@ -209,6 +184,12 @@ void sort_names(const std::vector<std::string>& names,
 }
 
 void print_tables(const EvaluationReport& report, int32_t wrong) {
+  const auto print = [](const std::vector<Row>& rows) {
+    std::vector<bool> numbers(rows[0].size(), true);
+    numbers[0] = numbers[2] = false;
+    for (const std::string& line : aligned(rows, numbers))
+      fmt::print("{}\n", line);
+  };
   print(table(report));
   if (const std::vector<Row> kinds = table_of_kinds(report); !kinds.empty()) {
     fmt::print("\n");

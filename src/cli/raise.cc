@@ -7,15 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/raise_summary.h"
+#include "cli/terminal.h"
 #include "upbringing/raise.h"
 
 namespace seodang {
 namespace {
-
-void announce(const StageOutcome& stage) {
-  fmt::print(stderr, "{:<10} {}\n", stage.name,
-             stage.ran ? stage.reason : "unchanged");
-}
 
 void print_json(const RaiseSummary& summary) {
   nlohmann::ordered_json stages = nlohmann::ordered_json::array();
@@ -42,6 +39,10 @@ void add_raise(CLI::App& program) {
                       "Directory of the run (default: runs/NAME)");
   command->add_option("--seed", options->seed, "Seed instead of the recipe's");
   command
+      ->add_option("--set", options->settings,
+                   "SECTION.KEY=VALUE instead of the recipe's (repeatable)")
+      ->expected(1);
+  command
       ->add_option("--force", options->force,
                    "Run this stage again although nothing changed: corpus, "
                    "tokenizer, data, base, instruct, eval, report")
@@ -52,13 +53,20 @@ void add_raise(CLI::App& program) {
       "that was interrupted goes on.\n\nExamples:\n"
       "  seodang raise recipes/demo.toml\n"
       "  seodang raise recipes/demo.toml --seed 2 -o runs/demo-2\n"
+      "  seodang raise recipes/demo.toml --set instruct.replay=0 -o "
+      "runs/no-replay\n"
       "  seodang raise recipes/demo.toml --force report");
   command->callback([=] {
-    const RaiseSummary summary = raise_model(*options, announce);
-    if (*json)
-      print_json(summary);
-    else
-      fmt::print("{}\n", (summary.run / "report.html").string());
+    const RaiseSummary summary =
+        raise_model(*options, [](const StageOutcome& stage) {
+          fmt::print(stderr, "{}\n", stage_line(stage));
+        });
+    if (*json) return print_json(summary);
+    constexpr int kWidth = 80;  // also in a file
+    const int width = terminal_width();
+    for (const std::string& line :
+         raise_summary(summary.run, width > 0 ? width : kWidth))
+      fmt::print("{}\n", line);
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/utf8.h"
 
@@ -81,6 +82,43 @@ std::vector<std::string> wrapped(std::string_view text, int width) {
   return lines;
 }
 
+std::vector<std::string> side_by_side(
+    const std::vector<std::vector<std::string>>& columns, int width) {
+  size_t rows = 0;
+  for (const auto& column : columns) rows = std::max(rows, column.size());
+  std::vector<std::string> lines(rows);
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (c > 0) lines[row] += " │ ";
+      const std::string cell = row < columns[c].size() ? columns[c][row] : "";
+      lines[row] += c + 1 < columns.size() ? padded(cell, width) : cell;
+    }
+  return lines;
+}
+
+std::vector<std::string> aligned(
+    const std::vector<std::vector<std::string>>& rows,
+    const std::vector<bool>& numbers) {
+  std::vector<int> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c)
+      widths[c] = std::max(widths[c], display_width(row[c]));
+  }
+  std::vector<std::string> lines;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      if (c > 0) line += "  ";
+      line += c < numbers.size() && numbers[c] ? padded_left(row[c], widths[c])
+                                               : padded(row[c], widths[c]);
+    }
+    line.resize(line.find_last_not_of(' ') + 1);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 std::string bar(double share, int width) {
   const int eighths =
       static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * width * 8));
@@ -97,6 +135,15 @@ int terminal_width() {
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
     return 80;
   return size.ws_col;
+}
+
+bool prefers_korean() {
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0')
+      return std::string_view(value).starts_with("ko");
+  }
+  return false;
 }
 
 bool stdin_is_terminal() { return isatty(STDIN_FILENO) != 0; }

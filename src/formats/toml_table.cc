@@ -30,6 +30,37 @@ size_t edits(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// "a.b=c" as TOML reads it, or else with c in quotes.
+toml::table parse_setting(const std::string& setting) {
+  const size_t equals = setting.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw UsageError("--set {}: expected SECTION.KEY=VALUE", setting);
+  const std::string where = "--set " + setting;
+  try {
+    return toml::parse(setting, where);
+  } catch (const toml::parse_error&) {  // its value may be a bare text
+  }
+  try {
+    toml::table table = toml::parse(setting.substr(0, equals) + "=\"\"", where);
+    toml::table* at = &table;
+    while (at->begin()->second.is_table()) at = at->begin()->second.as_table();
+    at->begin()->second.as_string()->get() = setting.substr(equals + 1);
+    return table;
+  } catch (const toml::parse_error& error) {
+    throw UsageError("{}: {}", where, error.description());
+  }
+}
+
+void put(toml::table& into, toml::table&& from) {
+  for (auto&& [key, node] : from) {
+    toml::table* inner = into.get_as<toml::table>(key.str());
+    if (inner != nullptr && node.is_table())
+      put(*inner, std::move(*node.as_table()));
+    else
+      into.insert_or_assign(key.str(), std::move(node));
+  }
+}
+
 }  // namespace
 
 std::string nearest(std::string_view word,
@@ -66,10 +97,13 @@ TomlTable::TomlTable(std::shared_ptr<State> state) : state_(std::move(state)) {}
 TomlTable::~TomlTable() = default;
 TomlTable::TomlTable(const TomlTable&) = default;
 
-TomlTable TomlTable::parse(const fs::path& file) {
+TomlTable TomlTable::parse(const fs::path& file,
+                           const std::vector<std::string>& settings) {
   try {
-    auto root = std::make_shared<const toml::table>(
+    auto root = std::make_shared<toml::table>(
         toml::parse(read_file(file, kMaxBytes), file.string()));
+    for (const std::string& setting : settings)
+      put(*root, parse_setting(setting));
     return TomlTable(
         std::make_shared<State>(State{file, "", root, root.get(), {}}));
   } catch (const toml::parse_error& error) {
@@ -88,8 +122,13 @@ bool TomlTable::has(std::string_view key) {
 std::string TomlTable::where(std::string_view key) const {
   const toml::node* node = state_->find(key);
   if (node == nullptr) node = state_->table;
-  return fmt::format("{}{}: {}{}", state_->file.string(),
-                     node ? fmt::format(":{}", node->source().begin.line) : "",
+  std::string place = state_->file.string();
+  if (node != nullptr && node->source().path != nullptr &&
+      *node->source().path != place)
+    place = *node->source().path;  // a setting
+  else if (node != nullptr)
+    place += fmt::format(":{}", node->source().begin.line);
+  return fmt::format("{}: {}{}", place,
                      state_->name.empty() ? "" : "[" + state_->name + "] ",
                      key);
 }

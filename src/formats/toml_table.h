@@ -27,8 +27,11 @@ std::string nearest(std::string_view word,
 class TomlTable {
  public:
   // Throws UsageError with the line for what TOML does not allow, Error for a
-  // file that is not there or larger than a megabyte.
-  static TomlTable parse(const std::filesystem::path& file);
+  // file that is not there or larger than a megabyte. Each of `settings`,
+  // "key=value" or "section.key=value", stands in for what the file says; a
+  // value that TOML does not know is a text without its quotes.
+  static TomlTable parse(const std::filesystem::path& file,
+                         const std::vector<std::string>& settings = {});
   ~TomlTable();
   TomlTable(const TomlTable&);
   TomlTable& operator=(const TomlTable&) = delete;

@@ -137,12 +137,16 @@ Stage Upbringing::corpus() {
     inputs.insert(inputs.end(), own.suites.begin(), own.suites.end());
     return inputs;
   };
-  if (woven()) stage.options["seed"] = std::to_string(recipe_.seed);
+  if (woven()) {
+    stage.options["seed"] = std::to_string(recipe_.seed);
+    stage.options["permute"] = recipe_.corpus.permute ? "true" : "false";
+  }
   stage.run = [this] {
     json genres = json::object();
     if (woven())
-      genres =
-          weave(recipe_.corpus.weave, run_ / "corpus", recipe_.seed).documents;
+      genres = weave(recipe_.corpus.weave, run_ / "corpus", recipe_.seed,
+                     recipe_.corpus.permute)
+                   .documents;
     else
       gather_suites();
     json found = survey();
@@ -299,9 +303,9 @@ Stage Upbringing::report() {
     return inputs;
   };
   stage.run = [this] {
-    write_file(run_ / "report.html",
-               report_page(collect_report(recipe_, run_)));
-    return json();
+    const json report = collect_report(recipe_, run_);
+    write_file(run_ / "report.html", report_page(report));
+    return json{{"answers", report["answers"]}};
   };
   return stage;
 }
@@ -311,7 +315,7 @@ Stage Upbringing::report() {
 RaiseSummary raise_model(
     const RaiseOptions& options,
     const std::function<void(const StageOutcome&)>& announce) {
-  Recipe recipe = load_recipe(options.recipe, options.seed);
+  Recipe recipe = load_recipe(options.recipe, options.seed, options.settings);
   const fs::path run =
       options.output.empty() ? fs::path("runs") / recipe.name : options.output;
   fs::create_directories(run);

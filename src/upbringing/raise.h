@@ -13,8 +13,9 @@ namespace seodang {
 
 struct RaiseOptions {
   std::filesystem::path recipe;
-  std::optional<uint64_t> seed;  // in place of the recipe's
-  std::filesystem::path output;  // empty: runs/NAME
+  std::optional<uint64_t> seed;       // in place of the recipe's
+  std::filesystem::path output;       // empty: runs/NAME
+  std::vector<std::string> settings;  // in place of the recipe's
   std::vector<std::string> force;
 };
 

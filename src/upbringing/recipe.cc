@@ -43,6 +43,7 @@ CorpusRecipe read_corpus(const fs::path& file, TomlTable section) {
   const fs::path directory = fs::absolute(file).parent_path();
   CorpusRecipe corpus;
   const auto worlds = files(section, "weave", directory);
+  section("permute", corpus.permute);
   corpus.texts = files(section, "texts", directory);
   corpus.examples = files(section, "examples", directory);
   corpus.suites = files(section, "suites", directory);
@@ -51,6 +52,8 @@ CorpusRecipe read_corpus(const fs::path& file, TomlTable section) {
   if (corpus.weave.empty() == corpus.texts.empty())
     throw UsageError("{}: [corpus] needs either 'weave' or 'texts'{}",
                      file.string(), corpus.texts.empty() ? "" : ", not both");
+  if (corpus.permute && corpus.weave.empty())
+    section.fail("permute", "needs 'weave': texts cannot be permuted");
   return corpus;
 }
 
@@ -62,8 +65,9 @@ void read_options(TomlTable section, Options& options) {
 
 }  // namespace
 
-Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed) {
-  TomlTable top = TomlTable::parse(file);
+Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed,
+                   const std::vector<std::string>& settings) {
+  TomlTable top = TomlTable::parse(file, settings);
   Recipe recipe{.file = file, .name = file.stem().string()};
   top("name", recipe.name);
   top("seed", recipe.seed);

@@ -18,6 +18,7 @@ namespace seodang {
 // Either a world to weave a corpus from, or files of one's own.
 struct CorpusRecipe {
   std::filesystem::path weave;
+  bool permute = false;  // weave/weaver.h
   std::vector<std::filesystem::path> texts, examples, suites;
 };
 
@@ -51,8 +52,10 @@ void visit_options(ReportRecipe& o, Visit&& visit) {
 // stand for all files they match, in alphabetical order. Throws UsageError with
 // file and line for what TOML does not allow, an unknown key (naming the
 // nearest known one), a value of another type and a path that is not there.
-// `seed` stands in for the recipe's own.
+// `settings`, "section.key=value" each, stand in for what the file says, and
+// `seed` for the recipe's own.
 Recipe load_recipe(const std::filesystem::path& file,
-                   std::optional<uint64_t> seed = {});
+                   std::optional<uint64_t> seed = {},
+                   const std::vector<std::string>& settings = {});
 
 }  // namespace seodang

@@ -90,17 +90,15 @@ json run_named(const Stage& stage) {
   }
 }
 
-StageOutcome run_stage(
-    const Stage& stage, bool forced,
-    const std::function<void(const StageOutcome&)>& announce) {
+void run_stage(const Stage& stage, bool forced, StageOutcome& outcome,
+               const std::function<void(const StageOutcome&)>& announce) {
   const json old = read_stamp(stage.output.parent_path(), stage.name);
   check_place(stage, old);
   json stamp = new_stamp(stage);
-  StageOutcome outcome{.name = stage.name};
   outcome.reason = reason_to_run(stage, old, stamp, forced);
   outcome.ran = !outcome.reason.empty();
   announce(outcome);
-  if (!outcome.ran) return outcome;
+  if (!outcome.ran) return;
 
   const auto start = std::chrono::steady_clock::now();
   if (outcome.reason != "resumed") fs::remove_all(stage.output);
@@ -112,7 +110,6 @@ StageOutcome run_stage(
   stamp["seconds"] = outcome.seconds;
   stamp["output"] = fingerprint(stage.output);
   write_stamp(stage, stamp);
-  return outcome;
 }
 
 void check_force(const std::vector<Stage>& stages,
@@ -150,7 +147,10 @@ std::vector<StageOutcome> run_stages(
   for (const Stage& stage : stages) {
     const bool forced =
         std::find(force.begin(), force.end(), stage.name) != force.end();
-    outcomes.push_back(run_stage(stage, forced, announce));
+    outcomes.push_back({.name = stage.name,
+                        .number = outcomes.size() + 1,
+                        .stages = stages.size()});
+    run_stage(stage, forced, outcomes.back(), announce);
   }
   return outcomes;
 }

@@ -35,6 +35,7 @@ nlohmann::json read_stamp(const std::filesystem::path& run,
 
 struct StageOutcome {
   std::string name;
+  size_t number = 0, stages = 0;  // the first of N is 1
   bool ran = false;
   std::string reason = {};  // why it ran: "new", "resumed", "size changed", ...
   double seconds = 0;

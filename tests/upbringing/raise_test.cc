@@ -74,8 +74,8 @@ sources = ["</script><b>ours</b>"]
   }
 
   pid_t start(const fs::path& run, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> words = {
-        SEODANG_PROGRAM, "raise", recipe_, "-o", run, "--json"};
+    std::vector<std::string> words = {SEODANG_PROGRAM, "raise", recipe_, "-o",
+                                      run};
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -103,7 +103,9 @@ sources = ["</script><b>ours</b>"]
 
   Said raise_in(const fs::path& run,
                 const std::vector<std::string>& more = {}) {
-    return finish(start(run, more));
+    std::vector<std::string> words = more;
+    words.emplace_back("--json");
+    return finish(start(run, words));
   }
 
   // Which stages ran, in order.
@@ -154,6 +156,21 @@ TEST_F(RaiseTest, FromOwnFilesToTheReport) {
   EXPECT_FALSE(report["metrics"]["base"].empty());
 
   EXPECT_EQ(ran(raise_in(run_)), Names{});
+  // What a terminal sees, also the second time, in the locale's language.
+  for (const auto& [locale, stage, title] :
+       {std::tuple{"C.UTF-8",
+                   "[7/7] report: everything on one page (unchanged)",
+                   "answer rate"},
+        std::tuple{"ko_KR.UTF-8", "[7/7] report: 모든 결과를", "대답률"}}) {
+    setenv("LC_ALL", locale, 1);
+    const Said said = finish(start(run_));
+    EXPECT_NE(said.err.find(stage), std::string::npos) << said.err;
+    EXPECT_NE(said.out.find(title), std::string::npos) << said.out;
+    EXPECT_NE(said.out.find("삼계탕은 무엇으로 만드나요?"), std::string::npos);
+    EXPECT_NE(said.out.find("seodang chat " + (run_ / "instruct").string()),
+              std::string::npos);
+  }
+  unsetenv("LC_ALL");
   write_recipe("2");
   EXPECT_EQ(ran(raise_in(run_)), (Names{"instruct", "eval", "report"}));
   EXPECT_EQ(ran(raise_in(run_, {"--force", "report"})), Names{"report"});

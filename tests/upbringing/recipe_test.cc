@@ -20,15 +20,17 @@ class RecipeTest : public ::testing::Test {
   }
   ~RecipeTest() override { fs::remove_all(directory_); }
 
-  Recipe load(const std::string& text, std::optional<uint64_t> seed = {}) {
+  Recipe load(const std::string& text, std::optional<uint64_t> seed = {},
+              const std::vector<std::string>& settings = {}) {
     std::ofstream(file_) << text;
-    return load_recipe(file_, seed);
+    return load_recipe(file_, seed, settings);
   }
 
   // The message, with the recipe's directory left out.
-  std::string refusal(const std::string& text) {
+  std::string refusal(const std::string& text,
+                      const std::vector<std::string>& settings = {}) {
     try {
-      load(text);
+      load(text, {}, settings);
     } catch (const UsageError& error) {
       std::string message = error.what();
       const std::string prefix = directory_.string() + "/";
@@ -96,6 +98,32 @@ TEST_F(RecipeTest, SeedOfTheCommandLineStandsIn) {
   EXPECT_EQ(recipe.pretrain.train.seed, 3u);
   EXPECT_EQ(recipe.instruct.train.seed, 3u);
   EXPECT_EQ(recipe.eval.seed, 3u);
+}
+
+TEST_F(RecipeTest, SettingsOfTheCommandLineStandIn) {
+  const std::string text =
+      "[corpus]\ntexts = \"a.txt\"\n[pretrain]\nsteps = 5\nsize = \"demo\"\n";
+  const Recipe recipe =
+      load(text, {},
+           {"pretrain.steps=7", "pretrain.size=mini", "instruct.replay = 0",
+            "report.compare=[\"a\", \"b\"]", "name=other"});
+  EXPECT_EQ(recipe.pretrain.train.steps, 7);
+  EXPECT_EQ(recipe.pretrain.size, "mini");
+  EXPECT_EQ(recipe.instruct.replay, 0);
+  EXPECT_EQ(recipe.report.compare, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(recipe.name, "other");
+
+  EXPECT_EQ(refusal(text, {"pretrain.stepz=7"}),
+            "--set pretrain.stepz=7: [pretrain] stepz: no such key; the "
+            "nearest is 'steps'");
+  EXPECT_EQ(refusal(text, {"pretrain.steps=many"}),
+            "--set pretrain.steps=many: [pretrain] steps must be a whole "
+            "number");
+  EXPECT_EQ(refusal(text, {"steps"}),
+            "--set steps: expected SECTION.KEY=VALUE");
+  EXPECT_NE(refusal(text, {"a b=1"}).find("--set a b=1: "), std::string::npos);
+  EXPECT_NE(refusal(text, {"corpus.permute=true"}).find("needs 'weave'"),
+            std::string::npos);
 }
 
 TEST_F(RecipeTest, UnknownKeysNameTheNearest) {
