@@ -41,12 +41,14 @@ void add_raise(CLI::App& program) {
   command
       ->add_option("--set", options->settings,
                    "SECTION.KEY=VALUE instead of the recipe's (repeatable)")
-      ->expected(1);
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command
       ->add_option("--force", options->force,
                    "Run this stage again although nothing changed: corpus, "
                    "tokenizer, data, base, instruct, eval, report")
-      ->expected(1);
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", *json, "Print what was done as JSON");
   command->footer(
       "Stages whose options and inputs did not change are not run again; one "

@@ -83,7 +83,8 @@ void add_weave(CLI::App& program) {
   command->footer(
       "Examples:\n"
       "  seodang weave data/world/world.toml -o runs/demo/corpus --seed 1\n"
-      "data/README.md describes WORLD.toml and its files.");
+      "  seodang weave recipes/elements/world.toml -o runs/elements-corpus\n"
+      "docs/weaving.md describes WORLD.toml and its files.");
   command->callback([options] { run_weave(*options); });
 }
 

@@ -22,12 +22,12 @@ std::string split_pattern(const std::string& name) {
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   if (name == "llama3") return llama3;
   // As few syllables as leave a particle, or nothing, before the word's end;
-  // and the space before them.
+  // the space before them; a Latin word before its particle.
   if (name == "llama3-korean")
     return "[가-힣]+?(?=(?:은|는|이|가|을|를|의|에|에서|와|과|로|으로|도|이다|"
            "다|"
            "입니다|이고|이며|인|이야|야|이지|지|이에요|예요)?(?!\\p{L}))|"
-           " (?=[가-힣])|" +
+           " (?=[가-힣])|[^\\r\\n\\p{L}\\p{N}]?[A-Za-z]+(?=[가-힣])|" +
            llama3;
   return name;
 }

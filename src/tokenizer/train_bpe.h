@@ -15,9 +15,10 @@ namespace seodang {
 
 // The regular expression that cuts text into words before pairs are merged:
 // "llama3", or "llama3-korean", which cuts Korean words from the space before
-// them and the particle behind (프랑스|의| |수도|는), so that a name is the
-// same tokens wherever it stands, at the beginning of an answer as in the
-// middle of a question; anything else is the expression itself.
+// them and the particle behind (프랑스|의| |수도|는), Latin ones too
+// ( PDF|는), so that a name is the same tokens wherever it stands, at the
+// beginning of an answer as in the middle of a question; anything else is the
+// expression itself.
 std::string split_pattern(const std::string& name);
 const std::vector<std::string>& llama3_special_tokens();
 

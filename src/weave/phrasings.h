@@ -1,25 +1,8 @@
-// Files of phrasings, and how a phrasing becomes text.
+// Files of phrasings, and how a phrasing becomes text. The notation is
+// described in docs/weaving.md, section 2:
 //
-//   # a comment
-//   = capital                      a pool: every line below is one phrasing
-//   {name}의 수도는 {capital|이다}.
-//   [수도|서울]는 <greeting>\n      [a|b] one of these; <pool> a phrasing of
-//   that
-//                                  pool; \n a line break
-//
-//   {x}     the value of attribute x; a thing with several has no such phrasing
-//   {x*}    all values, as a list; {x+} the same, of two or more
-//   {^x}    with a capital letter first
-//   {x|은는} with the particle that fits (weave/particles.h)
-//   {x|a} {x|s} behind the English article that fits; in the plural
-//                (weave/english.h)
-//   {b.x}   of another thing
-//   {x=<p>} nothing; from here to the end of the text {x} is this phrasing of
-//           the pool p
-//   {n} {answer} {choice1}…{choice4} {right} {right①} {rightA}
-//           in a sheet: the item's number, the right answer, the choices, which
-//           of them is right as 3, ③ or C
-//   {key} {key①} {keyA} {answers}   the key of the sheet so far
+//   = capital
+//   {name}의 [수도|서울]는 {capital|이다}. <greeting>\n
 //
 // The part of a pool's name before the first dot is the attribute it asks for
 // or tells: what {answer} and {choice1} are values of.

@@ -1,7 +1,7 @@
 // Weaves a corpus out of a table of facts and files of phrasings: reading
 // matter to pretrain on, examples to be tuned on, and suites that ask
-// for facts whose questions no example asked. data/README.md describes the
-// files and the keys of WORLD.toml.
+// for facts whose questions no example asked. docs/weaving.md describes the
+// keys of WORLD.toml, data/README.md the files.
 #pragma once
 
 #include <cstdint>

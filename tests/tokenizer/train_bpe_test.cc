@@ -130,6 +130,22 @@ TEST(TrainBpe, AKoreanNameIsTheSameTokensWhereverItStands) {
   }
 }
 
+TEST(TrainBpe, ALatinNameIsTheSameTokensBeforeAnyParticle) {
+  std::string text;
+  for (int i = 0; i < 20; ++i)
+    text += "철은 Fe로 적는다. 기호는 Fe이다. Fe: 철. 이것은 Fe.\n";
+  const Tokenizer tokenizer =
+      train_on(text, {.vocab_size = 320, .split = "llama3-korean"});
+  const std::vector<int32_t> name = tokenizer.encode(" Fe");
+  EXPECT_EQ(name.size(), 1u);
+  for (const char* sentence : {"기호는 Fe입니다.", "철은 Fe로 적는다.",
+                               "이것은 Fe이다.", "철은 Fe."}) {
+    const std::vector<int32_t> ids = tokenizer.encode(sentence);
+    EXPECT_EQ(std::ranges::count(ids, name[0]), 1) << sentence;
+    EXPECT_EQ(tokenizer.decode(ids), sentence);
+  }
+}
+
 TEST(TrainBpe, RefusesWhatCannotBe) {
   EXPECT_THROW(train_on("a", {.vocab_size = 261}), UsageError);
   EXPECT_EQ(message_of([] { train_on("a", {.vocab_size = 100}); }),

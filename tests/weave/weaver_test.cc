@@ -666,6 +666,20 @@ TEST_F(OwnWorld, WhatIsReadOtherwiseThanSpelledSaysSo) {
       << text;
 }
 
+TEST(ShippedWorlds, ElementsAreWoven) {
+  const fs::path out = scratch("elements");
+  const WeaveReport report =
+      weave(SEODANG_SOURCE_DIR "/recipes/elements/world.toml", out, 1);
+  EXPECT_EQ(report.entities, 63);
+  EXPECT_EQ(report.suites.size(), 10u);
+  // 은(silver) ends other words as a particle and ties nothing to itself.
+  EXPECT_NEAR(static_cast<double>(report.held_out.size()), 0.2 * 63, 1);
+  const std::string text = read_file(out / "pretrain.jsonl");
+  EXPECT_EQ(text.find("은(는)"), text.npos);
+  EXPECT_NE(text.find("철은 Fe로 적는다."), text.npos);
+  EXPECT_NE(text.find("금은 Au로 적는다."), text.npos);
+}
+
 TEST(FactTable, PermutedEachThingHasAnothersFacts) {
   const FactTable before =
       FactTable::load(SEODANG_SOURCE_DIR "/data/world/facts.json");
