@@ -269,7 +269,10 @@ void add_chat(CLI::App& program) {
   arguments->options.max_new_tokens = 256;
   CLI::App* command =
       program.add_subcommand("chat", "Talk with an instruct model");
-  command->add_option("MODEL", arguments->model, "Model directory")->required();
+  command
+      ->add_option("MODEL", arguments->model,
+                   "Model directory or .gguf file, or MODEL+ADAPTER")
+      ->required();
   command->add_option("--system", arguments->system,
                       "A message that stands before the conversation");
   command

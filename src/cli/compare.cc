@@ -142,7 +142,8 @@ void add_compare(CLI::App& program) {
       "compare", "Give one prompt to several models, side by side");
   command
       ->add_option("MODEL... PROMPT", arguments->models_and_prompt,
-                   "Model directories, then the prompt. An instruct model "
+                   "Model directories or .gguf files, or MODEL+ADAPTER, then "
+                   "the prompt. An instruct model "
                    "gets it through its chat template, a base model as it is")
       ->required();
   command->add_flag("--raw", arguments->raw, "Give every model the bare text");

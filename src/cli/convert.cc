@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "eval/evaluation.h"
+#include "model/adapter.h"
 #include "model/convert_model.h"
 
 namespace seodang {
@@ -107,7 +108,10 @@ void run_convert(const ConvertArguments& arguments) {
                                              name);
                            });
   }
-  const double before = size_in_bytes(arguments.model);
+  const ModelPath from(arguments.model);
+  double before = size_in_bytes(from.base);
+  for (const fs::path& adapter : from.adapters)
+    before += size_in_bytes(adapter);
   const double after = size_in_bytes(arguments.out);
   Json perplexities;
   if (!arguments.measure.empty())
@@ -134,7 +138,8 @@ void add_convert(CLI::App& program) {
       "convert", "A model into another file format or fewer bits");
   command
       ->add_option("MODEL", arguments->model,
-                   "Hugging Face directory or .gguf file")
+                   "Hugging Face directory or .gguf file; of MODEL+ADAPTER the "
+                   "adapter is merged")
       ->required();
   command
       ->add_option("OUT", arguments->out,
@@ -152,7 +157,8 @@ void add_convert(CLI::App& program) {
       "  seodang convert runs/demo/instruct demo.gguf\n"
       "  seodang convert runs/demo/instruct demo-q8_0.gguf --type q8_0 "
       "--measure text.txt\n"
-      "  seodang convert demo.gguf demo-hf --type bf16");
+      "  seodang convert demo.gguf demo-hf --type bf16\n"
+      "  seodang convert demo.gguf+my-adapter merged.gguf");
   command->callback([arguments] { run_convert(*arguments); });
 }
 

@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "eval/evaluation.h"
+#include "model/adapter.h"
 
 namespace seodang {
 namespace {
@@ -142,7 +143,8 @@ void sort_names(const std::vector<std::string>& names,
                 std::vector<fs::path>& models, std::vector<Suite>& suites) {
   std::vector<std::string> wanted;
   for (const std::string& name : names) {
-    if (fs::path(name).extension() == ".jsonl" || !fs::exists(name))
+    const ModelPath model(name);
+    if (fs::path(name).extension() == ".jsonl" || !fs::exists(model.base))
       wanted.push_back(name);
     else
       models.emplace_back(name);
@@ -220,9 +222,10 @@ void add_eval(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "eval", "Measure models; of two, also what was gained and forgotten");
   command
-      ->add_option("MODEL... SUITE...", arguments->names,
-                   "Model directories, and suites: .jsonl files or names of "
-                   "the run's own (default: all of them)")
+      ->add_option(
+          "MODEL... SUITE...", arguments->names,
+          "Models (MODEL+ADAPTER too), and suites: .jsonl files or names of "
+          "the run's own (default: all of them)")
       ->required();
   add_options(command, arguments->options);
   command->add_flag("--json", arguments->json, "Print the result as JSON");

@@ -141,7 +141,10 @@ void add_generate(CLI::App& program) {
   arguments->options.top = 5;
   CLI::App* command =
       program.add_subcommand("generate", "Continue a text, token by token");
-  command->add_option("MODEL", arguments->model, "Model directory")->required();
+  command
+      ->add_option("MODEL", arguments->model,
+                   "Model directory or .gguf file, or MODEL+ADAPTER")
+      ->required();
   command->add_option("PROMPT", arguments->prompt, "Text to continue")
       ->required();
   command->add_flag("--chat", arguments->chat,

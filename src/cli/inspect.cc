@@ -41,6 +41,7 @@ void print_json(const Inspection& i, const std::string& advice_text) {
               {"memory", memory},
               {"machine_memory", machine_memory()}};
   if (i.vision_tensors > 0) out["vision_tensors"] = i.vision_tensors;
+  if (!i.adapters.empty()) out["adapters"] = i.adapters;
   if (!i.sibling.empty()) out["sibling"] = i.sibling;
   for (const ProbeAnswer& answer : i.answers)
     out["probe"].push_back({{"question", answer.question},
@@ -75,6 +76,7 @@ void print(const Inspection& i, const std::string& advice_text) {
     line("",
          fmt::format("only the text part is used, {} vision tensors are not",
                      i.vision_tensors));
+  for (const std::string& adapter : i.adapters) line("adapter", adapter);
   line("dtype", std::string(name_of(i.dtype)));
   line("layers",
        fmt::format("{} × (hidden {}, intermediate {}, heads {}, "
@@ -116,7 +118,8 @@ void add_inspect(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "inspect", "What a model is, whether base or instruct, and its use");
   command
-      ->add_option("MODEL", arguments->model, "Model directory or .gguf file")
+      ->add_option("MODEL", arguments->model,
+                   "Model directory or .gguf file, or MODEL+ADAPTER")
       ->required();
   command->add_flag("--probe", arguments->probe,
                     "Also ask a few questions, as bare text and through the "

@@ -17,7 +17,8 @@ void add_instruct(CLI::App& program) {
       "instruct", "Teach a base model to answer, from examples");
   command
       ->add_option("base", options->base,
-                   "The base model: a directory or a .gguf file")
+                   "The base model: a directory or a .gguf file, or "
+                   "MODEL+ADAPTER")
       ->required();
   command
       ->add_option("examples", options->examples,
@@ -26,7 +27,8 @@ void add_instruct(CLI::App& program) {
       ->required();
   command
       ->add_option("-o,--output", options->output,
-                   "Directory that becomes the instruct model")
+                   "Directory that becomes the instruct model, or with --lora "
+                   "the adapter")
       ->required();
   command->add_option(
       "--replay-data", options->replay_data,
@@ -36,7 +38,8 @@ void add_instruct(CLI::App& program) {
   command->footer(
       "Examples:\n"
       "  seodang instruct base examples.jsonl -o tuned --replay-data corpus/\n"
-      "  seodang instruct base a.jsonl b.jsonl -o tuned --replay 0 --epochs 3");
+      "  seodang instruct base a.jsonl b.jsonl -o tuned --replay 0 --epochs 3\n"
+      "  seodang instruct base examples.jsonl -o adapter --lora --replay 0");
   command->callback(
       [=] { print_summary(instruct(*options), options->output, *json); });
 }

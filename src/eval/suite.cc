@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "formats/json.h"
 #include "formats/json_object.h"
+#include "model/adapter.h"
 
 namespace seodang {
 namespace {
@@ -123,7 +124,7 @@ Suite load_suite(const fs::path& path) {
 }
 
 std::vector<fs::path> suites_of_run(const fs::path& model) {
-  fs::path directory = fs::absolute(model).lexically_normal();
+  fs::path directory = fs::absolute(ModelPath(model).base).lexically_normal();
   if (directory.filename().empty()) directory = directory.parent_path();
   const fs::path suites = directory.parent_path() / "corpus" / "suites";
   std::vector<fs::path> out;

@@ -18,8 +18,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string describe(const fs::path& directory, const Adapter& adapter) {
+  int64_t numbers = 0, least = INT64_MAX, most = 0;
+  for (const Adapter::Part& part : adapter.parts()) {
+    numbers += part.lora.a.size() + part.lora.b.size();
+    least = std::min(least, part.lora.a.rows);
+    most = std::max(most, part.lora.a.rows);
+  }
+  std::string out = directory.string() + ":";
+  if (!adapter.parts().empty())
+    out += fmt::format(" LoRA of {} linear layers, rank {}, {:.2f} million",
+                       adapter.parts().size(),
+                       least == most ? fmt::format("{}", most)
+                                     : fmt::format("{} to {}", least, most),
+                       static_cast<double>(numbers) / 1e6);
+  if (!adapter.replaced().empty())
+    out += fmt::format(" {} whole weights", adapter.replaced().size());
+  return out;
+}
+
 // What the files say, without reading the numbers in them.
-Inspection read_files(const ModelSource& source) {
+Inspection read_files(const fs::path& model) {
+  const ModelSource source(model);
   const fs::path& path = source.path();
   Inspection out;
   out.config = source.config();
@@ -37,7 +57,10 @@ Inspection read_files(const ModelSource& source) {
                                  return x.second < y.second;
                                })
                   ->first;
-  const Tokenizer tokenizer = Tokenizer::load(path);
+  for (size_t i = 0; i < source.adapters().size(); ++i)
+    out.adapters.push_back(
+        describe(ModelPath(model).adapters[i], source.adapters()[i]));
+  const Tokenizer tokenizer = Tokenizer::load(ModelPath(model).tokenizer());
   out.tokenizer_vocab = tokenizer.vocab_size();
   out.verdict =
       judge_kind(path, tokenizer, declared_eos(path, out.config), embed_tokens);
@@ -66,7 +89,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
           config.num_hidden_layers == model.config.num_hidden_layers;
       // A tokenizer takes longest to read: only where the shape is right.
       if (same_shape &&
-          read_files(source).verdict.kind() != model.verdict.kind())
+          read_files(other).verdict.kind() != model.verdict.kind())
         return (path.parent_path() / other.filename())
             .lexically_normal()
             .string();
@@ -81,12 +104,12 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
 Inspection inspect(const fs::path& model, bool ask) {
   fs::path path = model.lexically_normal();
   if (path.filename().empty()) path = path.parent_path();  // "model/"
-  Inspection out = read_files(ModelSource(path));
+  Inspection out = read_files(path);
   if (ask) {
     out.answers = probe(LanguageModel::load(path));
     judge_answers(out.answers, out.verdict);
   }
-  out.sibling = find_sibling(path, out);
+  out.sibling = find_sibling(ModelPath(path).base, out);
   return out;
 }
 

@@ -18,6 +18,7 @@ struct Inspection {
   int64_t vision_tensors = 0;  // which are not used
   Dtype dtype = Dtype::f32;    // of most of them
   int32_t tokenizer_vocab = 0;
+  std::vector<std::string> adapters;  // what each adds, in words
   KindVerdict verdict;
   std::string sibling;  // a model beside it, of the same shape and other kind
   std::vector<ProbeAnswer> answers;

@@ -15,14 +15,15 @@ LanguageModel LanguageModel::load(const fs::path& path) {
 }
 
 LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
-  if (!fs::exists(path))
+  const ModelPath parts(path);
+  if (!fs::exists(parts.base))
     throw Error("{}: no such model directory", path.string());
-  if (!is_gguf(path) && !fs::is_directory(path))
+  if (!is_gguf(parts.base) && !fs::is_directory(parts.base))
     throw Error(
         "{}: not a model directory (one with config.json) and no .gguf file",
         path.string());
   // The tokenizer first: it is small, and as likely to be missing.
-  Tokenizer tokenizer = Tokenizer::load(path);
+  Tokenizer tokenizer = Tokenizer::load(parts.tokenizer());
   return {path, Model::map(path, dtype), std::move(tokenizer)};
 }
 
@@ -35,7 +36,7 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
         "{}: the tokenizer has {} tokens and the model {}; they are not of one "
         "another",
         path_.string(), tokenizer_.vocab_size(), config().vocab_size);
-  const auto declared = declared_eos(path_, config());
+  const auto declared = declared_eos(ModelPath(path_).base, config());
   kind_ =
       judge_kind(path_, tokenizer_, declared, weights().embed_tokens).kind();
   end_tokens_ = seodang::end_tokens(declared, tokenizer_);

@@ -18,7 +18,8 @@ namespace seodang {
 
 class LanguageModel {
  public:
-  // Reads a Hugging Face directory or a .gguf file. Throws Error when it is
+  // Reads a Hugging Face directory or a .gguf file, with adapters behind it
+  // ("MODEL+ADAPTER", model/adapter.h). Throws Error when it is
   // none, and when tokenizer and model disagree on the vocabulary.
   static LanguageModel load(const std::filesystem::path& path);
   static LanguageModel load(const std::filesystem::path& path, Dtype dtype);

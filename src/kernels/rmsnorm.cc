@@ -119,6 +119,7 @@ void RmsnormBackward(Tensor dx, Tensor dweight, Tensor dout, Tensor x,
       });
     });
   });
+  if (!dweight) return;
   float* total = dweight.row<float>(0);
   for (int64_t b = 0; b < kBlocks; ++b)
     for_each(width, [&](auto d, int64_t i) HWY_ATTR {

@@ -22,7 +22,8 @@ void rmsnorm_forward(Tensor out, float* rstd, Tensor x, Tensor weight,
                      const RmsNorm& norm, bool add = false);
 
 // dx (N,G·H) is written, or added to when `add` (the residual branch has its
-// own gradient there); dweight (1,H) f32 is added to. dx, dout, x f32 or bf16,
+// own gradient there); dweight (1,H) f32 is added to, and
+// may be none where the weight does not learn. dx, dout, x f32 or bf16,
 // dx may be the memory of dout; weight, rstd as in the forward. Sums over rows
 // are made in blocks of fixed size, so the result does not depend on the number
 // of threads.

@@ -139,7 +139,8 @@ class RowConverter {
   void convert_into(Tensor out, int64_t begin) {
     if (out.dtype == tensor_.stored.dtype && is_quantized(out.dtype) &&
         reordered_head_dim_ == tensor_.reordered_head_dim &&
-        shift_ == tensor_.shift) {  // blocks stay as they are
+        shift_ == tensor_.shift &&
+        tensor_.loras.empty()) {  // blocks stay as they are
       convert(out, tensor_.stored.rows_from(begin, out.rows));
       return;
     }
@@ -198,11 +199,13 @@ class Conversion {
  public:
   Conversion(const fs::path& model, const fs::path& out, ConvertType type,
              const Tell& tell)
-      : source_(model),
+      : model_(model),
+        source_(model),
         out_(out),
         type_(type),
         plan_(source_, type),
         tell_(tell) {
+    source_.check_mergeable();
     for (const SourceTensor& tensor : source_.tensors())
       total_ += static_cast<double>(tensor.stored.size());
   }
@@ -256,7 +259,7 @@ class Conversion {
       return out;
     }
     GgufVocabulary vocabulary =
-        gguf_vocabulary(source_.path(), source_.config().vocab_size);
+        gguf_vocabulary(model_.tokenizer(), source_.config().vocab_size);
     std::move(vocabulary.metadata.begin(), vocabulary.metadata.end(),
               std::back_inserter(out));
     report_.note = std::move(vocabulary.note);
@@ -310,7 +313,7 @@ class Conversion {
       if (config.contains(key)) generation[key] = config[key];
     write_file(directory.path() / "generation_config.json",
                generation.dump(2) + "\n");
-    Tokenizer::load(source_.path()).save(directory.path());
+    Tokenizer::load(model_.tokenizer()).save(directory.path());
 
     std::vector<OwnedTensor> kept;
     std::vector<SafetensorsItem> items;
@@ -328,6 +331,7 @@ class Conversion {
     directory.commit();
   }
 
+  ModelPath model_;
   ModelSource source_;
   fs::path out_;
   ConvertType type_;
@@ -350,7 +354,9 @@ ConvertType convert_type(const std::string& name) {
 
 ConversionReport convert_model(const fs::path& model, const fs::path& out,
                                ConvertType type, const Tell& tell) {
-  if (fs::exists(out) && fs::equivalent(model, out))
+  const ModelPath from(model);
+  if (fs::exists(out) && fs::exists(from.base) &&
+      fs::equivalent(from.base, out))
     throw UsageError("{}: a model is not converted onto itself", out.string());
   return Conversion(model, out, type, tell).run();
 }

@@ -49,6 +49,8 @@ class Decoder {
 
   // One forward and backward (Keep::inputs or Keep::all): adds the gradient of
   // scale · Σ -log p(target) to `gradients` (f32, laid out like the weights).
+  // Weights whose gradient has no memory do not learn; of a linear layer's
+  // low-rank updates, the last learns where `gradients` has one.
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
                             float scale);
 

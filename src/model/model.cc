@@ -24,6 +24,11 @@ void read_whole(const SourceTensor& tensor, Tensor out) {
                 bytes_of(stored.dtype, stored.size())});
 }
 
+SourceTensor unmerged(SourceTensor tensor) {
+  tensor.loras.clear();
+  return tensor;
+}
+
 bool is_aligned(const Tensor& tensor) {
   return reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0;
 }
@@ -31,17 +36,20 @@ bool is_aligned(const Tensor& tensor) {
 }  // namespace
 
 Model Model::load(const fs::path& path, Dtype dtype) {
-  return load(ModelSource(path), dtype);
+  const ModelSource source(path);
+  source.check_mergeable();
+  return load(source, dtype, true);
 }
 
-Model Model::load(const ModelSource& source, Dtype dtype) {
+Model Model::load(const ModelSource& source, Dtype dtype, bool merge) {
   Model model;
   model.config_ = source.config();
   model.memory_ = OwnedTensor(dtype, 1, weights_size(model.config_));
   model.weights_ = weights_at(model.config_, model.memory_.view().data, dtype);
   const auto to = named_weights(model.config_, model.weights_);
   for (size_t i = 0; i < to.size(); ++i)
-    read_whole(source.tensors()[i], to[i].tensor);
+    read_whole(merge ? source.tensors()[i] : unmerged(source.tensors()[i]),
+               to[i].tensor);
   return model;
 }
 
@@ -49,8 +57,11 @@ Model Model::map(const fs::path& path, Dtype dtype) {
   const auto source = std::make_shared<ModelSource>(path);
   // Where the matrices cannot stay (few files mix theirs), one block is better.
   const Dtype stored = source->tensors()[0].stored.dtype;
-  if (dtype_in_use(stored, {.decayed = true}, dtype) != stored)
-    return load(*source, dtype);
+  if (dtype_in_use(stored, {.decayed = true}, dtype) != stored) {
+    Model model = load(*source, dtype, false);
+    model.attach_adapters(*source, dtype);
+    return model;
+  }
   Model model;
   model.config_ = source->config();
   size_t next = 0;
@@ -66,10 +77,23 @@ Model Model::map(const fs::path& path, Dtype dtype) {
           return;
         }
         out = model.converted_.emplace_back(wanted, shape.rows, shape.cols);
-        read_whole(tensor, out);
+        read_whole(unmerged(tensor), out);
       });
+  model.attach_adapters(*source, dtype);
   model.source_ = source;
   return model;
+}
+
+void Model::attach_adapters(const ModelSource& source, Dtype dtype) {
+  for (const Adapter& adapter : source.adapters())
+    for (Adapter::Part part : adapter.parts()) {
+      for (Tensor* tensor : {&part.lora.a, &part.lora.b}) {
+        const Tensor numbers = *tensor;
+        *tensor = converted_.emplace_back(dtype, numbers.rows, numbers.cols);
+        convert(*tensor, numbers);
+      }
+      attach(part, weights_);
+    }
 }
 
 Model Model::random(const ModelConfig& config, uint64_t seed, Dtype dtype) {

@@ -16,12 +16,12 @@ class ModelSource;  // model/model_source.h
 class Model {
  public:
   // Reads a model's directory or .gguf file (model/model_source.h), converted
-  // to `dtype`, into one block of memory: to be trained.
+  // to `dtype`, into one block of memory: to be trained. Adapters are merged.
   static Model load(const std::filesystem::path& path, Dtype dtype);
   // The same to be used, computing in `dtype`: matrices that the files hold in
   // `dtype`, in 16 bits or in blocks stay there, mapped and read-only, and cost
   // no memory of their own. Norms, biases and rows that GGUF reorders are
-  // copied.
+  // copied. Adapters stay beside the weights, in `dtype`.
   static Model map(const std::filesystem::path& path, Dtype dtype);
   // Random weights: normal(0, initializer_range), residual projections scaled
   // by 1/sqrt(2·layers) (Radford et al., GPT-2, 2019, section 2.3), norms that
@@ -38,7 +38,8 @@ class Model {
   Tensor memory() const { return memory_; }
 
  private:
-  static Model load(const ModelSource& source, Dtype dtype);
+  static Model load(const ModelSource& source, Dtype dtype, bool merge);
+  void attach_adapters(const ModelSource& source, Dtype dtype);
 
   ModelConfig config_;
   OwnedTensor memory_;

@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "formats/json.h"
 #include "kernels/convert.h"
+#include "kernels/matmul.h"
 #include "model/gguf_mapping.h"
 
 namespace seodang {
@@ -101,11 +102,14 @@ std::string name_in(const FileOfTensor& files, const std::string& name) {
 bool is_gguf(const fs::path& path) { return path.extension() == ".gguf"; }
 
 ModelSource::ModelSource(const fs::path& path)
-    : path_(path), json_(std::make_unique<json>()) {
-  if (is_gguf(path))
+    : json_(std::make_unique<json>()) {
+  const ModelPath parts(path);
+  path_ = parts.base;
+  if (is_gguf(path_))
     open_gguf();
   else
     open_directory();
+  open_adapters(parts.adapters);
 }
 ModelSource::~ModelSource() = default;
 
@@ -200,7 +204,50 @@ void ModelSource::open_gguf() {
                 left.begin()->second);
 }
 
+void ModelSource::open_adapters(const std::vector<fs::path>& directories) {
+  for (const fs::path& directory : directories) {
+    const Adapter& adapter =
+        adapters_.emplace_back(Adapter::load(directory, config_));
+    for (SourceTensor& tensor : tensors_) {
+      if (const auto found = adapter.replaced().find(tensor.name);
+          found != adapter.replaced().end())
+        tensor = {.name = tensor.name,
+                  .shape = tensor.shape,
+                  .stored = found->second};
+      for (const Adapter::Part& part : adapter.parts())
+        if (tensor.name == part.module + ".weight")
+          tensor.loras.push_back(part.lora);
+    }
+  }
+}
+
+void ModelSource::check_mergeable() const {
+  if (!config_.tie_word_embeddings) return;
+  for (const Adapter& adapter : adapters_)
+    for (const Adapter::Part& part : adapter.parts())
+      if (part.module == "lm_head")
+        throw Error(
+            "{}: an adapter of lm_head cannot be merged, since this model's "
+            "lm_head is its embedding; use it as MODEL+ADAPTER",
+            path_.string());
+}
+
 void read_rows(const SourceTensor& tensor, int64_t begin, Tensor out) {
+  if (!tensor.loras.empty()) {
+    SourceTensor without = tensor;
+    without.loras.clear();
+    OwnedTensor sum(Dtype::f32, out.rows, out.cols);
+    read_rows(without, begin, sum);
+    for (const Lora& lora : tensor.loras) {
+      const OwnedTensor b(Dtype::f32, out.rows, lora.b.cols);
+      convert(b, lora.b.rows_from(begin, out.rows));
+      float* at = b.view().row<float>(0);
+      for (int64_t i = 0; i < b.view().size(); ++i) at[i] *= lora.scale;
+      linear_backward_input(sum, b, lora.a, true);  // sum += b·a
+    }
+    convert(out, sum);
+    return;
+  }
   const Tensor& in = tensor.stored;
   const int64_t head_dim = tensor.reordered_head_dim;
   if (head_dim == 0)

@@ -11,6 +11,7 @@
 
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
+#include "model/adapter.h"
 #include "model/config.h"
 #include "model/weights.h"
 #include "tensor/tensor.h"
@@ -26,9 +27,13 @@ struct SourceTensor {
   // is reordered is a column in `stored`.
   int64_t reordered_head_dim = 0;
   float shift = 0;
+  // What adapters add, f32, in Hugging Face's order.
+  std::vector<Lora> loras = {};
 };
 
-// A Hugging Face directory, or a file that ends in .gguf. Which files of a
+// A Hugging Face directory, or a file that ends in .gguf, and adapters behind
+// it
+// ("MODEL+ADAPTER", model/adapter.h). Which files of a
 // directory: those that model.safetensors.index.json names, and no other; else
 // model.safetensors, else one whole set of NAME-00001-of-0000N.safetensors.
 class ModelSource {
@@ -40,7 +45,12 @@ class ModelSource {
   explicit ModelSource(const std::filesystem::path& path);
   ~ModelSource();
 
+  // Without the adapters.
   const std::filesystem::path& path() const { return path_; }
+  const std::vector<Adapter>& adapters() const { return adapters_; }
+  // Throws Error for an update that no weight can take in: of an lm_head that
+  // is the embedding.
+  void check_mergeable() const;
   const ModelConfig& config() const { return config_; }
   const nlohmann::json& config_json() const { return *json_; }
   // Each weight of the configuration once, in the order of for_each_weight.
@@ -53,18 +63,21 @@ class ModelSource {
  private:
   void open_directory();
   void open_gguf();
+  void open_adapters(const std::vector<std::filesystem::path>& directories);
 
   std::filesystem::path path_;
   ModelConfig config_;
   std::unique_ptr<nlohmann::json> json_;
   std::vector<SourceTensor> tensors_;
+  std::vector<Adapter> adapters_;
   int64_t vision_tensors_ = 0;
   std::map<std::string, SafetensorsFile> files_;
   std::unique_ptr<GgufFile> gguf_;
 };
 
-// Rows [begin, begin + out.rows) in Hugging Face's order and numbers. out f32,
-// bf16 or f16, or the stored dtype, which then comes out as it is.
+// Rows [begin, begin + out.rows) in Hugging Face's order and numbers, what
+// adapters add included. out f32, bf16 or f16; or, without adapters, the stored
+// dtype, which then comes out as it is.
 void read_rows(const SourceTensor& tensor, int64_t begin, Tensor out);
 
 bool is_gguf(const std::filesystem::path& path);  // by its ending

@@ -2,6 +2,8 @@
 // masters, their bf16 copies, the gradients, or a mapped file.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +12,28 @@
 #include "tensor/tensor.h"
 
 namespace seodang {
+
+// A low-rank update of a linear layer: y += scale · (x·aᵀ)·bᵀ, with
+// scale = alpha / rank, or alpha / √rank in rsLoRA (Hu et al., "LoRA", 2021,
+// section 4.1; Kalajdzievski, "Rank-stabilized LoRA", 2023, eq. 5). `a` and `b`
+// f32, or what activations are.
+struct Lora {
+  Tensor a;  // (rank, in)
+  Tensor b;  // (out, rank)
+  float scale = 0;
+};
+
+// The linear layers of a decoder layer.
+enum class Linear : uint8_t {
+  q_proj,
+  k_proj,
+  v_proj,
+  o_proj,
+  gate_proj,
+  up_proj,
+  down_proj
+};
+constexpr size_t kLinears = 7;
 
 // Views without memory are weights that the family does not have.
 struct LayerWeights {
@@ -24,6 +48,15 @@ struct LayerWeights {
   Tensor gate_proj, up_proj;  // (intermediate_size, hidden_size)
   Tensor down_proj;           // (hidden_size, intermediate_size)
   Tensor mlp_norm;            // (1, hidden_size): of what the mlp adds
+
+  // Of each linear layer, by Linear; they add up.
+  std::array<std::vector<Lora>, kLinears> loras;
+  std::vector<Lora>& lora(Linear linear) {
+    return loras[static_cast<size_t>(linear)];
+  }
+  const std::vector<Lora>& lora(Linear linear) const {
+    return loras[static_cast<size_t>(linear)];
+  }
 };
 
 struct Weights {
@@ -32,6 +65,7 @@ struct Weights {
   Tensor norm;  // (1, hidden_size)
   Tensor
       lm_head;  // (vocab_size, hidden_size); the embedding's memory when tied
+  std::vector<Lora> lm_head_loras;
 
   // What activations are computed in. Norms and biases have this dtype,
   // matrices any.

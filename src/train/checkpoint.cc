@@ -68,7 +68,7 @@ void save_checkpoint(const fs::path& output, const TrainerState& state,
                      const Optimizer& optimizer, const Tokenizer& tokenizer) {
   const fs::path name = fmt::format("{}{}", kPrefix, state.step);
   AtomicDirectory directory(output / name);
-  save_model(directory.path(), optimizer.config(), optimizer.masters());
+  optimizer.save(directory.path());
   tokenizer.save(directory.path());
   std::vector<SafetensorsItem> items;
   for (const NamedTensor& moment : optimizer.moments())
@@ -117,22 +117,11 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
 }
 
 TrainerState load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {
-  const Model saved = Model::load(checkpoint, Dtype::f32);
-  const auto from = named_weights(saved.config(), saved.weights());
-  const auto to = named_weights(optimizer.config(), optimizer.masters());
-  if (from.size() != to.size())
-    throw Error("{}: not a checkpoint of this model", checkpoint.string());
-  for (size_t i = 0; i < to.size(); ++i) {
-    if (shape_of(from[i].tensor) != shape_of(to[i].tensor))
-      throw Error("{}: tensor {} has another shape than in this run",
-                  checkpoint.string(), to[i].name);
-    convert(to[i].tensor, from[i].tensor);
-  }
+  optimizer.load(checkpoint);
   const SafetensorsFile moments(checkpoint / "optimizer.safetensors");
   for (const NamedTensor& moment : optimizer.moments())
     convert(moment.tensor,
             moments.tensor(moment.name, shape_of(moment.tensor)));
-  optimizer.refresh();
   return read_trainer_state(checkpoint);
 }
 
@@ -144,16 +133,14 @@ void remove_checkpoints(const fs::path& output) {
 void save_best(const fs::path& output, int64_t step,
                const Optimizer& optimizer) {
   std::vector<SafetensorsItem> items;
-  for (const NamedTensor& weight :
-       named_weights(optimizer.config(), optimizer.masters()))
+  for (const NamedTensor& weight : optimizer.masters())
     items.push_back({weight.name, shape_of(weight.tensor), weight.tensor});
   write_safetensors(output / kBest, items, {{"step", std::to_string(step)}});
 }
 
 int64_t load_best(const fs::path& output, Optimizer& optimizer) {
   const SafetensorsFile file(output / kBest);
-  for (const NamedTensor& weight :
-       named_weights(optimizer.config(), optimizer.masters()))
+  for (const NamedTensor& weight : optimizer.masters())
     convert(weight.tensor, file.tensor(weight.name, shape_of(weight.tensor)));
   optimizer.refresh();
   return std::stoll(file.metadata().at("step"));

@@ -1,6 +1,6 @@
-// A checkpoint is a Hugging Face directory `checkpoint-STEP` with two files
-// more: optimizer.safetensors (AdamW's moments) and trainer_state.json. It
-// appears whole or not at all.
+// A checkpoint is a Hugging Face directory `checkpoint-STEP` (of an adapter,
+// PEFT's) with two files more: optimizer.safetensors (AdamW's moments) and
+// trainer_state.json. It appears whole or not at all.
 #pragma once
 
 #include <cstdint>

@@ -49,7 +49,7 @@ class Loop {
         options_(run.options),
         decoder_(optimizer.config(), optimizer.weights(), options_.batch_tokens,
                  options_.recompute ? Keep::inputs : Keep::all),
-        peak_(measure_product_peak(optimizer.weights().embed_tokens.dtype)) {
+        peak_(measure_product_peak(optimizer.weights().act())) {
     micro_batches_.resize(static_cast<size_t>(options_.accumulate));
   }
 
@@ -103,12 +103,19 @@ void Loop::announce() {
       run_.stage, static_cast<double>(c.num_parameters()) / 1e6,
       c.num_hidden_layers, c.hidden_size, options_.steps,
       int64_t{options_.batch_tokens} * options_.accumulate,
-      name_of(optimizer_.weights().embed_tokens.dtype)));
+      name_of(optimizer_.weights().act())));
   progress_->note(fmt::format(
       "memory: {} weights, gradients and moments + {} activations; this "
       "machine's products peak at {:.0f} GFLOP/s",
       show_bytes(static_cast<double>(optimizer_.bytes())),
       show_bytes(static_cast<double>(decoder_.bytes())), peak_ / 1e9));
+  if (optimizer_.trains_adapter())
+    progress_->note(fmt::format(
+        "{:.2f}M numbers of an adapter learn ({:.2f}% of the weights, which "
+        "stay)",
+        static_cast<double>(optimizer_.num_trained()) / 1e6,
+        100 * static_cast<double>(optimizer_.num_trained()) /
+            static_cast<double>(c.num_parameters())));
   for (const std::string& note : run_.notes) progress_->note(note);
   if (state_.step > 0)
     progress_->note(fmt::format("going on from step {}", state_.step));
@@ -335,7 +342,7 @@ TrainSummary Loop::finish(std::string_view why) {
   run_.tokenizer->save(run_.output);
   write_file(run_.output / "training.json", json.dump(2) + "\n");
   // The weights come last: where they are, everything is.
-  save_model(run_.output, optimizer_.config(), optimizer_.masters());
+  optimizer_.save(run_.output);
   remove_checkpoints(run_.output);
   return summary;
 }
@@ -363,7 +370,9 @@ bool already_trained(const fs::path& output,
   };
   if (const auto checkpoint = find_checkpoint(output))
     complain(read_trainer_state(*checkpoint).options, "a run");
-  if (!fs::exists(output / "model.safetensors")) return false;
+  if (!fs::exists(output / "model.safetensors") &&
+      !fs::exists(output / "adapter_model.safetensors"))
+    return false;
   const fs::path path = output / "training.json";
   if (!fs::exists(path))
     throw UsageError("{} holds another model; name another --output",

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/error.h"
 #include "kernels/convert.h"
 
 namespace seodang {
@@ -17,21 +18,48 @@ bool is_hidden_matrix(const NamedTensor& weight) {
 
 Optimizer::Optimizer(Model model, Dtype precision, bool muon)
     : model_(std::move(model)), precision_(precision), muon_(precision) {
-  const int64_t size = weights_size(config());
+  make_slots(muon);
+}
+
+Optimizer::Optimizer(Model model, Adapter adapter, Dtype precision, bool muon)
+    : model_(std::move(model)),
+      adapter_(std::move(adapter)),
+      precision_(precision),
+      muon_(precision) {
+  make_slots(muon);
+}
+
+// Base weights, whose gradients and copies are none where only an adapter
+// learns, and in `memory` what learns.
+Weights Optimizer::lay_out(void* memory, Dtype dtype) const {
+  if (!adapter_) return weights_at(config(), memory, dtype);
+  Weights weights;
+  weights.layers.resize(static_cast<size_t>(config().num_hidden_layers));
+  for (const Adapter::Part& part : adapter_->parts_at(memory, dtype))
+    attach(part, weights);
+  return weights;
+}
+
+void Optimizer::make_slots(bool muon) {
+  const int64_t size = memory().size();
   gradient_memory_ = OwnedTensor(Dtype::f32, 1, size);
   first_ = OwnedTensor(Dtype::f32, 1, size);
-  gradients_ = weights_at(config(), gradient_memory_.view().data, Dtype::f32);
-  if (precision_ == Dtype::f32) {
+  gradients_ = lay_out(gradient_memory_.view().data, Dtype::f32);
+  if (precision_ != Dtype::f32) copy_ = OwnedTensor(precision_, 1, size);
+  void* const read =
+      precision_ == Dtype::f32 ? memory().data : copy_.view().data;
+  if (adapter_) {
     weights_ = model_.weights();
+    for (const Adapter::Part& part : adapter_->parts_at(read, precision_))
+      attach(part, weights_);
   } else {
-    copy_ = OwnedTensor(precision_, 1, size);
-    weights_ = weights_at(config(), copy_.view().data, precision_);
+    weights_ = lay_out(read, precision_);
   }
-  const float* masters = model_.memory().row<float>(0);
+  const float* masters_begin = memory().row<float>(0);
   int64_t second = 0;
-  for (NamedTensor& weight : named_weights(config(), model_.weights())) {
+  for (NamedTensor& weight : masters()) {
     Slot slot{.master = std::move(weight), .second_at = second};
-    slot.at = slot.master.tensor.row<float>(0) - masters;
+    slot.at = slot.master.tensor.row<float>(0) - masters_begin;
     slot.muon = muon && is_hidden_matrix(slot.master);
     if (!slot.muon) second += slot.master.tensor.size();
     slots_.push_back(std::move(slot));
@@ -40,8 +68,59 @@ Optimizer::Optimizer(Model model, Dtype precision, bool muon)
   refresh();
 }
 
+std::vector<NamedTensor> Optimizer::masters() const {
+  if (!adapter_) return named_weights(config(), model_.weights());
+  std::vector<NamedTensor> out;
+  for (const Adapter::Part& part : adapter_->parts()) {
+    out.push_back({part.module + ".lora_A.weight", part.lora.a, true});
+    out.push_back({part.module + ".lora_B.weight", part.lora.b, true});
+  }
+  return out;
+}
+
+int64_t Optimizer::num_trained() const {
+  int64_t sum = 0;
+  for (const Slot& slot : slots_) sum += slot.master.tensor.size();
+  return sum;
+}
+
+void Optimizer::save(const std::filesystem::path& directory) const {
+  if (adapter_)
+    adapter_->save(directory);
+  else
+    save_model(directory, config(), model_.weights());
+}
+
+void Optimizer::load(const std::filesystem::path& directory) {
+  std::vector<NamedTensor> from;
+  std::optional<Adapter> adapter;
+  std::optional<Model> model;
+  if (adapter_) {
+    adapter.emplace(Adapter::load(directory, config()));
+    for (const Adapter::Part& part : adapter->parts()) {
+      from.push_back({part.module + ".lora_A.weight", part.lora.a, true});
+      from.push_back({part.module + ".lora_B.weight", part.lora.b, true});
+    }
+  } else {
+    model.emplace(Model::load(directory, Dtype::f32));
+    from = named_weights(model->config(), model->weights());
+  }
+  const auto to = masters();
+  if (from.size() != to.size())
+    throw Error("{}: not a checkpoint of this model", directory.string());
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (from[i].name != to[i].name ||
+        from[i].tensor.rows != to[i].tensor.rows ||
+        from[i].tensor.cols != to[i].tensor.cols)
+      throw Error("{}: tensor {} has another shape than in this run",
+                  directory.string(), to[i].name);
+    convert(to[i].tensor, from[i].tensor);
+  }
+  refresh();
+}
+
 void Optimizer::refresh() {
-  if (precision_ != Dtype::f32) convert(copy_, model_.memory());
+  if (precision_ != Dtype::f32) convert(copy_, memory());
 }
 
 Tensor Optimizer::part(const OwnedTensor& memory, const Slot& slot,
@@ -67,9 +146,14 @@ std::vector<NamedTensor> Optimizer::moments() const {
 }
 
 int64_t Optimizer::bytes() const {
-  return static_cast<int64_t>(gradient_memory_.bytes() + first_.bytes() +
-                              second_.bytes() + copy_.bytes()) +
-         model_.memory().size() * int64_t{sizeof(float)};
+  auto bytes = static_cast<int64_t>(gradient_memory_.bytes() + first_.bytes() +
+                                    second_.bytes() + copy_.bytes()) +
+               memory().size() * int64_t{sizeof(float)};
+  if (adapter_)
+    for (const NamedTensor& weight : named_weights(config(), model_.weights()))
+      bytes += static_cast<int64_t>(
+          bytes_of(weight.tensor.dtype, weight.tensor.size()));
+  return bytes;
 }
 
 double Optimizer::gradient_norm() const {

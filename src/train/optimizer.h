@@ -1,12 +1,16 @@
 // Everything a training step changes: f32 masters, the bf16 copy that products
 // read, gradients, and moments: AdamW's two, or Muon's one for the matrices
-// between embedding and logits. One block of memory each.
+// between embedding and logits. One block of memory each. What learns is a
+// whole model, or an adapter of one that stays as it is.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "kernels/adamw.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "train/muon.h"
 
@@ -18,9 +22,21 @@ class Optimizer {
   // that products are made in. With `muon` it trains the hidden matrices, and
   // AdamW the embedding, the output layer, norms and biases.
   Optimizer(Model model, Dtype precision, bool muon = false);
+  // The same for an adapter that was created; the model is mapped, computes in
+  // `precision`, and does not learn.
+  Optimizer(Model model, Adapter adapter, Dtype precision, bool muon = false);
 
   const ModelConfig& config() const { return model_.config(); }
-  const Weights& masters() const { return model_.weights(); }
+  bool trains_adapter() const { return adapter_.has_value(); }
+  // The f32 masters under their names in files.
+  std::vector<NamedTensor> masters() const;
+  int64_t num_trained() const;  // numbers that learn
+  // Writes the model, or the adapter alone, into an existing directory.
+  void save(const std::filesystem::path& directory) const;
+  // Reads what save() wrote into the masters. Throws Error naming file and
+  // tensor.
+  void load(const std::filesystem::path& directory);
+
   // What the decoder computes with: the bf16 copy, or the masters themselves.
   const Weights& weights() const { return weights_; }
   const Weights& gradients() const { return gradients_; }
@@ -38,11 +54,12 @@ class Optimizer {
   std::vector<NamedTensor> moments() const;
   // Rounds the masters again, after a checkpoint was read into them.
   void refresh();
-  // Bytes of masters, copy, gradients and moments.
+  // Bytes of weights, masters, copy, gradients and moments.
   int64_t bytes() const;
 
  private:
   Model model_;
+  std::optional<Adapter> adapter_;
   Dtype precision_;
   // A weight, and where its numbers and its second moments begin.
   struct Slot {
@@ -50,6 +67,11 @@ class Optimizer {
     int64_t at = 0, second_at = 0;
     bool muon = false;  // has no second moments
   };
+  void make_slots(bool muon);
+  Weights lay_out(void* memory, Dtype dtype) const;
+  Tensor memory() const {
+    return adapter_ ? adapter_->memory() : model_.memory();
+  }
   Tensor part(const OwnedTensor& memory, const Slot& slot, int64_t at) const;
 
   OwnedTensor copy_, gradient_memory_, first_, second_;

@@ -13,6 +13,7 @@
 
 #include "base/options.h"
 #include "data/batches.h"
+#include "model/adapter.h"
 #include "model/config.h"
 #include "tensor/tensor.h"
 
@@ -137,7 +138,8 @@ void visit_options(PretrainOptions& o, Visit&& visit) {
 }
 
 struct InstructOptions {
-  std::filesystem::path base;  // a Hugging Face directory or a .gguf file
+  // A Hugging Face directory or a .gguf file, perhaps with adapters behind it.
+  std::filesystem::path base;
   std::vector<std::filesystem::path> examples;  // JSONL, see docs/data.md
   std::filesystem::path output;
   std::filesystem::path replay_data;  // pretraining data mixed in, or empty
@@ -147,6 +149,8 @@ struct InstructOptions {
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
   std::string too_long = "drop";  // or "truncate", "refuse"
+  bool lora = false;              // only an adapter learns
+  LoraOptions adapter;
   TrainOptions train;
 };
 
@@ -167,6 +171,9 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit(
       "parse-special", o.parse_special,
       "Special tokens that the examples spell out are those tokens, not text");
+  visit("lora", o.lora,
+        "Train a low-rank adapter (LoRA) and leave the model as it is");
+  visit_options(o.adapter, visit);
   visit_options(o.train, visit);
 }
 

@@ -58,7 +58,12 @@ void visit_summary(Summary& s, Visit&& visit) {
 TrainSummary pretrain(const PretrainOptions& options);
 
 // Learns to answer: loss on the outputs of the examples alone, through the chat
-// template that it writes into the model.
+// template that it writes into the model. With options.lora `options.output`
+// becomes an adapter, else a model.
 TrainSummary instruct(const InstructOptions& options);
+
+// The same from a model that answers already: a task of one's own.
+// Throws Error where the model has no chat template.
+TrainSummary finetune(const InstructOptions& options);
 
 }  // namespace seodang

@@ -83,6 +83,11 @@ Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed,
   read_options(top.table("data"), recipe.data);
   read_options(top.table("pretrain"), recipe.pretrain);
   read_options(top.table("instruct"), recipe.instruct);
+  if (recipe.instruct.lora)
+    top.table("instruct")
+        .fail("lora",
+              "is not for recipes yet: their instruct model "
+              "is a whole one");
   read_options(top.table("eval"), recipe.eval);
   read_options(top.table("report"), recipe.report);
   top.refuse_unknown();

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "kernels/convert.h"
+#include "model/adapter.h"
 #include "model/families.h"
 #include "model/reference.h"
 
@@ -143,6 +145,77 @@ TEST_P(DecoderTest, GradientsMatchFiniteDifferences) {
             << gradient.name << " [" << r << ", " << c << "]";
       }
     }
+  }
+}
+
+// With two adapters, of which the last learns: the loss is that of merged
+// weights, and the gradients are those of (L(p+h) - L(p-h)) / 2h in float64.
+TEST_P(DecoderTest, AdaptersAddUpAndTheirGradientsMatchFiniteDifferences) {
+  LoraOptions options{.rank = 3, .alpha = 5};
+  if (!config.tie_word_embeddings) options.target.push_back("lm_head");
+  Weights weights = model.weights(), gradients;
+  gradients.layers.resize(weights.layers.size());
+  std::vector<Adapter> adapters;
+  Rng rng(21);
+  for (const bool rslora : {true, false}) {
+    options.rslora = rslora;
+    adapters.push_back(
+        Adapter::create(config, options, rslora ? 1 : 2, "base"));
+    float* numbers = adapters.back().memory().row<float>(0);
+    for (int64_t i = 0; i < adapters.back().memory().size(); ++i)
+      numbers[i] = static_cast<float>(0.2 * rng.normal());
+    for (const Adapter::Part& part : adapters.back().parts())
+      attach(part, weights);
+  }
+  const Adapter& last = adapters.back();
+  const OwnedTensor memory(Dtype::f32, 1, last.memory().size());
+  const auto learned = last.parts_at(memory.view().data, Dtype::f32);
+  for (const Adapter::Part& part : learned) attach(part, gradients);
+
+  ReferenceDecoder reference(config, model.weights());
+  const auto add = [&](const Adapter::Part& part, double sign) {
+    auto& w = reference.weight(part.module + ".weight");
+    const Lora& lora = part.lora;
+    for (size_t o = 0; o < w.size(); ++o)
+      for (size_t i = 0; i < w[0].size(); ++i)
+        for (int64_t r = 0; r < lora.a.rows; ++r)
+          w[o][i] += sign * double{lora.scale} *
+                     lora.b.row<float>(static_cast<int64_t>(o))[r] *
+                     lora.a.row<float>(r)[i];
+  };
+  for (const Adapter& adapter : adapters)
+    for (const Adapter::Part& part : adapter.parts()) add(part, 1);
+  EXPECT_FLOAT_EQ(last.parts()[0].lora.scale, 5.0f / 3);
+  EXPECT_FLOAT_EQ(adapters[0].parts()[0].lora.scale, 5.0f / std::sqrt(3.0f));
+
+  for (const Keep keep : {Keep::all, Keep::inputs}) {
+    Decoder decoder(config, weights, 32, keep);
+    EXPECT_NEAR(decoder.evaluate(batch).mean(), reference.loss(batch), 2e-5);
+    std::memset(memory.view().data, 0, memory.bytes());
+    decoder.accumulate_gradients(batch, gradients,
+                                 1.0f / static_cast<float>(batch.loss_tokens));
+    for (size_t p = 0; p < learned.size(); ++p)
+      for (const bool is_a : {true, false})
+        for (int trial = 0; trial < 2; ++trial) {
+          const Lora &lora = last.parts()[p].lora, &into = learned[p].lora;
+          const Tensor number = is_a ? lora.a : lora.b;
+          const auto at = static_cast<int64_t>(rng.below(number.size()));
+          float& value = number.row<float>(0)[at];
+          const float kept = value, h = 1e-3f;
+          const auto loss_at = [&](float changed) {
+            add(last.parts()[p], -1);
+            value = changed;
+            add(last.parts()[p], 1);
+            return reference.loss(batch);
+          };
+          const float above = kept + h, below = kept - h;
+          const double expected =
+              (loss_at(above) - loss_at(below)) / (double{above} - below);
+          loss_at(kept);
+          const double got = (is_a ? into.a : into.b).row<float>(0)[at];
+          EXPECT_NEAR(got, expected, 5e-4 * std::abs(expected) + 5e-5)
+              << last.parts()[p].module << (is_a ? " a" : " b");
+        }
   }
 }
 

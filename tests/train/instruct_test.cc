@@ -7,6 +7,8 @@
 #include "base/files.h"
 #include "data/prepare.h"
 #include "error_of.h"
+#include "generate/generation.h"
+#include "generate/language_model.h"
 #include "model/convert_model.h"
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
@@ -208,6 +210,68 @@ TEST_F(Instruct, ReplayOfAnotherTokenizerIsRefused) {
 }
 
 // A GGUF file is another spelling of the same base.
+TEST_F(Instruct, AnAdapterIsUsedBehindAPlusSign) {
+  make_base(
+      tokenizer({"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
+                 "<|end_header_id|>", "<|eot_id|>"}));
+  InstructOptions o = options();
+  o.lora = true;
+  EXPECT_NE(error_of([&] { finetune(o); }).find("no chat template"),
+            std::string::npos);
+  o.lora = false;
+  o.examples = {dir_ / "before.jsonl"};
+  write_file(o.examples[0],
+             "{\"instruction\": \"capital?\", \"output\": \"the mat.\"}\n"
+             "{\"instruction\": \"the cat?\", \"output\": \"Seoul.\"}\n");
+  o.train.steps = 60;
+  o.train.learning_rate = 0.01;
+  instruct(o);
+
+  o.examples = {dir_ / "examples.jsonl"};
+  o.base = o.output;
+  o.lora = true;
+  o.adapter.rank = 8;
+  o.train.precision = "f32";
+  for (const char* name : {"first", "second"}) {
+    o.output = dir_ / name;
+    finetune(o);
+    EXPECT_TRUE(fs::exists(o.output / "adapter_config.json"));
+    const auto made = fs::last_write_time(o.output / "adapter_config.json");
+    EXPECT_EQ(finetune(o).steps, 60);  // done already
+    EXPECT_EQ(fs::last_write_time(o.output / "adapter_config.json"), made);
+    o.base = o.base.string() + "+" + o.output.string();
+  }
+  const LanguageModel model = LanguageModel::load(o.base, Dtype::f32);
+  EXPECT_EQ(model.weights().layers[0].lora(Linear::q_proj).size(), 2u);
+  EXPECT_EQ(model.kind(), ModelKind::instruct);
+  const Message asked{"user", "capital?"};
+  const auto answer = [&](const LanguageModel& who) {
+    Session session(who.config(), who.weights());
+    GenerateOptions generation;
+    generation.max_new_tokens = 8;
+    generation.end_tokens = who.end_tokens();
+    return generate(session, who.tokenizer(), who.encode_chat({&asked, 1}),
+                    generation)
+        .text;
+  };
+  EXPECT_EQ(answer(model), "Seoul.");
+  // Merged it answers the same.
+  for (const char* name : {"merged", "merged.gguf"}) {
+    convert_model(o.base, dir_ / name, ConvertType::f32);
+    EXPECT_EQ(answer(LanguageModel::load(dir_ / name, Dtype::f32)), "Seoul.");
+  }
+  // A base in blocks stays in blocks.
+  const fs::path blocks = dir_ / "blocks.gguf";
+  convert_model(dir_ / "tuned", blocks, ConvertType::q8_0);
+  o.base = blocks;
+  o.output = dir_ / "over-blocks";
+  finetune(o);
+  const LanguageModel over = LanguageModel::load(
+      blocks.string() + "+" + o.output.string(), Dtype::f32);
+  EXPECT_EQ(over.weights().layers[0].q_proj.dtype, Dtype::q8_0);
+  EXPECT_EQ(answer(over), "Seoul.");
+}
+
 TEST_F(Instruct, ABaseMayBeAGgufFile) {
   make_base(tokenizer({"<|end_of_text|>"}));
   instruct(options());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -239,6 +240,42 @@ TEST(Training, StoppedAndResumedEqualsUndisturbed) {
   }
 }
 
+TEST(Training, AnAdapterLearnsAndResumesAndLeavesTheModelAlone) {
+  for (const Dtype precision : {Dtype::f32, Dtype::bf16}) {
+    const Model model = Model::random(tiny_config(), 1, precision);
+    const auto optimizer_of = [&] {
+      Model same = Model::random(tiny_config(), 1, precision);
+      return Optimizer(std::move(same),
+                       Adapter::create(tiny_config(), {.rank = 4}, 1, "base"),
+                       precision);
+    };
+    const fs::path dirs[] = {scratch("lora_whole"), scratch("lora_pieces")};
+    for (const bool in_pieces : {false, true}) {
+      Counting batches;
+      TrainingRun run = tiny_run(batches, dirs[in_pieces]);
+      if (in_pieces) {
+        batches.signal_at = 30;
+        Optimizer optimizer = optimizer_of();
+        EXPECT_THROW(train(optimizer, run), Error);
+        batches.signal_at = UINT64_MAX;
+      }
+      Optimizer optimizer = optimizer_of();
+      const TrainSummary summary = train(optimizer, run);
+      EXPECT_LT(summary.validation_loss, 5.5);  // ln(vocabulary) is 5.6
+      const auto before = named_weights(tiny_config(), model.weights());
+      const auto after = named_weights(tiny_config(), optimizer.weights());
+      for (size_t i = 0; i < before.size(); ++i)
+        EXPECT_EQ(std::memcmp(before[i].tensor.data, after[i].tensor.data,
+                              bytes_of(precision, before[i].tensor.size())),
+                  0)
+            << before[i].name;
+      EXPECT_FALSE(fs::exists(dirs[in_pieces] / "model.safetensors"));
+    }
+    EXPECT_EQ(read_file(dirs[0] / "adapter_model.safetensors"),
+              read_file(dirs[1] / "adapter_model.safetensors"));
+  }
+}
+
 // The same tokens in one batch, or in two of which the second has a quarter of
 // the targets: the gradient is the mean over all targets either way.
 class Halves : public BatchSource {
@@ -276,8 +313,7 @@ TEST(Training, AccumulatedBatchesOfUnequalTargetsAreOneBatch) {
     Optimizer optimizer = tiny_optimizer();
     train(optimizer, run);
     std::vector<float> out;
-    for (const NamedTensor& weight :
-         named_weights(optimizer.config(), optimizer.masters())) {
+    for (const NamedTensor& weight : optimizer.masters()) {
       const float* at = weight.tensor.row<float>(0);
       out.insert(out.end(), at, at + weight.tensor.size());
     }
@@ -400,7 +436,7 @@ TEST(Checkpoint, DamageIsNamed) {
 // AdamW as the paper writes it, in float64, on the optimizer's own weights.
 TEST(Optimizer, FollowsThePaperAndDecaysMatricesOnly) {
   Optimizer optimizer = tiny_optimizer();
-  const auto weights = named_weights(optimizer.config(), optimizer.masters());
+  const auto weights = optimizer.masters();
   const auto gradients =
       named_weights(optimizer.config(), optimizer.gradients());
   AdamW options;
@@ -413,8 +449,7 @@ TEST(Optimizer, FollowsThePaperAndDecaysMatricesOnly) {
     float* g =
         named_weights(fresh.config(), fresh.gradients())[i].tensor.row<float>(
             0);
-    const float* updated =
-        named_weights(fresh.config(), fresh.masters())[i].tensor.row<float>(0);
+    const float* updated = fresh.masters()[i].tensor.row<float>(0);
     for (int step = 1; step <= 3; ++step) {
       const double gradient = 0.1 * step - 0.15;
       g[3] = static_cast<float>(gradient);

@@ -133,7 +133,7 @@ const duration = (seconds) => {
 };
 const bytes = (size) => {
   if (!isNumber(size)) return "–";
-  const units = ["B", "KB", "MB", "GB", "TB"];
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
   for (; size >= 1000 && unit < units.length - 1; ++unit) size /= 1000;
   return `${number(size, unit ? 1 : 0)} ${units[unit]}`;

@@ -17,7 +17,8 @@ namespace seodang {
 namespace {
 
 // Tuning moves gently: this share of the learning rate that pretraining uses.
-constexpr double kTuningRate = 0.3;
+// An adapter begins at nothing and takes larger steps.
+constexpr double kTuningRate = 0.3, kLoraRate = 1.5;
 
 std::vector<Conversation> read_all(
     const std::vector<std::filesystem::path>& files) {
@@ -58,16 +59,30 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
   return ends;
 }
 
-}  // namespace
+Optimizer optimizer_of(const InstructOptions& o, Model model) {
+  const Dtype precision = precision_of(o.train);
+  const bool muon = o.train.optimizer == "muon";
+  if (!o.lora) return {std::move(model), precision, muon};
+  Adapter adapter =
+      Adapter::create(model.config(), o.adapter, o.train.seed, o.base);
+  return {std::move(model), std::move(adapter), precision, muon};
+}
 
-TrainSummary instruct(const InstructOptions& options) {
+TrainSummary tune(const InstructOptions& options, const std::string& stage) {
   InstructOptions o = options;
   check_options(o);
   if (o.replay > 0 && o.replay_data.empty())
     throw UsageError("--replay {} needs --replay-data, or give --replay 0",
                      o.replay);
-  Tokenizer tokenizer = Tokenizer::load(o.base);
-  Model model = Model::load(o.base, Dtype::f32);
+  const ModelPath base(o.base);
+  Tokenizer tokenizer = Tokenizer::load(base.tokenizer());
+  if (stage == "finetune" && tokenizer.chat_template().empty())
+    throw Error(
+        "{}: no chat template; this is a base model, which `seodang instruct` "
+        "teaches to answer first",
+        o.base.string());
+  Model model = o.lora ? Model::map(o.base, precision_of(o.train))
+                       : Model::load(o.base, Dtype::f32);
   if (tokenizer.chat_template().empty())
     tokenizer.set_chat_template(
         std::string(turn_format_of(tokenizer).chat_template));
@@ -79,7 +94,7 @@ TrainSummary instruct(const InstructOptions& options) {
   run.identity = identity_of(o);
   for (const auto& file : o.examples)
     run.identity["examples"] += fingerprint(file) + " ";
-  run.identity["base"] = fingerprint(o.base);
+  run.identity["base"] = base.fingerprint();
   const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
   std::optional<TokenShards> replay;
@@ -112,16 +127,16 @@ TrainSummary instruct(const InstructOptions& options) {
                        o.train.context, o.train.seed, replay, o.replay);
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
-    o.train.learning_rate = kTuningRate * default_learning_rate(config);
+    o.train.learning_rate =
+        (o.lora ? kLoraRate : kTuningRate) * default_learning_rate(config);
 
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
   if (!held.empty())
     run.validation = validation_batches(encode(held), o.train.batch_tokens,
                                         o.train.context, 0);
-  Optimizer optimizer(std::move(model), precision_of(o.train),
-                      o.train.optimizer == "muon");
-  run.stage = "instruct";
+  Optimizer optimizer = optimizer_of(o, std::move(model));
+  run.stage = stage;
   run.options = o.train;
   run.patience = o.patience;
   run.batches = batches.get();
@@ -135,6 +150,16 @@ TrainSummary instruct(const InstructOptions& options) {
   }
   if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
   return train(optimizer, run);
+}
+
+}  // namespace
+
+TrainSummary instruct(const InstructOptions& options) {
+  return tune(options, "instruct");
+}
+
+TrainSummary finetune(const InstructOptions& options) {
+  return tune(options, "finetune");
 }
 
 }  // namespace seodang

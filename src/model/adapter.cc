@@ -1,0 +1,315 @@
+#include "model/adapter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "formats/json.h"
+#include "formats/json_object.h"
+#include "kernels/convert.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kTensors = "adapter_model.safetensors";
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kWeight = ".weight";
+
+// A module that can have a low-rank update.
+struct Module {
+  std::string name;
+  int64_t rows = 0, cols = 0;
+  std::string_view last() const {
+    return std::string_view(name).substr(name.rfind('.') + 1);
+  }
+};
+
+// Every linear layer of the model, in its order, and lm_head.
+std::vector<Module> modules_of(const ModelConfig& config) {
+  std::vector<Module> modules;
+  Weights weights;
+  for_each_weight(
+      config, weights,
+      [&](const std::string& name, Tensor&, const WeightShape& shape) {
+        if (!shape.decayed || name == "model.embed_tokens.weight") return;
+        modules.push_back({name.substr(0, name.size() - kWeight.size()),
+                           shape.rows, shape.cols});
+      });
+  if (config.tie_word_embeddings)
+    modules.push_back({"lm_head", config.vocab_size, config.hidden_size});
+  return modules;
+}
+
+double scale_of(double alpha, int64_t rank, bool rslora) {
+  const auto r = static_cast<double>(rank);
+  return alpha / (rslora ? std::sqrt(r) : r);
+}
+
+// "model.layers.3.mlp.up_proj" against a key of alpha_pattern: the module's
+// whole name or its end, as PEFT's regular expression (.*\.)?KEY$ reads plain
+// names.
+bool ends_in(const std::string& module, const std::string& key) {
+  return module == key || module.ends_with("." + key);
+}
+
+// What changes the numbers and is not computed here.
+void refuse_unknown_kinds(const JsonObject& config) {
+  config.only_values("peft_type", {"\"LORA\""});
+  config.only_values("bias", {"\"none\""});
+  config.only_values("use_dora", {"false"});
+  config.only_values("fan_in_fan_out", {"false"});
+  config.only_values("lora_bias", {"false"});
+}
+
+double alpha_of(const nlohmann::json& config, const std::string& module,
+                const std::string& where) {
+  const auto number = [&](const nlohmann::json& value, const char* key) {
+    if (!value.is_number() || !std::isfinite(value.get<double>()))
+      throw Error("{}: {} is no number", where, key);
+    return value.get<double>();
+  };
+  if (config.contains("alpha_pattern") && config["alpha_pattern"].is_object())
+    for (const auto& [key, value] : config["alpha_pattern"].items())
+      if (ends_in(module, key)) return number(value, "alpha_pattern");
+  return number(config.value("lora_alpha", nlohmann::json()), "lora_alpha");
+}
+
+}  // namespace
+
+ModelPath::ModelPath(const fs::path& path) : base(path) {
+  while (!fs::exists(base)) {
+    const std::string text = base.string();
+    const size_t plus = text.rfind('+');
+    if (plus == std::string::npos || plus == 0 || plus + 1 == text.size()) {
+      base = path;  // whoever opens it says that it is not there
+      adapters.clear();
+      return;
+    }
+    adapters.insert(adapters.begin(), text.substr(plus + 1));
+    base = text.substr(0, plus);
+  }
+}
+
+fs::path ModelPath::tokenizer() const {
+  for (auto adapter = adapters.rbegin(); adapter != adapters.rend(); ++adapter)
+    if (fs::exists(*adapter / "tokenizer.json")) return *adapter;
+  return base;
+}
+
+std::string ModelPath::fingerprint() const {
+  std::string out = seodang::fingerprint(base);
+  for (const fs::path& adapter : adapters)
+    out += "+" + seodang::fingerprint(adapter);
+  return out;
+}
+
+Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
+                        uint64_t seed, const fs::path& base) {
+  check_options(options);
+  const std::vector<Module> modules = modules_of(config);
+  std::set<std::string, std::less<>> known,
+      wanted(options.target.begin(), options.target.end());
+  for (const Module& module : modules) known.emplace(module.last());
+  const bool all = wanted.contains("all-linear");
+  for (const std::string& target : wanted)
+    if (target != "all-linear" && !known.contains(target))
+      throw UsageError(
+          "--target {}: no such linear layer; there are {}, and "
+          "all-linear",
+          target, fmt::join(known, ", "));
+  Adapter adapter;
+  adapter.options_ = options;
+  adapter.base_ = base;
+  int64_t size = 0;
+  for (const Module& module : modules) {
+    if (!wanted.contains(module.last()) && (!all || module.name == "lm_head"))
+      continue;
+    const int64_t rank = options.rank;
+    if (rank > std::min(module.rows, module.cols))
+      throw UsageError("--rank {} is more than {} ({} x {}) has", rank,
+                       module.name, module.rows, module.cols);
+    Part part{module.name, {}};
+    part.lora.a = Tensor(nullptr, Dtype::f32, rank, module.cols);
+    part.lora.b = Tensor(nullptr, Dtype::f32, module.rows, rank);
+    part.lora.scale =
+        static_cast<float>(scale_of(options.alpha, rank, options.rslora));
+    size += rank * (module.rows + module.cols);
+    adapter.parts_.push_back(std::move(part));
+  }
+  adapter.memory_ = OwnedTensor(Dtype::f32, 1, size);
+  adapter.parts_ = adapter.parts_at(adapter.memory_.view().data, Dtype::f32);
+  uint64_t stream = 0;
+  for (const Part& part : adapter.parts_) {
+    Rng rng(seed, mix_bits(0x10a, ++stream));
+    const double bound = 1 / std::sqrt(static_cast<double>(part.lora.a.cols));
+    float* a = part.lora.a.row<float>(0);
+    for (int64_t i = 0; i < part.lora.a.size(); ++i)
+      a[i] = static_cast<float>(bound * (2 * rng.uniform() - 1));
+  }
+  return adapter;
+}
+
+std::vector<Adapter::Part> Adapter::parts_at(void* memory, Dtype dtype) const {
+  std::vector<Part> out = parts_;
+  int64_t at = 0;
+  const auto place = [&](Tensor& tensor) {
+    tensor = Tensor(static_cast<std::byte*>(memory) + bytes_of(dtype, at),
+                    dtype, tensor.rows, tensor.cols);
+    at += tensor.size();
+  };
+  for (Part& part : out) {
+    place(part.lora.a);
+    place(part.lora.b);
+  }
+  return out;
+}
+
+Adapter Adapter::load(const fs::path& directory, const ModelConfig& config) {
+  if (!fs::is_directory(directory))
+    throw Error("{}: no such adapter directory", directory.string());
+  if (!fs::exists(directory / kConfig))
+    throw Error("{}: no {}; an adapter is a directory with it and {}",
+                directory.string(), kConfig, kTensors);
+  if (!fs::exists(directory / kTensors))
+    throw Error("{}: no {}{}", directory.string(), kTensors,
+                fs::exists(directory / "adapter_model.bin")
+                    ? "; adapter_model.bin is not read, save it as safetensors"
+                    : "");
+  const std::string where = (directory / kConfig).string();
+  const nlohmann::json settings = read_json(directory / kConfig);
+  const JsonObject object(settings, where);
+  refuse_unknown_kinds(object);
+  Adapter adapter;
+  adapter.options_.rslora = object.flag("use_rslora", false);
+
+  adapter.file_ = std::make_shared<SafetensorsFile>(directory / kTensors);
+  std::map<std::string, std::string> left;  // short name → name in the file
+  for (const auto& [name, entry] : adapter.file_->entries()) {
+    if (!name.starts_with(kPrefix))
+      throw Error("{}: tensor {} does not begin with {}",
+                  (directory / kTensors).string(), name, kPrefix);
+    std::string module = name.substr(kPrefix.size());
+    if (const size_t adapter_name = module.find(".default.");
+        adapter_name != std::string::npos)
+      module.erase(adapter_name, sizeof(".default") - 1);
+    left.emplace(std::move(module), name);
+  }
+  const auto take = [&](const std::string& name) {
+    const auto found = left.find(name);
+    if (found == left.end())
+      throw Error("{}: tensor {}{} is missing", (directory / kTensors).string(),
+                  kPrefix, name);
+    std::string in_file = found->second;
+    left.erase(found);
+    return in_file;
+  };
+  const auto numbers = [&](const std::string& name,
+                           const std::vector<int64_t>& shape) -> Tensor {
+    const Tensor stored = adapter.file_->tensor(name, shape);
+    OwnedTensor& out =
+        adapter.converted_.emplace_back(Dtype::f32, stored.rows, stored.cols);
+    convert(out, stored);
+    return out;
+  };
+  for (const Module& module : modules_of(config)) {
+    const std::string a = module.name + ".lora_A.weight";
+    if (!left.contains(a)) continue;
+    const std::string a_in_file = take(a);
+    const auto& shape = adapter.file_->entries().at(a_in_file).shape;
+    const int64_t rank = shape.empty() ? 0 : shape[0];
+    if (rank < 1)
+      throw Error("{}: tensor {} has the shape {}",
+                  (directory / kTensors).string(), a_in_file,
+                  show_shape(shape));
+    Part part{module.name, {}};
+    part.lora.a = numbers(a_in_file, {rank, module.cols});
+    part.lora.b =
+        numbers(take(module.name + ".lora_B.weight"), {module.rows, rank});
+    part.lora.scale = static_cast<float>(scale_of(
+        alpha_of(settings, module.name, where), rank, adapter.options_.rslora));
+    adapter.parts_.push_back(std::move(part));
+  }
+  Weights weights;
+  for_each_weight(
+      config, weights,
+      [&](const std::string& name, Tensor&, const WeightShape& shape) {
+        if (!left.contains(name)) return;
+        adapter.replaced_[name] =
+            adapter.file_->tensor(take(name), shape.in_file());
+      });
+  for (const auto& [name, in_file] : left)
+    if (name.find("lora_embedding") != name.npos)
+      throw Error("{}: tensor {} updates the embedding, which is not supported",
+                  (directory / kTensors).string(), in_file);
+  if (!left.empty())
+    throw Error("{}: tensor {} is of no module of this base ({}, {} layers)",
+                (directory / kTensors).string(), left.begin()->second,
+                config.architecture, config.num_hidden_layers);
+  if (adapter.parts_.empty() && adapter.replaced_.empty())
+    throw Error("{}: no tensor in it", (directory / kTensors).string());
+  return adapter;
+}
+
+void Adapter::save(const fs::path& directory) const {
+  std::vector<std::string> modules;
+  std::vector<SafetensorsItem> items;
+  const auto add = [&](const Part& part, const char* kind, Tensor tensor) {
+    items.push_back({fmt::format("{}{}.{}.weight", kPrefix, part.module, kind),
+                     {tensor.rows, tensor.cols},
+                     tensor});
+  };
+  for (const Part& part : parts_) {
+    const std::string last = part.module.substr(part.module.rfind('.') + 1);
+    if (std::ranges::find(modules, last) == modules.end())
+      modules.push_back(last);
+    add(part, "lora_A", part.lora.a);
+    add(part, "lora_B", part.lora.b);
+  }
+  const nlohmann::ordered_json config = {
+      {"peft_type", "LORA"},
+      {"task_type", "CAUSAL_LM"},
+      {"base_model_name_or_path", base_.string()},
+      {"r", options_.rank},
+      {"lora_alpha", options_.alpha},
+      {"lora_dropout", 0.0},
+      {"use_rslora", options_.rslora},
+      {"use_dora", false},
+      {"target_modules", modules},
+      {"modules_to_save", nullptr},
+      {"rank_pattern", nlohmann::ordered_json::object()},
+      {"alpha_pattern", nlohmann::ordered_json::object()},
+      {"bias", "none"},
+      {"fan_in_fan_out", false},
+      {"init_lora_weights", true},
+      {"inference_mode", true}};
+  write_file(directory / kConfig, config.dump(2) + "\n");
+  write_safetensors(directory / kTensors, items, {{"format", "pt"}});
+}
+
+void attach(const Adapter::Part& part, Weights& weights) {
+  if (part.module == "lm_head") {
+    weights.lm_head_loras.push_back(part.lora);
+    return;
+  }
+  static const std::map<std::string, Linear, std::less<>> kByName = {
+      {"q_proj", Linear::q_proj},       {"k_proj", Linear::k_proj},
+      {"v_proj", Linear::v_proj},       {"o_proj", Linear::o_proj},
+      {"gate_proj", Linear::gate_proj}, {"up_proj", Linear::up_proj},
+      {"down_proj", Linear::down_proj}};
+  constexpr std::string_view kLayers = "model.layers.";
+  const auto layer =
+      static_cast<size_t>(std::stoll(part.module.substr(kLayers.size())));
+  const auto linear =
+      kByName.find(part.module.substr(part.module.rfind('.') + 1));
+  weights.layers[layer].lora(linear->second).push_back(part.lora);
+}
+
+}  // namespace seodang
