@@ -3,17 +3,18 @@
 namespace seodang {
 namespace {
 
-// Hands out tensors and counts what they cost.
+// Hands out tensors and counts what they cost; or only counts, and the tensors
+// have no memory.
 class Allocator {
  public:
-  Allocator(std::vector<Buffer>& memory, int64_t& bytes)
-      : memory_(memory), bytes_(bytes) {}
+  Allocator(std::vector<Buffer>& memory, int64_t& bytes, bool only_count)
+      : memory_(memory), bytes_(bytes), only_count_(only_count) {}
 
   Tensor tensor(Dtype dtype, int64_t rows, int64_t cols) {
-    Buffer& buffer =
-        memory_.emplace_back(static_cast<size_t>(rows * cols) * size_of(dtype));
-    bytes_ += static_cast<int64_t>(buffer.bytes());
-    return {buffer.data(), dtype, rows, cols};
+    const size_t size = static_cast<size_t>(rows * cols) * size_of(dtype);
+    bytes_ += static_cast<int64_t>(size);
+    if (only_count_) return {nullptr, dtype, rows, cols};
+    return {memory_.emplace_back(size).data(), dtype, rows, cols};
   }
   float* floats(int64_t count) {
     return tensor(Dtype::f32, 1, count).row<float>(0);
@@ -22,6 +23,7 @@ class Allocator {
  private:
   std::vector<Buffer>& memory_;
   int64_t& bytes_;
+  bool only_count_;
 };
 
 struct Widths {
@@ -67,8 +69,17 @@ LayerActivations layer_of(Allocator& allocate, const ModelConfig& config,
 }  // namespace
 
 Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
-                         Keep keep) {
-  Allocator allocate(memory_, bytes);
+                         Keep keep)
+    : Activations(config, tokens, act, keep, false) {}
+
+int64_t Activations::bytes_needed(const ModelConfig& config, int64_t tokens,
+                                  Dtype act, Keep keep) {
+  return Activations(config, tokens, act, keep, true).bytes;
+}
+
+Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
+                         Keep keep, bool only_count) {
+  Allocator allocate(memory_, bytes, only_count);
   for (int32_t l = 0; l < config.num_hidden_layers; ++l) {
     if (l == 0 || keep == Keep::all) {
       layers.push_back(layer_of(allocate, config, tokens, act, keep));
@@ -89,9 +100,18 @@ Activations::Activations(const ModelConfig& config, int64_t tokens, Dtype act,
   output_rstd = allocate.floats(tokens);
 }
 
-Gradients::Gradients(const ModelConfig& config, int64_t tokens, Dtype act) {
+Gradients::Gradients(const ModelConfig& config, int64_t tokens, Dtype act)
+    : Gradients(config, tokens, act, false) {}
+
+int64_t Gradients::bytes_needed(const ModelConfig& config, int64_t tokens,
+                                Dtype act) {
+  return Gradients(config, tokens, act, true).bytes;
+}
+
+Gradients::Gradients(const ModelConfig& config, int64_t tokens, Dtype act,
+                     bool only_count) {
   const Widths w(config);
-  Allocator allocate(memory_, bytes);
+  Allocator allocate(memory_, bytes, only_count);
   residual = allocate.tensor(Dtype::f32, tokens, w.hidden);
   residual_act = allocate.tensor(act, tokens, w.hidden);
   norm = allocate.tensor(act, tokens, w.hidden);

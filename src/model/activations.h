@@ -47,7 +47,13 @@ struct Activations {
   float* output_rstd;  // (N)
   int64_t bytes = 0;
 
+  // What `bytes` would be, without any memory.
+  static int64_t bytes_needed(const ModelConfig& config, int64_t tokens,
+                              Dtype act, Keep keep);
+
  private:
+  Activations(const ModelConfig& config, int64_t tokens, Dtype act, Keep keep,
+              bool only_count);
   std::vector<Buffer> memory_;
 };
 
@@ -64,7 +70,12 @@ struct Gradients {
   Tensor qkv;           // (N, q + 2·kv) act
   int64_t bytes = 0;
 
+  static int64_t bytes_needed(const ModelConfig& config, int64_t tokens,
+                              Dtype act);
+
  private:
+  Gradients(const ModelConfig& config, int64_t tokens, Dtype act,
+            bool only_count);
   std::vector<Buffer> memory_;
 };
 

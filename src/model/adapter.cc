@@ -82,6 +82,33 @@ double alpha_of(const nlohmann::json& config, const std::string& module,
   return number(config.value("lora_alpha", nlohmann::json()), "lora_alpha");
 }
 
+// The modules that the options ask for.
+std::vector<Module> targets_of(const ModelConfig& config,
+                               const LoraOptions& options) {
+  check_options(options);
+  const std::vector<Module> modules = modules_of(config);
+  std::set<std::string, std::less<>> known,
+      wanted(options.target.begin(), options.target.end());
+  for (const Module& module : modules) known.emplace(module.last());
+  const bool all = wanted.contains("all-linear");
+  for (const std::string& target : wanted)
+    if (target != "all-linear" && !known.contains(target))
+      throw UsageError(
+          "--target {}: no such linear layer; there are {}, and "
+          "all-linear",
+          target, fmt::join(known, ", "));
+  std::vector<Module> targets;
+  for (const Module& module : modules) {
+    if (!wanted.contains(module.last()) && (!all || module.name == "lm_head"))
+      continue;
+    if (options.rank > std::min(module.rows, module.cols))
+      throw UsageError("--rank {} is more than {} ({} x {}) has", options.rank,
+                       module.name, module.rows, module.cols);
+    targets.push_back(module);
+  }
+  return targets;
+}
+
 }  // namespace
 
 ModelPath::ModelPath(const fs::path& path) : base(path) {
@@ -111,40 +138,29 @@ std::string ModelPath::fingerprint() const {
   return out;
 }
 
+int64_t Adapter::size_of_new(const ModelConfig& config,
+                             const LoraOptions& options) {
+  int64_t size = 0;
+  for (const Module& module : targets_of(config, options))
+    size += options.rank * (module.rows + module.cols);
+  return size;
+}
+
 Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
                         uint64_t seed, const fs::path& base) {
-  check_options(options);
-  const std::vector<Module> modules = modules_of(config);
-  std::set<std::string, std::less<>> known,
-      wanted(options.target.begin(), options.target.end());
-  for (const Module& module : modules) known.emplace(module.last());
-  const bool all = wanted.contains("all-linear");
-  for (const std::string& target : wanted)
-    if (target != "all-linear" && !known.contains(target))
-      throw UsageError(
-          "--target {}: no such linear layer; there are {}, and "
-          "all-linear",
-          target, fmt::join(known, ", "));
   Adapter adapter;
   adapter.options_ = options;
   adapter.base_ = base;
-  int64_t size = 0;
-  for (const Module& module : modules) {
-    if (!wanted.contains(module.last()) && (!all || module.name == "lm_head"))
-      continue;
+  for (const Module& module : targets_of(config, options)) {
     const int64_t rank = options.rank;
-    if (rank > std::min(module.rows, module.cols))
-      throw UsageError("--rank {} is more than {} ({} x {}) has", rank,
-                       module.name, module.rows, module.cols);
     Part part{module.name, {}};
     part.lora.a = Tensor(nullptr, Dtype::f32, rank, module.cols);
     part.lora.b = Tensor(nullptr, Dtype::f32, module.rows, rank);
     part.lora.scale =
         static_cast<float>(scale_of(options.alpha, rank, options.rslora));
-    size += rank * (module.rows + module.cols);
     adapter.parts_.push_back(std::move(part));
   }
-  adapter.memory_ = OwnedTensor(Dtype::f32, 1, size);
+  adapter.memory_ = OwnedTensor(Dtype::f32, 1, size_of_new(config, options));
   adapter.parts_ = adapter.parts_at(adapter.memory_.view().data, Dtype::f32);
   uint64_t stream = 0;
   for (const Part& part : adapter.parts_) {
@@ -155,6 +171,15 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
       a[i] = static_cast<float>(bound * (2 * rng.uniform() - 1));
   }
   return adapter;
+}
+
+std::vector<NamedTensor> Adapter::named() const {
+  std::vector<NamedTensor> out;
+  for (const Part& part : parts_) {
+    out.push_back({part.module + ".lora_A.weight", part.lora.a, true});
+    out.push_back({part.module + ".lora_B.weight", part.lora.b, true});
+  }
+  return out;
 }
 
 std::vector<Adapter::Part> Adapter::parts_at(void* memory, Dtype dtype) const {
@@ -259,19 +284,16 @@ Adapter Adapter::load(const fs::path& directory, const ModelConfig& config) {
 }
 
 void Adapter::save(const fs::path& directory) const {
-  std::vector<std::string> modules;
   std::vector<SafetensorsItem> items;
-  const auto add = [&](const Part& part, const char* kind, Tensor tensor) {
-    items.push_back({fmt::format("{}{}.{}.weight", kPrefix, part.module, kind),
-                     {tensor.rows, tensor.cols},
-                     tensor});
-  };
+  for (const NamedTensor& part : named())
+    items.push_back({std::string(kPrefix) + part.name,
+                     {part.tensor.rows, part.tensor.cols},
+                     part.tensor});
+  std::vector<std::string> modules;
   for (const Part& part : parts_) {
     const std::string last = part.module.substr(part.module.rfind('.') + 1);
     if (std::ranges::find(modules, last) == modules.end())
       modules.push_back(last);
-    add(part, "lora_A", part.lora.a);
-    add(part, "lora_B", part.lora.b);
   }
   const nlohmann::ordered_json config = {
       {"peft_type", "LORA"},

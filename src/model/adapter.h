@@ -67,6 +67,9 @@ class Adapter {
   // `base` is what it will say to be trained on.
   static Adapter create(const ModelConfig& config, const LoraOptions& options,
                         uint64_t seed, const std::filesystem::path& base);
+  // How many numbers that one would have.
+  static int64_t size_of_new(const ModelConfig& config,
+                             const LoraOptions& options);
   // Reads a directory that PEFT or save() wrote. Throws Error that names file
   // and tensor where it is none, is of another base (a module that the model
   // does not have, another shape), or says what is not understood (DoRA, biases
@@ -80,6 +83,8 @@ class Adapter {
   // their names in Hugging Face's files.
   const std::map<std::string, Tensor>& replaced() const { return replaced_; }
 
+  // Their tensors, as MODULE.lora_A.weight and lora_B.weight.
+  std::vector<NamedTensor> named() const;
   // All numbers of a new adapter's parts, f32, one behind another.
   Tensor memory() const { return memory_; }
   // The same parts laid out in other memory of as many numbers.

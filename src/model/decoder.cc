@@ -24,7 +24,11 @@ namespace {
 
 // Rows of logits in memory at a time: enough for the product to run at full
 // speed, little enough that (rows × vocab_size) stays near the cache.
-constexpr int64_t kLogitRows = 512;
+int64_t logit_rows_of(const ModelConfig& config, int64_t tokens) {
+  constexpr int64_t kMost = 512, kLeast = 128, kNumbers = int64_t{1} << 24;
+  const int64_t rows = kNumbers / config.vocab_size / kLeast * kLeast;
+  return std::min(tokens, std::clamp(rows, kLeast, kMost));
+}
 
 // Products are compiled per shape; rounding the rows up keeps the shapes few.
 int64_t rounded_rows(int64_t rows, int64_t limit) {
@@ -107,7 +111,7 @@ struct Decoder::State {
         embedding_scale(embedding_scale_of(c, act)),
         shape(attention_shape_of(c)),
         positions(static_cast<size_t>(tokens)),
-        logit_rows(std::min(kLogitRows, tokens)),
+        logit_rows(logit_rows_of(c, tokens)),
         lora_sums(Dtype::f32, tokens, largest_rank(w)),
         lora_hidden(act, tokens, largest_rank(w)) {
     reach(std::min<int64_t>(tokens, c.context_length()));
@@ -623,6 +627,20 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
       });
   s.backward(batch, gradients);
   return loss;
+}
+
+int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,
+                              int64_t max_tokens, Keep keep,
+                              int64_t lora_rank) {
+  const auto wide = static_cast<int64_t>(size_of(act));
+  constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
+  const int64_t rows = logit_rows_of(config, max_tokens);
+  const int64_t head = rows * (2 * config.hidden_size * wide +
+                               config.vocab_size * (kF32 + wide));
+  return Activations::bytes_needed(config, max_tokens, act, keep) +
+         Gradients::bytes_needed(config, max_tokens, act) + head +
+         max_tokens * config.hidden_size * wide +
+         max_tokens * lora_rank * (kF32 + wide);
 }
 
 int64_t Decoder::bytes() const {

@@ -56,6 +56,10 @@ class Decoder {
 
   // Bytes of activations and gradients; weights are not counted.
   int64_t bytes() const;
+  // What that would be for a decoder that trains, with updates of up to
+  // `lora_rank` (0: none).
+  static int64_t bytes_needed(const ModelConfig& config, Dtype act,
+                              int64_t max_tokens, Keep keep, int64_t lora_rank);
 
  private:
   struct State;

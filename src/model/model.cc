@@ -84,6 +84,26 @@ Model Model::map(const fs::path& path, Dtype dtype) {
   return model;
 }
 
+Model Model::load_frozen(const fs::path& path, Dtype dtype) {
+  const ModelSource source(path);
+  const Dtype stored = source.tensors()[0].stored.dtype;
+  if (!is_16_bit(stored)) return map(path, dtype);
+  Model model;
+  model.config_ = source.config();
+  model.memory_ = OwnedTensor(stored, 1, weights_size(model.config_));
+  model.weights_ = weights_at(model.config_, model.memory_.view().data, stored);
+  size_t next = 0;
+  for_each_weight(
+      model.config_, model.weights_,
+      [&](const std::string&, Tensor& out, const WeightShape& shape) {
+        if (!shape.decayed && stored != dtype)
+          out = model.converted_.emplace_back(dtype, shape.rows, shape.cols);
+        read_whole(unmerged(source.tensors()[next++]), out);
+      });
+  model.attach_adapters(source, dtype);
+  return model;
+}
+
 void Model::attach_adapters(const ModelSource& source, Dtype dtype) {
   for (const Adapter& adapter : source.adapters())
     for (Adapter::Part part : adapter.parts()) {

@@ -140,8 +140,11 @@ void Loop::step(int64_t step) {
     loss.tokens += part.tokens;
     const double n = static_cast<double>(batch.tokens.size());
     step_tokens_ += n;
-    flops_ += optimizer_.config().train_flops(
-        n, static_cast<double>(batch.loss_tokens), mean_context(batch));
+    // Weights that stay have no gradient: two of three products.
+    const double share = optimizer_.trains_adapter() ? 2.0 / 3 : 1;
+    flops_ += share * optimizer_.config().train_flops(
+                          n, static_cast<double>(batch.loss_tokens),
+                          mean_context(batch));
     state_.tokens += static_cast<int64_t>(batch.tokens.size());
   }
   loss_ = loss.mean();

@@ -69,13 +69,8 @@ void Optimizer::make_slots(bool muon) {
 }
 
 std::vector<NamedTensor> Optimizer::masters() const {
-  if (!adapter_) return named_weights(config(), model_.weights());
-  std::vector<NamedTensor> out;
-  for (const Adapter::Part& part : adapter_->parts()) {
-    out.push_back({part.module + ".lora_A.weight", part.lora.a, true});
-    out.push_back({part.module + ".lora_B.weight", part.lora.b, true});
-  }
-  return out;
+  return adapter_ ? adapter_->named()
+                  : named_weights(config(), model_.weights());
 }
 
 int64_t Optimizer::num_trained() const {
@@ -97,10 +92,7 @@ void Optimizer::load(const std::filesystem::path& directory) {
   std::optional<Model> model;
   if (adapter_) {
     adapter.emplace(Adapter::load(directory, config()));
-    for (const Adapter::Part& part : adapter->parts()) {
-      from.push_back({part.module + ".lora_A.weight", part.lora.a, true});
-      from.push_back({part.module + ".lora_B.weight", part.lora.b, true});
-    }
+    from = adapter->named();
   } else {
     model.emplace(Model::load(directory, Dtype::f32));
     from = named_weights(model->config(), model->weights());

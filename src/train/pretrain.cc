@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "data/batches.h"
 #include "data/shards.h"
+#include "generate/inspection.h"
 #include "train/loop.h"
+#include "train/memory.h"
 #include "train/options.h"
 
 namespace seodang {
@@ -83,6 +85,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
 
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
+  check_memory(config, o.train, {}, false, machine_memory());
   Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
                       precision_of(o.train), o.train.optimizer == "muon");
   run.stage = "pretrain";

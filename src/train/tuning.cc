@@ -8,9 +8,12 @@
 #include "data/conversations.h"
 #include "data/encoded_conversations.h"
 #include "data/shards.h"
+#include "generate/inspection.h"
+#include "model/model_source.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/turn_format.h"
 #include "train/loop.h"
+#include "train/memory.h"
 #include "train/options.h"
 
 namespace seodang {
@@ -59,6 +62,20 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
   return ends;
 }
 
+// Before anything of the model is read but what its files say.
+void check_room(const InstructOptions& o) {
+  const ModelSource source(o.base);
+  TrainOptions settled = o.train;
+  settle_context(settled, source.config());
+  Learned learned{.adapter = o.lora, .lora = o.adapter};
+  const Dtype act = precision_of(o.train);
+  for (const SourceTensor& tensor : source.tensors())
+    learned.model_bytes += static_cast<int64_t>(
+        bytes_of(dtype_in_use(tensor.stored.dtype, tensor.shape, act),
+                 tensor.stored.size()));
+  check_memory(source.config(), settled, learned, true, machine_memory());
+}
+
 Optimizer optimizer_of(const InstructOptions& o, Model model) {
   const Dtype precision = precision_of(o.train);
   const bool muon = o.train.optimizer == "muon";
@@ -81,7 +98,10 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
         "{}: no chat template; this is a base model, which `seodang instruct` "
         "teaches to answer first",
         o.base.string());
-  Model model = o.lora ? Model::map(o.base, precision_of(o.train))
+  check_room(o);
+  // Before the weights are there: hashing has the files in memory for a moment.
+  const std::string base_fingerprint = base.fingerprint();
+  Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
                        : Model::load(o.base, Dtype::f32);
   if (tokenizer.chat_template().empty())
     tokenizer.set_chat_template(
@@ -94,7 +114,7 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
   run.identity = identity_of(o);
   for (const auto& file : o.examples)
     run.identity["examples"] += fingerprint(file) + " ";
-  run.identity["base"] = base.fingerprint();
+  run.identity["base"] = base_fingerprint;
   const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
   std::optional<TokenShards> replay;

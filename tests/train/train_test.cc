@@ -16,6 +16,7 @@
 #include "tokenizer/train_bpe.h"
 #include "train/checkpoint.h"
 #include "train/loop.h"
+#include "train/memory.h"
 #include "train/metrics.h"
 #include "train/options.h"
 #include "train/schedule.h"
@@ -274,6 +275,55 @@ TEST(Training, AnAdapterLearnsAndResumesAndLeavesTheModelAlone) {
     EXPECT_EQ(read_file(dirs[0] / "adapter_model.safetensors"),
               read_file(dirs[1] / "adapter_model.safetensors"));
   }
+}
+
+TEST(Memory, IsKnownBeforehandAndWhatDoesNotFitIsRefused) {
+  TrainOptions options;
+  options.batch_tokens = 64;
+  options.context = 16;
+  for (const char* precision : {"f32", "bf16"})
+    for (const bool muon : {false, true})
+      for (const bool adapter : {false, true})
+        for (const bool recompute : {false, true}) {
+          options.precision = precision;
+          options.optimizer = muon ? "muon" : "adamw";
+          options.recompute = recompute;
+          const Dtype dtype = precision_of(options);
+          Model model =
+              Model::random(tiny_config(), 1, adapter ? dtype : Dtype::f32);
+          Learned learned{.adapter = adapter, .lora = {.rank = 4}};
+          for (const auto& weight :
+               named_weights(tiny_config(), model.weights()))
+            learned.model_bytes += static_cast<int64_t>(
+                bytes_of(weight.tensor.dtype, weight.tensor.size()));
+          const Optimizer optimizer =
+              adapter ? Optimizer(std::move(model),
+                                  Adapter::create(tiny_config(), learned.lora,
+                                                  1, "base"),
+                                  dtype, muon)
+                      : Optimizer(std::move(model), dtype, muon);
+          const Decoder decoder(tiny_config(), optimizer.weights(),
+                                options.batch_tokens,
+                                recompute ? Keep::inputs : Keep::all);
+          const TrainingMemory memory =
+              training_memory(tiny_config(), options, learned);
+          const TrainingMemory nothing = {.weights = 100 << 20};
+          EXPECT_EQ(memory.activations, decoder.bytes());
+          EXPECT_EQ(memory.weights - nothing.weights, optimizer.bytes());
+        }
+  const auto refusal = [&](int64_t available) -> std::string {
+    try {
+      check_memory(tiny_config(), options, {}, true, available);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  options.recompute = false;
+  const int64_t all = training_memory(tiny_config(), options, {}).total();
+  EXPECT_EQ(refusal(all), "");
+  EXPECT_NE(refusal(all - 1).find("; --recompute takes"), std::string::npos);
+  EXPECT_NE(refusal(1000).find("a smaller model"), std::string::npos);
 }
 
 // The same tokens in one batch, or in two of which the second has a quarter of

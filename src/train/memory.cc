@@ -1,0 +1,106 @@
+#include "train/memory.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "model/decoder.h"
+#include "model/weights.h"
+
+namespace seodang {
+namespace {
+
+// Bytes a number that learns: master, gradient and moments in f32, and its
+// copy.
+int64_t bytes_learned(int64_t numbers, int64_t second_moments,
+                      Dtype precision) {
+  constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
+  const int64_t copy =
+      precision == Dtype::f32 ? 0 : static_cast<int64_t>(size_of(precision));
+  return numbers * (3 * kF32 + copy) + second_moments * kF32;
+}
+
+// Muon has no second moments of hidden matrices.
+int64_t second_moments(const ModelConfig& config, bool muon) {
+  int64_t sum = 0;
+  Weights weights;
+  for_each_weight(
+      config, weights,
+      [&](const std::string& name, Tensor&, const WeightShape& shape) {
+        const bool hidden =
+            shape.decayed && name.find(".layers.") != std::string::npos;
+        if (!muon || !hidden) sum += shape.rows * shape.cols;
+      });
+  return sum;
+}
+
+// The program, its libraries, and what products work in.
+constexpr int64_t kProgram = 100 << 20;
+
+}  // namespace
+
+TrainingMemory training_memory(const ModelConfig& config,
+                               const TrainOptions& options,
+                               const Learned& learned) {
+  const Dtype precision = precision_of(options);
+  const bool muon = options.optimizer == "muon";
+  TrainingMemory out;
+  out.weights = kProgram;
+  if (learned.adapter) {
+    const int64_t numbers = Adapter::size_of_new(config, learned.lora);
+    out.weights += learned.model_bytes +
+                   bytes_learned(numbers, muon ? 0 : numbers, precision);
+  } else {
+    out.weights += bytes_learned(weights_size(config),
+                                 second_moments(config, muon), precision);
+  }
+  out.activations =
+      Decoder::bytes_needed(config, precision, options.batch_tokens,
+                            options.recompute ? Keep::inputs : Keep::all,
+                            learned.adapter ? learned.lora.rank : 0);
+  return out;
+}
+
+void check_memory(const ModelConfig& config, const TrainOptions& options,
+                  const Learned& learned, bool may_adapt, int64_t available) {
+  const int64_t needed = training_memory(config, options, learned).total();
+  if (needed <= available) return;
+  std::string advice;
+  const int32_t fewer = std::min(options.batch_tokens, options.context);
+  for (const bool adapter : {false, true})
+    for (const bool smaller : {false, true})
+      for (const bool recompute : {false, true}) {
+        if (!advice.empty() || (adapter && (!may_adapt || learned.adapter)) ||
+            (smaller && fewer == options.batch_tokens) ||
+            (recompute && options.recompute))
+          continue;
+        TrainOptions other = options;
+        Learned what = learned;
+        std::vector<std::string> flags;
+        if (adapter) {
+          what.adapter = true;
+          flags.emplace_back("--lora");
+        }
+        if (smaller) {
+          other.batch_tokens = fewer;
+          flags.push_back(fmt::format("--batch-tokens {}", fewer));
+        }
+        if (recompute) {
+          other.recompute = true;
+          flags.emplace_back("--recompute");
+        }
+        const int64_t size = training_memory(config, other, what).total();
+        if (size <= available)
+          advice = fmt::format("{} takes {}", fmt::join(flags, " "),
+                               show_bytes(static_cast<double>(size)));
+      }
+  throw UsageError(
+      "training this takes {} of memory and there are {}; {}",
+      show_bytes(static_cast<double>(needed)),
+      show_bytes(static_cast<double>(available)),
+      advice.empty() ? "a smaller --context or a smaller model would take less"
+                     : advice);
+}
+
+}  // namespace seodang

@@ -1,0 +1,36 @@
+// What a training run will take, known before anything is allocated.
+#pragma once
+
+#include <cstdint>
+
+#include "model/config.h"
+#include "train/options.h"
+
+namespace seodang {
+
+struct TrainingMemory {
+  int64_t weights = 0;      // bytes: of masters, copy, gradients and moments;
+                            // and those of a model that does not learn
+  int64_t activations = 0;  // and their gradients
+  int64_t total() const { return weights + activations; }
+};
+
+// What learns: a whole model, or an adapter of one that has so many bytes.
+struct Learned {
+  bool adapter = false;
+  LoraOptions lora = {};
+  int64_t model_bytes = 0;
+};
+
+// Of a run whose context is settled; right to a few per cent.
+TrainingMemory training_memory(const ModelConfig& config,
+                               const TrainOptions& options,
+                               const Learned& learned);
+
+// Throws UsageError where that is more than `available` bytes: how much, and
+// the first of --recompute, fewer --batch-tokens, --lora (where `may_adapt`)
+// and all of them that fits.
+void check_memory(const ModelConfig& config, const TrainOptions& options,
+                  const Learned& learned, bool may_adapt, int64_t available);
+
+}  // namespace seodang
