@@ -7,12 +7,9 @@ sources = $(shell find src tests fuzz bench -name '*.cc' -o -name '*.h')
 all: configure
 	cmake --build build --target seodang-program
 
-# A first look: raises the built-in model, then asks it and its base the same.
+# A first look: raises the built-in model, and shows what it and its base answer.
 demo: all
 	build/seodang raise recipes/demo.toml
-	build/seodang compare runs/demo/base runs/demo/instruct "대한민국의 수도는?"
-	@echo
-	@echo "The report of the upbringing: runs/demo/report.html"
 
 build: configure
 	cmake --build build

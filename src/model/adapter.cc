@@ -67,6 +67,7 @@ void refuse_unknown_kinds(const JsonObject& config) {
   config.only_values("use_dora", {"false"});
   config.only_values("fan_in_fan_out", {"false"});
   config.only_values("lora_bias", {"false"});
+  config.only_values("layer_replication", {});  // null alone
 }
 
 double alpha_of(const nlohmann::json& config, const std::string& module,

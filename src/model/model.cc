@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -87,7 +88,11 @@ Model Model::map(const fs::path& path, Dtype dtype) {
 Model Model::load_frozen(const fs::path& path, Dtype dtype) {
   const ModelSource source(path);
   const Dtype stored = source.tensors()[0].stored.dtype;
-  if (!is_16_bit(stored)) return map(path, dtype);
+  const bool alike =
+      std::ranges::all_of(source.tensors(), [&](const SourceTensor& tensor) {
+        return !tensor.shape.decayed || tensor.stored.dtype == stored;
+      });
+  if (!is_16_bit(stored) || !alike) return map(path, dtype);
   Model model;
   model.config_ = source.config();
   model.memory_ = OwnedTensor(stored, 1, weights_size(model.config_));

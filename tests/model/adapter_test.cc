@@ -194,6 +194,7 @@ TEST_F(AdapterTest, WhatDoesNotFitIsNamed) {
   for (const auto& [key, value] :
        {std::pair<std::string, json>{"use_dora", true},
         {"bias", "all"},
+        {"layer_replication", {{0, 2}}},
         {"peft_type", "IA3"}}) {
     write({{key, value}});
     EXPECT_NE(complaint(both_).find(key), std::string::npos);
