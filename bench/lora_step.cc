@@ -64,7 +64,8 @@ void run(const char* path, int steps, bool recompute) {
       "{{\"dtype\":\"{}\",\"tokens_per_second\":{:.1f},\"weights_bytes\":{},"
       "\"peak_bytes\":{},\"trained\":{},\"recompute\":{}}}\n",
       name_of(dtype), kLength / seconds[seconds.size() / 2], stored,
-      int64_t{usage.ru_maxrss} * 1024, optimizer.num_trained(), recompute);
+      int64_t{usage.ru_maxrss} * 1024, optimizer.num_trainable_parameters(),
+      recompute);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "cli/training_summary.h"
+#include "cli/tuning_options.h"
 #include "train/training.h"
 
 namespace seodang {
@@ -17,26 +17,10 @@ void add_finetune(CLI::App& program) {
   const auto json = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand(
       "finetune", "Teach an instruct model a task of one's own");
-  command
-      ->add_option("model", options->base,
-                   "The instruct model: a directory or a .gguf file, or "
-                   "MODEL+ADAPTER")
-      ->required();
-  command
-      ->add_option("task", options->examples,
-                   "JSONL files of instruction/input/output, messages, "
-                   "conversations or prompt/completion")
-      ->required();
-  command
-      ->add_option("-o,--output", options->output,
-                   "Directory that becomes the model, or with --lora the "
-                   "adapter")
-      ->required();
-  command->add_option(
-      "--replay-data", options->replay_data,
-      "Prepared texts to mix in at --replay, so that less is forgotten");
-  command->add_flag("--json", *json, "Print the summary as JSON");
-  add_options(command, *options);
+  add_tuning_options(
+      command, *options, *json,
+      "The instruct model: a directory or a .gguf file, or MODEL+ADAPTER",
+      "Directory that becomes the model, or with --lora the adapter");
   command->footer(
       "An adapter is used as MODEL+ADAPTER in every command, and `seodang "
       "convert MODEL+ADAPTER OUT` merges it (docs/finetune.md).\n\n"

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "cli/training_summary.h"
+#include "cli/tuning_options.h"
 #include "train/training.h"
 
 namespace seodang {
@@ -15,26 +15,10 @@ void add_instruct(CLI::App& program) {
   const auto json = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand(
       "instruct", "Teach a base model to answer, from examples");
-  command
-      ->add_option("base", options->base,
-                   "The base model: a directory or a .gguf file, or "
-                   "MODEL+ADAPTER")
-      ->required();
-  command
-      ->add_option("examples", options->examples,
-                   "JSONL files of instruction/input/output, messages, "
-                   "conversations or prompt/completion")
-      ->required();
-  command
-      ->add_option("-o,--output", options->output,
-                   "Directory that becomes the instruct model, or with --lora "
-                   "the adapter")
-      ->required();
-  command->add_option(
-      "--replay-data", options->replay_data,
-      "Pretraining data to mix in, so that nothing is forgotten");
-  command->add_flag("--json", *json, "Print the summary as JSON");
-  add_options(command, *options);
+  add_tuning_options(
+      command, *options, *json,
+      "The base model: a directory or a .gguf file, or MODEL+ADAPTER",
+      "Directory that becomes the instruct model, or with --lora the adapter");
   command->footer(
       "Examples:\n"
       "  seodang instruct base examples.jsonl -o tuned --replay-data corpus/\n"

@@ -38,8 +38,7 @@ std::string describe(const fs::path& directory, const Adapter& adapter) {
 }
 
 // What the files say, without reading the numbers in them.
-Inspection read_files(const fs::path& model) {
-  const ModelSource source(model);
+Inspection read_files(const ModelSource& source) {
   const fs::path& path = source.path();
   Inspection out;
   out.config = source.config();
@@ -59,8 +58,8 @@ Inspection read_files(const fs::path& model) {
                   ->first;
   for (size_t i = 0; i < source.adapters().size(); ++i)
     out.adapters.push_back(
-        describe(ModelPath(model).adapters[i], source.adapters()[i]));
-  const Tokenizer tokenizer = Tokenizer::load(ModelPath(model).tokenizer());
+        describe(source.model_path().adapters[i], source.adapters()[i]));
+  const Tokenizer tokenizer = Tokenizer::load(source.model_path().tokenizer());
   out.tokenizer_vocab = tokenizer.vocab_size();
   out.verdict =
       judge_kind(path, tokenizer, declared_eos(path, out.config), embed_tokens);
@@ -89,7 +88,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
           config.num_hidden_layers == model.config.num_hidden_layers;
       // A tokenizer takes longest to read: only where the shape is right.
       if (same_shape &&
-          read_files(other).verdict.kind() != model.verdict.kind())
+          read_files(source).verdict.kind() != model.verdict.kind())
         return (path.parent_path() / other.filename())
             .lexically_normal()
             .string();
@@ -104,7 +103,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
 Inspection inspect(const fs::path& model, bool ask) {
   fs::path path = model.lexically_normal();
   if (path.filename().empty()) path = path.parent_path();  // "model/"
-  Inspection out = read_files(path);
+  Inspection out = read_files(ModelSource(path));
   if (ask) {
     out.answers = probe(LanguageModel::load(path));
     judge_answers(out.answers, out.verdict);

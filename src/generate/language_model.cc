@@ -36,9 +36,9 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
         "{}: the tokenizer has {} tokens and the model {}; they are not of one "
         "another",
         path_.string(), tokenizer_.vocab_size(), config().vocab_size);
-  const auto declared = declared_eos(ModelPath(path_).base, config());
-  kind_ =
-      judge_kind(path_, tokenizer_, declared, weights().embed_tokens).kind();
+  const fs::path base = ModelPath(path_).base;
+  const auto declared = declared_eos(base, config());
+  kind_ = judge_kind(base, tokenizer_, declared, weights().embed_tokens).kind();
   end_tokens_ = seodang::end_tokens(declared, tokenizer_);
 }
 

@@ -152,6 +152,7 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
   Adapter adapter;
   adapter.options_ = options;
   adapter.base_ = base;
+  int64_t size = 0;
   for (const Module& module : targets_of(config, options)) {
     const int64_t rank = options.rank;
     Part part{module.name, {}};
@@ -159,9 +160,10 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
     part.lora.b = Tensor(nullptr, Dtype::f32, module.rows, rank);
     part.lora.scale =
         static_cast<float>(scale_of(options.alpha, rank, options.rslora));
+    size += part.lora.a.size() + part.lora.b.size();
     adapter.parts_.push_back(std::move(part));
   }
-  adapter.memory_ = OwnedTensor(Dtype::f32, 1, size_of_new(config, options));
+  adapter.memory_ = OwnedTensor(Dtype::f32, 1, size);
   adapter.parts_ = adapter.parts_at(adapter.memory_.view().data, Dtype::f32);
   uint64_t stream = 0;
   for (const Part& part : adapter.parts_) {

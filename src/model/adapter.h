@@ -63,8 +63,7 @@ class Adapter {
   // A new one that changes nothing yet: b is 0, and a uniform within
   // ±1/√in, as PEFT and torch's Linear begin (He et al., 2015, with a = √5).
   // Throws UsageError for a target that matches no module of the model, naming
-  // those there are.
-  // `base` is what it will say to be trained on.
+  // those there are. `base` is what it will say to be trained on.
   static Adapter create(const ModelConfig& config, const LoraOptions& options,
                         uint64_t seed, const std::filesystem::path& base);
   // How many numbers that one would have.

@@ -199,8 +199,7 @@ class Conversion {
  public:
   Conversion(const fs::path& model, const fs::path& out, ConvertType type,
              const Tell& tell)
-      : model_(model),
-        source_(model),
+      : source_(model),
         out_(out),
         type_(type),
         plan_(source_, type),
@@ -258,8 +257,8 @@ class Conversion {
           out.emplace_back(key, value);
       return out;
     }
-    GgufVocabulary vocabulary =
-        gguf_vocabulary(model_.tokenizer(), source_.config().vocab_size);
+    GgufVocabulary vocabulary = gguf_vocabulary(
+        source_.model_path().tokenizer(), source_.config().vocab_size);
     std::move(vocabulary.metadata.begin(), vocabulary.metadata.end(),
               std::back_inserter(out));
     report_.note = std::move(vocabulary.note);
@@ -313,7 +312,7 @@ class Conversion {
       if (config.contains(key)) generation[key] = config[key];
     write_file(directory.path() / "generation_config.json",
                generation.dump(2) + "\n");
-    Tokenizer::load(model_.tokenizer()).save(directory.path());
+    Tokenizer::load(source_.model_path().tokenizer()).save(directory.path());
 
     std::vector<OwnedTensor> kept;
     std::vector<SafetensorsItem> items;
@@ -331,7 +330,6 @@ class Conversion {
     directory.commit();
   }
 
-  ModelPath model_;
   ModelSource source_;
   fs::path out_;
   ConvertType type_;

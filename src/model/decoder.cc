@@ -17,6 +17,7 @@
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "kernels/softcap.h"
+#include "model/lora.h"
 #include "model/rope_frequencies.h"
 
 namespace seodang {
@@ -86,17 +87,6 @@ void project_backward(Tensor dx, std::initializer_list<Tensor> dw, Tensor dy,
   });
 }
 
-int64_t largest_rank(const Weights& weights) {
-  int64_t rank = 0;
-  const auto see = [&](const std::vector<Lora>& loras) {
-    for (const Lora& lora : loras) rank = std::max(rank, lora.a.rows);
-  };
-  see(weights.lm_head_loras);
-  for (const LayerWeights& layer : weights.layers)
-    for (const auto& loras : layer.loras) see(loras);
-  return rank;
-}
-
 }  // namespace
 
 struct Decoder::State {
@@ -112,8 +102,7 @@ struct Decoder::State {
         shape(attention_shape_of(c)),
         positions(static_cast<size_t>(tokens)),
         logit_rows(logit_rows_of(c, tokens)),
-        lora_sums(Dtype::f32, tokens, largest_rank(w)),
-        lora_hidden(act, tokens, largest_rank(w)) {
+        lora(act, tokens, largest_rank(w)) {
     reach(std::min<int64_t>(tokens, c.context_length()));
     if (keep != Keep::nothing) {
       make_head();
@@ -186,12 +175,6 @@ struct Decoder::State {
   void place(const Batch& batch);
   Tensor forward(std::span<const int32_t> tokens);
   void forward_layer(size_t l, Tensor output);
-  Tensor scaled(Tensor sums, float scale) const;
-  Tensor reduced(Tensor x, const Lora& lora) const;
-  void adapt(Tensor y, Tensor x, const std::vector<Lora>& loras) const;
-  void adapt_backward(Tensor dx, Tensor dy, Tensor x,
-                      const std::vector<Lora>& loras,
-                      const std::vector<Lora>& into) const;
   void attend(size_t l, const LayerActivations& a);
   void normalize_heads(const LayerWeights& w, const LayerActivations& a);
   void add_branch(Tensor stream, Tensor x, Tensor w,
@@ -227,8 +210,7 @@ struct Decoder::State {
   int64_t logit_rows;
   OwnedTensor head_hidden, head_logits, head_dlogits, head_dhidden;
   OwnedTensor output_gradient;  // (N, hidden_size) act: of the hidden states
-  // The rows of x·aᵀ, as they are summed and as products take them.
-  OwnedTensor lora_sums, lora_hidden;
+  LoraProducts lora;
   std::vector<float> head_losses;
   std::vector<int32_t> head_targets;
   std::vector<int32_t> loss_rows;
@@ -309,9 +291,9 @@ void Decoder::State::forward_layer(size_t l, Tensor output) {
   rmsnorm_forward(use(a.input_norm), a.input_rstd, use(a.input),
                   w.input_layernorm, norm);
   project(use(a.qkv), use(a.input_norm), {w.q_proj, w.k_proj, w.v_proj});
-  adapt(q, use(a.input_norm), w.lora(Linear::q_proj));
-  adapt(k, use(a.input_norm), w.lora(Linear::k_proj));
-  adapt(v_of(use(a.qkv)), use(a.input_norm), w.lora(Linear::v_proj));
+  lora.forward(q, use(a.input_norm), w.lora(Linear::q_proj));
+  lora.forward(k, use(a.input_norm), w.lora(Linear::k_proj));
+  lora.forward(v_of(use(a.qkv)), use(a.input_norm), w.lora(Linear::v_proj));
   if (w.q_bias) {
     bias_forward(q, w.q_bias);
     bias_forward(k, w.k_bias);
@@ -330,10 +312,10 @@ void Decoder::State::forward_layer(size_t l, Tensor output) {
   rmsnorm_forward(use(a.post_attention_norm), a.post_attention_rstd,
                   use(a.post_attention), w.mlp_layernorm, norm);
   project(use(a.gate_up), use(a.post_attention_norm), {w.gate_proj, w.up_proj});
-  adapt(gate_of(use(a.gate_up)), use(a.post_attention_norm),
-        w.lora(Linear::gate_proj));
-  adapt(up_of(use(a.gate_up)), use(a.post_attention_norm),
-        w.lora(Linear::up_proj));
+  lora.forward(gate_of(use(a.gate_up)), use(a.post_attention_norm),
+               w.lora(Linear::gate_proj));
+  lora.forward(up_of(use(a.gate_up)), use(a.post_attention_norm),
+               w.lora(Linear::up_proj));
   glu_forward(use(a.glu), use(a.gate_up), config.hidden_act);
   if (output && output.data != a.post_attention.data)
     convert(use(output), use(a.post_attention));
@@ -356,44 +338,6 @@ void Decoder::State::normalize_heads(const LayerWeights& w,
   rmsnorm_forward(k_of(after), a.k_rstd, k_of(before), w.k_norm, norm);
 }
 
-Tensor Decoder::State::scaled(Tensor sums, float scale) const {
-  for (int64_t r = 0; r < sums.rows; ++r)
-    for (int64_t i = 0; i < sums.cols; ++i) sums.row<float>(r)[i] *= scale;
-  if (act == Dtype::f32) return sums;
-  const Tensor out(lora_hidden.view().data, act, sums.rows, sums.cols);
-  convert(out, sums);
-  return out;
-}
-
-// scale · x·aᵀ (N, rank), valid until the next.
-Tensor Decoder::State::reduced(Tensor x, const Lora& lora) const {
-  const Tensor sums(lora_sums.view().data, Dtype::f32, x.rows, lora.a.rows);
-  linear_forward(sums, x, lora.a);
-  return scaled(sums, lora.scale);
-}
-
-void Decoder::State::adapt(Tensor y, Tensor x,
-                           const std::vector<Lora>& loras) const {
-  for (const Lora& lora : loras)
-    linear_forward(y, reduced(x, lora), lora.b, true);
-}
-
-// Adds to dx what comes through the updates, and to `into` the gradient of the
-// last. dx may be none.
-void Decoder::State::adapt_backward(Tensor dx, Tensor dy, Tensor x,
-                                    const std::vector<Lora>& loras,
-                                    const std::vector<Lora>& into) const {
-  for (const Lora& lora : loras) {
-    const bool learns = !into.empty() && &lora == &loras.back();
-    if (learns) linear_backward_weight(into.back().b, dy, reduced(x, lora));
-    const Tensor sums(lora_sums.view().data, Dtype::f32, dy.rows, lora.b.cols);
-    linear_backward_input(sums, dy, lora.b);
-    const Tensor dreduced = scaled(sums, lora.scale);
-    if (learns) linear_backward_weight(into.back().a, dreduced, x);
-    if (dx) linear_backward_input(dx, dreduced, lora.a, true);
-  }
-}
-
 // stream += x·wᵀ, or a norm of it where the family has one. Without a stream
 // only what the norm's backward needs is computed.
 void Decoder::State::add_branch(Tensor stream, Tensor x, Tensor w,
@@ -402,11 +346,11 @@ void Decoder::State::add_branch(Tensor stream, Tensor x, Tensor w,
   if (branch_norm) {
     branch = branch.rows_from(0, rows);
     linear_forward(branch, x, w);
-    adapt(branch, x, loras);
+    lora.forward(branch, x, loras);
     rmsnorm_forward(stream, rstd, branch, branch_norm, norm, true);
   } else if (stream) {
     linear_forward(stream, x, w, true);
-    adapt(stream, x, loras);
+    lora.forward(stream, x, loras);
   }
 }
 
@@ -478,16 +422,16 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
                   w.mlp_norm);
   project_backward(use(d.glu), {dw.down_proj}, dx_act, use(a.glu),
                    {w.down_proj});
-  adapt_backward(use(d.glu), dx_act, use(a.glu), w.lora(Linear::down_proj),
-                 dw.lora(Linear::down_proj));
+  lora.backward(use(d.glu), dx_act, use(a.glu), w.lora(Linear::down_proj),
+                dw.lora(Linear::down_proj));
   glu_backward(use(d.gate_up), use(d.glu), use(a.gate_up), config.hidden_act);
   project_backward(use(d.norm), {dw.gate_proj, dw.up_proj}, use(d.gate_up),
                    use(a.post_attention_norm), {w.gate_proj, w.up_proj});
-  adapt_backward(use(d.norm), gate_of(use(d.gate_up)),
-                 use(a.post_attention_norm), w.lora(Linear::gate_proj),
-                 dw.lora(Linear::gate_proj));
-  adapt_backward(use(d.norm), up_of(use(d.gate_up)), use(a.post_attention_norm),
-                 w.lora(Linear::up_proj), dw.lora(Linear::up_proj));
+  lora.backward(use(d.norm), gate_of(use(d.gate_up)),
+                use(a.post_attention_norm), w.lora(Linear::gate_proj),
+                dw.lora(Linear::gate_proj));
+  lora.backward(use(d.norm), up_of(use(d.gate_up)), use(a.post_attention_norm),
+                w.lora(Linear::up_proj), dw.lora(Linear::up_proj));
   rmsnorm_backward(dx, dw.mlp_layernorm, use(d.norm), use(a.post_attention),
                    w.mlp_layernorm, a.post_attention_rstd, norm, true);
 
@@ -495,8 +439,8 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
                   a.attention_output_rstd, w.attention_norm);
   project_backward(use(d.attention), {dw.o_proj}, dx_act, use(a.attention),
                    {w.o_proj});
-  adapt_backward(use(d.attention), dx_act, use(a.attention),
-                 w.lora(Linear::o_proj), dw.lora(Linear::o_proj));
+  lora.backward(use(d.attention), dx_act, use(a.attention),
+                w.lora(Linear::o_proj), dw.lora(Linear::o_proj));
   const Tensor qkv = use(a.qkv), dqkv = use(d.qkv);
   const Tensor dq = q_of(dqkv), dk = k_of(dqkv), dv = v_of(dqkv);
   attention_backward(dq, dk, dv, use(d.attention), use(a.attention), a.lse,
@@ -517,12 +461,12 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
   }
   project_backward(use(d.norm), {dw.q_proj, dw.k_proj, dw.v_proj}, dqkv,
                    use(a.input_norm), {w.q_proj, w.k_proj, w.v_proj});
-  adapt_backward(use(d.norm), dq, use(a.input_norm), w.lora(Linear::q_proj),
-                 dw.lora(Linear::q_proj));
-  adapt_backward(use(d.norm), dk, use(a.input_norm), w.lora(Linear::k_proj),
-                 dw.lora(Linear::k_proj));
-  adapt_backward(use(d.norm), dv, use(a.input_norm), w.lora(Linear::v_proj),
-                 dw.lora(Linear::v_proj));
+  lora.backward(use(d.norm), dq, use(a.input_norm), w.lora(Linear::q_proj),
+                dw.lora(Linear::q_proj));
+  lora.backward(use(d.norm), dk, use(a.input_norm), w.lora(Linear::k_proj),
+                dw.lora(Linear::k_proj));
+  lora.backward(use(d.norm), dv, use(a.input_norm), w.lora(Linear::v_proj),
+                dw.lora(Linear::v_proj));
   rmsnorm_backward(dx, dw.input_layernorm, use(d.norm), use(a.input),
                    w.input_layernorm, a.input_rstd, norm, true);
 }
@@ -556,7 +500,7 @@ Loss Decoder::State::through_head(const Batch& batch, float* losses,
                   static_cast<size_t>(config.hidden_size) * size_of(act));
     }
     linear_forward(head_logits, head_hidden, weights.lm_head);
-    adapt(head_logits, head_hidden, weights.lm_head_loras);
+    lora.forward(head_logits, head_hidden, weights.lm_head_loras);
     cap(head_logits);
     block(first, count);
     for (int64_t r = 0; r < count; ++r) {
@@ -584,7 +528,7 @@ Tensor Decoder::forward(std::span<const int32_t> tokens,
 
 void Decoder::logits(Tensor out, Tensor hidden) const {
   linear_forward(out, hidden, state_->weights.lm_head);
-  state_->adapt(out, hidden, state_->weights.lm_head_loras);
+  state_->lora.forward(out, hidden, state_->weights.lm_head_loras);
   state_->cap(out);
 }
 
@@ -616,8 +560,8 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
               static_cast<float>(s.config.final_logit_softcapping));
         project_backward(s.head_dhidden, {gradients.lm_head}, s.head_dlogits,
                          s.head_hidden, {s.weights.lm_head});
-        s.adapt_backward(s.head_dhidden, s.head_dlogits, s.head_hidden,
-                         s.weights.lm_head_loras, gradients.lm_head_loras);
+        s.lora.backward(s.head_dhidden, s.head_dlogits, s.head_hidden,
+                        s.weights.lm_head_loras, gradients.lm_head_loras);
         for (int64_t r = 0; r < count; ++r)
           std::memcpy(
               dhidden.rows_from(s.loss_rows[static_cast<size_t>(first + r)], 1)
@@ -640,7 +584,7 @@ int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,
   return Activations::bytes_needed(config, max_tokens, act, keep) +
          Gradients::bytes_needed(config, max_tokens, act) + head +
          max_tokens * config.hidden_size * wide +
-         max_tokens * lora_rank * (kF32 + wide);
+         LoraProducts::bytes_needed(act, max_tokens, lora_rank);
 }
 
 int64_t Decoder::bytes() const {
@@ -648,8 +592,8 @@ int64_t Decoder::bytes() const {
   return s.activations.bytes + (s.gradients ? s.gradients->bytes : 0) +
          static_cast<int64_t>(s.head_hidden.bytes() + s.head_logits.bytes() +
                               s.head_dlogits.bytes() + s.head_dhidden.bytes() +
-                              s.output_gradient.bytes() + s.lora_sums.bytes() +
-                              s.lora_hidden.bytes());
+                              s.output_gradient.bytes()) +
+         s.lora.bytes();
 }
 
 }  // namespace seodang

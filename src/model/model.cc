@@ -25,11 +25,6 @@ void read_whole(const SourceTensor& tensor, Tensor out) {
                 bytes_of(stored.dtype, stored.size())});
 }
 
-SourceTensor unmerged(SourceTensor tensor) {
-  tensor.loras.clear();
-  return tensor;
-}
-
 bool is_aligned(const Tensor& tensor) {
   return reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0;
 }

@@ -102,37 +102,35 @@ std::string name_in(const FileOfTensor& files, const std::string& name) {
 bool is_gguf(const fs::path& path) { return path.extension() == ".gguf"; }
 
 ModelSource::ModelSource(const fs::path& path)
-    : json_(std::make_unique<json>()) {
-  const ModelPath parts(path);
-  path_ = parts.base;
-  if (is_gguf(path_))
+    : model_path_(path), json_(std::make_unique<json>()) {
+  if (is_gguf(model_path_.base))
     open_gguf();
   else
     open_directory();
-  open_adapters(parts.adapters);
+  open_adapters();
 }
 ModelSource::~ModelSource() = default;
 
 void ModelSource::open_directory() {
-  if (!fs::is_directory(path_))
-    throw Error("{}: no such model directory", path_.string());
-  config_ = ModelConfig::load(path_);
+  if (!fs::is_directory(path()))
+    throw Error("{}: no such model directory", path().string());
+  config_ = ModelConfig::load(path());
   *json_ = json::parse(config_.to_json());
   const auto open = [&](const std::string& file) -> const SafetensorsFile& {
     const auto at = files_.find(file);
     if (at != files_.end()) return at->second;
-    return files_.emplace(file, SafetensorsFile(path_ / file)).first->second;
+    return files_.emplace(file, SafetensorsFile(path() / file)).first->second;
   };
   FileOfTensor file_of;
-  if (fs::exists(path_ / kIndex)) {
-    file_of = read_index(path_);
+  if (fs::exists(path() / kIndex)) {
+    file_of = read_index(path());
   } else {
-    const bool one = fs::exists(path_ / kOneFile);
+    const bool one = fs::exists(path() / kOneFile);
     for (const std::string& file :
-         one ? std::vector<std::string>{kOneFile} : find_shards(path_))
+         one ? std::vector<std::string>{kOneFile} : find_shards(path()))
       for (const auto& [name, entry] : open(file).entries())
         if (!file_of.emplace(name, file).second)
-          throw Error("{}: tensor {} lies in {} and in {}", path_.string(),
+          throw Error("{}: tensor {} lies in {} and in {}", path().string(),
                       name, file_of[name], file);
   }
 
@@ -143,7 +141,7 @@ void ModelSource::open_directory() {
       [&](const std::string& name, Tensor&, const WeightShape& shape) {
         const auto found = file_of.find(name_in(file_of, name));
         if (found == file_of.end())
-          throw Error("{}: tensor {} is missing", path_.string(), name);
+          throw Error("{}: tensor {} is missing", path().string(), name);
         used.insert(found->first);
         SourceTensor tensor{.name = name, .shape = shape, .stored = {}};
         tensor.stored =
@@ -156,22 +154,22 @@ void ModelSource::open_directory() {
       continue;
     if (config_.architecture != "Gemma3ForCausalLM" || !is_vision(name))
       throw Error("{}: tensor {} is not one of a {} like this",
-                  (path_ / file).string(), name, config_.architecture);
+                  (path() / file).string(), name, config_.architecture);
     ++vision_tensors_;
   }
 }
 
 void ModelSource::open_gguf() {
-  gguf_ = std::make_unique<GgufFile>(path_);
+  gguf_ = std::make_unique<GgufFile>(path());
   *json_ = config_of(*gguf_);
-  config_ = ModelConfig::from_json(*json_, path_.string());
+  config_ = ModelConfig::from_json(*json_, path().string());
   const Family& family = gguf_family_of(*gguf_);
   std::map<std::string, std::string> left;  // GGUF's name by Hugging Face's
   for (const auto& [name, entry] : gguf_->tensors()) {
     if (name == kRopeFactors) continue;  // in the configuration
     const std::string hf = hf_tensor_name(family, name);
     if (hf.empty())
-      throw Error("{}: tensor {} is not one of {}", path_.string(), name,
+      throw Error("{}: tensor {} is not one of {}", path().string(), name,
                   family.architecture);
     left.emplace(hf, name);
   }
@@ -181,7 +179,7 @@ void ModelSource::open_gguf() {
       [&](const std::string& name, Tensor&, const WeightShape& shape) {
         const auto found = left.find(name);
         if (found == left.end())
-          throw Error("{}: tensor {} is missing", path_.string(),
+          throw Error("{}: tensor {} is missing", path().string(),
                       gguf_tensor_name(family, name));
         SourceTensor tensor{.name = name, .shape = shape, .stored = {}};
         tensor.stored = gguf_->tensor(found->second, shape.in_file());
@@ -189,7 +187,7 @@ void ModelSource::open_gguf() {
         if (const int64_t heads = reordered_heads(family, name, config_);
             heads > 0) {
           if (!shape.decayed && is_quantized(tensor.stored.dtype))
-            throw Error("{}: tensor {} is a vector in blocks", path_.string(),
+            throw Error("{}: tensor {} is a vector in blocks", path().string(),
                         found->second);
           if (!shape.decayed)
             tensor.stored =
@@ -200,24 +198,24 @@ void ModelSource::open_gguf() {
         left.erase(found);
       });
   if (!left.empty())
-    throw Error("{}: tensor {} is not one of a model like this", path_.string(),
-                left.begin()->second);
+    throw Error("{}: tensor {} is not one of a model like this",
+                path().string(), left.begin()->second);
 }
 
-void ModelSource::open_adapters(const std::vector<fs::path>& directories) {
-  for (const fs::path& directory : directories) {
+void ModelSource::open_adapters() {
+  std::map<std::string, SourceTensor*> by_name;
+  for (SourceTensor& tensor : tensors_) by_name[tensor.name] = &tensor;
+  for (const fs::path& directory : model_path_.adapters) {
     const Adapter& adapter =
         adapters_.emplace_back(Adapter::load(directory, config_));
-    for (SourceTensor& tensor : tensors_) {
-      if (const auto found = adapter.replaced().find(tensor.name);
-          found != adapter.replaced().end())
-        tensor = {.name = tensor.name,
-                  .shape = tensor.shape,
-                  .stored = found->second};
-      for (const Adapter::Part& part : adapter.parts())
-        if (tensor.name == part.module + ".weight")
-          tensor.loras.push_back(part.lora);
+    for (const auto& [name, stored] : adapter.replaced()) {
+      SourceTensor& tensor = *by_name.at(name);
+      tensor = {.name = name, .shape = tensor.shape, .stored = stored};
     }
+    for (const Adapter::Part& part : adapter.parts())
+      if (const auto found = by_name.find(part.module + ".weight");
+          found != by_name.end())  // a tied lm_head has no tensor
+        found->second->loras.push_back(part.lora);
   }
 }
 
@@ -229,15 +227,18 @@ void ModelSource::check_mergeable() const {
         throw Error(
             "{}: an adapter of lm_head cannot be merged, since this model's "
             "lm_head is its embedding; use it as MODEL+ADAPTER",
-            path_.string());
+            path().string());
+}
+
+SourceTensor unmerged(SourceTensor tensor) {
+  tensor.loras.clear();
+  return tensor;
 }
 
 void read_rows(const SourceTensor& tensor, int64_t begin, Tensor out) {
   if (!tensor.loras.empty()) {
-    SourceTensor without = tensor;
-    without.loras.clear();
-    OwnedTensor sum(Dtype::f32, out.rows, out.cols);
-    read_rows(without, begin, sum);
+    const OwnedTensor sum(Dtype::f32, out.rows, out.cols);
+    read_rows(unmerged(tensor), begin, sum);
     for (const Lora& lora : tensor.loras) {
       const OwnedTensor b(Dtype::f32, out.rows, lora.b.cols);
       convert(b, lora.b.rows_from(begin, out.rows));

@@ -33,9 +33,9 @@ struct SourceTensor {
 
 // A Hugging Face directory, or a file that ends in .gguf, and adapters behind
 // it
-// ("MODEL+ADAPTER", model/adapter.h). Which files of a
-// directory: those that model.safetensors.index.json names, and no other; else
-// model.safetensors, else one whole set of NAME-00001-of-0000N.safetensors.
+// ("MODEL+ADAPTER", model/adapter.h). Which files of a directory: those that
+// model.safetensors.index.json names, and no other; else model.safetensors,
+// else one whole set of NAME-00001-of-0000N.safetensors.
 class ModelSource {
  public:
   // Throws Error that names the file and the tensor: one that is missing, has
@@ -45,8 +45,9 @@ class ModelSource {
   explicit ModelSource(const std::filesystem::path& path);
   ~ModelSource();
 
-  // Without the adapters.
-  const std::filesystem::path& path() const { return path_; }
+  const ModelPath& model_path() const { return model_path_; }
+  const std::filesystem::path& path() const { return model_path_.base; }
+  // One for each of model_path().adapters.
   const std::vector<Adapter>& adapters() const { return adapters_; }
   // Throws Error for an update that no weight can take in: of an lm_head that
   // is the embedding.
@@ -63,9 +64,9 @@ class ModelSource {
  private:
   void open_directory();
   void open_gguf();
-  void open_adapters(const std::vector<std::filesystem::path>& directories);
+  void open_adapters();
 
-  std::filesystem::path path_;
+  ModelPath model_path_;
   ModelConfig config_;
   std::unique_ptr<nlohmann::json> json_;
   std::vector<SourceTensor> tensors_;
@@ -75,6 +76,8 @@ class ModelSource {
   std::unique_ptr<GgufFile> gguf_;
 };
 
+// The tensor without what adapters add.
+SourceTensor unmerged(SourceTensor tensor);
 // Rows [begin, begin + out.rows) in Hugging Face's order and numbers, what
 // adapters add included. out f32, bf16 or f16; or, without adapters, the stored
 // dtype, which then comes out as it is.

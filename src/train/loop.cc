@@ -62,8 +62,8 @@ class Loop {
   void validate();
   void probe();
   bool decays() const;
-  void end_soon(std::string_view why);
-  void mind_the_time();
+  void stop_early(std::string_view why);
+  void check_time_limit();
   void sample();
   void save();
   TrainSummary finish(std::string_view why);
@@ -111,10 +111,10 @@ void Loop::announce() {
       show_bytes(static_cast<double>(decoder_.bytes())), peak_ / 1e9));
   if (optimizer_.trains_adapter())
     progress_->note(fmt::format(
-        "{:.2f}M numbers of an adapter learn ({:.2f}% of the weights, which "
-        "stay)",
-        static_cast<double>(optimizer_.num_trained()) / 1e6,
-        100 * static_cast<double>(optimizer_.num_trained()) /
+        "adapter: {:.2f}M trainable parameters, {:.2f}% of the model's, which "
+        "are frozen",
+        static_cast<double>(optimizer_.num_trainable_parameters()) / 1e6,
+        100 * static_cast<double>(optimizer_.num_trainable_parameters()) /
             static_cast<double>(c.num_parameters())));
   for (const std::string& note : run_.notes) progress_->note(note);
   if (state_.step > 0)
@@ -211,7 +211,7 @@ void Loop::probe() {
                   state_.step, 100 * probe_, 100 * run_.probe->chance()));
   if (state_.step == 0) state_.probe_before = probe_;
   if (run_.until_probe > 0 && state_.step > 0 && probe_ >= run_.until_probe)
-    end_soon("until-probe");
+    stop_early("until-probe");
 }
 
 // Whether the learning rate of the next step does.
@@ -222,7 +222,7 @@ bool Loop::decays() const {
 
 // The decay begins now and takes its share of the steps; one that is under way
 // is cut short.
-void Loop::end_soon(std::string_view why) {
+void Loop::stop_early(std::string_view why) {
   if (!state_.ending.empty() || state_.step >= state_.last_step) return;
   state_.ending = why;
   state_.last_step = decays() ? state_.step
@@ -233,11 +233,11 @@ void Loop::end_soon(std::string_view why) {
                               state_.step, why, state_.last_step));
 }
 
-void Loop::mind_the_time() {
+void Loop::check_time_limit() {
   const double limit = 60 * options_.minutes;
   if (limit == 0) return;
   const double begin = decays() ? limit : (1 - options_.decay) * limit;
-  if (elapsed() >= begin) end_soon("minutes");
+  if (elapsed() >= begin) stop_early("minutes");
 }
 
 void Loop::sample() {
@@ -293,7 +293,7 @@ TrainSummary Loop::run() {
       validate();
       probe();
     }
-    mind_the_time();
+    check_time_limit();
     if (every(options_.sample_every)) sample();
     if (InterruptGuard::requested()) {
       save();

@@ -42,14 +42,14 @@ constexpr int64_t kProgram = 100 << 20;
 
 TrainingMemory training_memory(const ModelConfig& config,
                                const TrainOptions& options,
-                               const Learned& learned) {
+                               const Trainable& trainable) {
   const Dtype precision = precision_of(options);
   const bool muon = options.optimizer == "muon";
   TrainingMemory out;
   out.weights = kProgram;
-  if (learned.adapter) {
-    const int64_t numbers = Adapter::size_of_new(config, learned.lora);
-    out.weights += learned.model_bytes +
+  if (trainable.adapter) {
+    const int64_t numbers = Adapter::size_of_new(config, trainable.lora);
+    out.weights += trainable.model_bytes +
                    bytes_learned(numbers, muon ? 0 : numbers, precision);
   } else {
     out.weights += bytes_learned(weights_size(config),
@@ -58,25 +58,26 @@ TrainingMemory training_memory(const ModelConfig& config,
   out.activations =
       Decoder::bytes_needed(config, precision, options.batch_tokens,
                             options.recompute ? Keep::inputs : Keep::all,
-                            learned.adapter ? learned.lora.rank : 0);
+                            trainable.adapter ? trainable.lora.rank : 0);
   return out;
 }
 
 void check_memory(const ModelConfig& config, const TrainOptions& options,
-                  const Learned& learned, bool may_adapt, int64_t available) {
-  const int64_t needed = training_memory(config, options, learned).total();
+                  const Trainable& trainable, bool may_adapt,
+                  int64_t available) {
+  const int64_t needed = training_memory(config, options, trainable).total();
   if (needed <= available) return;
   std::string advice;
   const int32_t fewer = std::min(options.batch_tokens, options.context);
   for (const bool adapter : {false, true})
     for (const bool smaller : {false, true})
       for (const bool recompute : {false, true}) {
-        if (!advice.empty() || (adapter && (!may_adapt || learned.adapter)) ||
+        if (!advice.empty() || (adapter && (!may_adapt || trainable.adapter)) ||
             (smaller && fewer == options.batch_tokens) ||
             (recompute && options.recompute))
           continue;
         TrainOptions other = options;
-        Learned what = learned;
+        Trainable what = trainable;
         std::vector<std::string> flags;
         if (adapter) {
           what.adapter = true;

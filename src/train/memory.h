@@ -16,7 +16,7 @@ struct TrainingMemory {
 };
 
 // What learns: a whole model, or an adapter of one that has so many bytes.
-struct Learned {
+struct Trainable {
   bool adapter = false;
   LoraOptions lora = {};
   int64_t model_bytes = 0;
@@ -25,12 +25,13 @@ struct Learned {
 // Of a run whose context is settled; right to a few per cent.
 TrainingMemory training_memory(const ModelConfig& config,
                                const TrainOptions& options,
-                               const Learned& learned);
+                               const Trainable& trainable);
 
 // Throws UsageError where that is more than `available` bytes: how much, and
 // the first of --recompute, fewer --batch-tokens, --lora (where `may_adapt`)
 // and all of them that fits.
 void check_memory(const ModelConfig& config, const TrainOptions& options,
-                  const Learned& learned, bool may_adapt, int64_t available);
+                  const Trainable& trainable, bool may_adapt,
+                  int64_t available);
 
 }  // namespace seodang

@@ -73,7 +73,7 @@ std::vector<NamedTensor> Optimizer::masters() const {
                   : named_weights(config(), model_.weights());
 }
 
-int64_t Optimizer::num_trained() const {
+int64_t Optimizer::num_trainable_parameters() const {
   int64_t sum = 0;
   for (const Slot& slot : slots_) sum += slot.master.tensor.size();
   return sum;

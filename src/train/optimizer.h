@@ -30,7 +30,7 @@ class Optimizer {
   bool trains_adapter() const { return adapter_.has_value(); }
   // The f32 masters under their names in files.
   std::vector<NamedTensor> masters() const;
-  int64_t num_trained() const;  // numbers that learn
+  int64_t num_trainable_parameters() const;  // numbers that learn
   // Writes the model, or the adapter alone, into an existing directory.
   void save(const std::filesystem::path& directory) const;
   // Reads what save() wrote into the masters. Throws Error naming file and

@@ -67,13 +67,13 @@ void check_room(const InstructOptions& o) {
   const ModelSource source(o.base);
   TrainOptions settled = o.train;
   settle_context(settled, source.config());
-  Learned learned{.adapter = o.lora, .lora = o.adapter};
+  Trainable trainable{.adapter = o.lora, .lora = o.adapter};
   const Dtype act = precision_of(o.train);
   for (const SourceTensor& tensor : source.tensors())
-    learned.model_bytes += static_cast<int64_t>(
+    trainable.model_bytes += static_cast<int64_t>(
         bytes_of(dtype_in_use(tensor.stored.dtype, tensor.shape, act),
                  tensor.stored.size()));
-  check_memory(source.config(), settled, learned, true, machine_memory());
+  check_memory(source.config(), settled, trainable, true, machine_memory());
 }
 
 Optimizer optimizer_of(const InstructOptions& o, Model model) {

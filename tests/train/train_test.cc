@@ -291,7 +291,7 @@ TEST(Memory, IsKnownBeforehandAndWhatDoesNotFitIsRefused) {
           const Dtype dtype = precision_of(options);
           Model model =
               Model::random(tiny_config(), 1, adapter ? dtype : Dtype::f32);
-          Learned learned{.adapter = adapter, .lora = {.rank = 4}};
+          Trainable learned{.adapter = adapter, .lora = {.rank = 4}};
           for (const auto& weight :
                named_weights(tiny_config(), model.weights()))
             learned.model_bytes += static_cast<int64_t>(
