@@ -7,6 +7,7 @@ import json, resource, statistics, sys, time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from llama_parts import RMSNorm, attention, causal_mask, rope_angles, rotate
 
 H, I, L, NH, KV, V, T, R, ALPHA = 2048, 8192, 16, 32, 8, 128256, 512, 16, 32
 D = H // NH
@@ -25,25 +26,14 @@ class Lora(nn.Module):
         return F.linear(x, self.weight) + F.linear(F.linear(x, self.a), self.b) * (ALPHA / R)
 
 
-class RMSNorm(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(H, dtype=torch.bfloat16), requires_grad=False)
-
-    def forward(self, x):
-        x32 = x.float()
-        return self.weight * (x32 * torch.rsqrt(x32.pow(2).mean(-1, keepdim=True) + 1e-5)).type_as(x)
-
-
-def rotate(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    return x * cos + torch.cat((-b, a), -1) * sin
+def frozen_norm():
+    return RMSNorm(H, dtype=torch.bfloat16).requires_grad_(False)
 
 
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.n1, self.n2 = RMSNorm(), RMSNorm()
+        self.n1, self.n2 = frozen_norm(), frozen_norm()
         self.q, self.k, self.v, self.o = Lora(H, H), Lora(H, KV * D), Lora(H, KV * D), Lora(H, H)
         self.gate, self.up, self.down = Lora(H, I), Lora(H, I), Lora(I, H)
 
@@ -53,10 +43,7 @@ class Block(nn.Module):
         q, k, v = heads(self.q(h), NH), heads(self.k(h), KV), heads(self.v(h), KV)
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         k, v = (t.repeat_interleave(NH // KV, 1) for t in (k, v))
-        if hasattr(F, "scaled_dot_product_attention"):
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            a = torch.softmax((q @ k.transpose(-2, -1) / D**0.5 + mask).float(), -1).type_as(v) @ v
+        a = attention(q, k, v, mask)
         x = x + self.o(a.transpose(1, 2).reshape(1, T, H))
         h = self.n2(x)
         return x + self.down(F.silu(self.gate(h)) * self.up(h))
@@ -66,12 +53,12 @@ class Llama(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = nn.Parameter(torch.empty(V, H, dtype=torch.bfloat16).normal_(std=0.02), requires_grad=False)
-        self.norm = RMSNorm()
+        self.norm = frozen_norm()
         self.blocks = nn.ModuleList(Block() for _ in range(L))
-        angle = torch.outer(torch.arange(T), 5e5 ** (-torch.arange(0, D, 2) / D))
-        self.register_buffer("cos", torch.cat([angle, angle], -1).cos().bfloat16())
-        self.register_buffer("sin", torch.cat([angle, angle], -1).sin().bfloat16())
-        self.register_buffer("mask", torch.full((T, T), float("-inf")).triu(1).bfloat16())
+        angles = rope_angles(T, D, 5e5)
+        self.register_buffer("cos", angles.cos().bfloat16())
+        self.register_buffer("sin", angles.sin().bfloat16())
+        self.register_buffer("mask", causal_mask(T).bfloat16())
 
     def forward(self, tokens, targets):
         x = F.embedding(tokens, self.embed)
@@ -98,4 +85,4 @@ for step in range(steps + 1):
         seconds.append(time.perf_counter() - begin)
 print(json.dumps(dict(tokens_per_second=round(T / statistics.median(seconds), 1),
                       peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                      trained=sum(p.numel() for p in learned), torch=torch.__version__)))
+                      trainable=sum(p.numel() for p in learned), torch=torch.__version__)))

@@ -22,6 +22,8 @@ for name in "seodang", "pytorch":
     print(f"{name:10}{statistics.median(values):10.1f}{min(values):10.1f}{max(values):10.1f}{'':10}{memory / 1e9:11.2f} GB")
 ours, theirs = pick("seodang", "tokens_per_second"), pick("pytorch", "tokens_per_second")
 weights = pick("seodang", "weights_bytes")[0]
+flops, peak = pick("seodang", "gflops"), pick("seodang", "peak_gflops")
 print(f"ratio {statistics.median(ours) / statistics.median(theirs):.2f}; peak memory is "
-      f"{max(pick('seodang', 'peak_bytes')) / weights:.2f} of the weights' {weights / 1e9:.2f} GB")
+      f"{max(pick('seodang', 'peak_bytes')) / weights:.2f} of the weights' {weights / 1e9:.2f} GB; {statistics.median(flops):.0f} of {max(peak):.0f} GFLOP/s "
+      f"({100 * statistics.median(flops) / max(peak):.0f}% of the measured peak)")
 PY

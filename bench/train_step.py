@@ -7,40 +7,22 @@ import json, statistics, sys, time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from llama_parts import RMSNorm, attention, causal_mask, rope_angles, rotate
 
 H, I, L, NH, V, B, T = 512, 1408, 8, 8, 8192, 8, 512
-
-
-class RMSNorm(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(H))
-
-    def forward(self, x):
-        x32 = x.float()
-        return self.weight * (x32 * torch.rsqrt(x32.pow(2).mean(-1, keepdim=True) + 1e-5)).type_as(x)
-
-
-def rotate(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    return x * cos + torch.cat((-b, a), -1) * sin
 
 
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.n1, self.n2 = RMSNorm(), RMSNorm()
+        self.n1, self.n2 = RMSNorm(H), RMSNorm(H)
         self.qkv, self.o = nn.Linear(H, 3 * H, bias=False), nn.Linear(H, H, bias=False)
         self.gate_up, self.down = nn.Linear(H, 2 * I, bias=False), nn.Linear(I, H, bias=False)
 
     def forward(self, x, cos, sin, mask):
         q, k, v = (t.view(B, T, NH, H // NH).transpose(1, 2) for t in self.qkv(self.n1(x)).chunk(3, -1))
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        if hasattr(F, "scaled_dot_product_attention"):
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            s = q @ k.transpose(-2, -1) / (H // NH) ** 0.5 + mask
-            a = torch.softmax(s.float(), -1).type_as(v) @ v
+        a = attention(q, k, v, mask)
         x = x + self.o(a.transpose(1, 2).reshape(B, T, H))
         gate, up = self.gate_up(self.n2(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
@@ -49,12 +31,12 @@ class Block(nn.Module):
 class Llama(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embed, self.head, self.norm = nn.Embedding(V, H), nn.Linear(H, V, bias=False), RMSNorm()
+        self.embed, self.head, self.norm = nn.Embedding(V, H), nn.Linear(H, V, bias=False), RMSNorm(H)
         self.blocks = nn.ModuleList(Block() for _ in range(L))
-        angle = torch.outer(torch.arange(T), 1e4 ** (-torch.arange(0, H // NH, 2) / (H // NH)))
-        self.register_buffer("cos", torch.cat([angle, angle], -1).cos())
-        self.register_buffer("sin", torch.cat([angle, angle], -1).sin())
-        self.register_buffer("mask", torch.full((T, T), float("-inf")).triu(1))
+        angles = rope_angles(T, H // NH, 1e4)
+        self.register_buffer("cos", angles.cos())
+        self.register_buffer("sin", angles.sin())
+        self.register_buffer("mask", causal_mask(T))
 
     def forward(self, tokens, targets):
         x = self.embed(tokens)
