@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "eval/evaluation.h"
+#include "formats/csv.h"
 #include "model/adapter.h"
 
 namespace seodang {
@@ -24,6 +25,7 @@ struct EvalArguments {
   std::vector<std::string> names;  // models and suites
   EvalOptions options;
   bool json = false, records = false;
+  fs::path scorer;
   int32_t wrong = 0;  // wrong answers to show of each suite
 };
 
@@ -39,6 +41,8 @@ constexpr Metric kMetrics[] = {{"answer_rate", "answer rate", true},
                                {"correct_few_shot", "correct, few-shot", true},
                                {"probe", "probe", true},
                                {"perplexity", "perplexity", false},
+                               {"score", "task score", true},
+                               {"complete", "all checks hold", true},
                                {"nll", "nll a token", false},
                                {"bits_per_byte", "bits a byte", false}};
 
@@ -134,17 +138,24 @@ void print_wrong(const ModelResult& model, int32_t most) {
       if (record.correct || left-- <= 0) continue;
       fmt::print("{}  {}\n    → {}\n    wanted: {}\n", suite.name,
                  record.prompt, record.text, record.answers.front());
+      if (!record.failed.empty())
+        fmt::print("    failed: {}\n", fmt::join(record.failed, ", "));
     }
   }
 }
 
-// SUITE is a .jsonl file, or the name of one that belongs to the models' run.
+bool is_suite_file(const fs::path& path) {
+  return path.extension() == ".jsonl" || is_csv(path);
+}
+
+// SUITE is a .jsonl or .csv file, or the name of one that belongs to the
+// models' run.
 void sort_names(const std::vector<std::string>& names,
                 std::vector<fs::path>& models, std::vector<Suite>& suites) {
   std::vector<std::string> wanted;
   for (const std::string& name : names) {
     const ModelPath model(name);
-    if (fs::path(name).extension() == ".jsonl" || !fs::exists(model.base))
+    if (is_suite_file(name) || !fs::exists(model.base))
       wanted.push_back(name);
     else
       models.emplace_back(name);
@@ -171,7 +182,7 @@ void sort_names(const std::vector<std::string>& names,
                      [&](const fs::path& path) { return path.stem() == name; });
     if (found != known.end())
       suites.push_back(load_suite(*found));
-    else if (fs::path(name).extension() == ".jsonl")
+    else if (is_suite_file(name))
       suites.push_back(load_suite(name));
     else
       throw UsageError("{}: neither a model directory nor a suite{}", name,
@@ -207,6 +218,11 @@ void run_eval(EvalArguments& arguments) {
   std::vector<fs::path> models;
   std::vector<Suite> suites;
   sort_names(arguments.names, models, suites);
+  if (!arguments.scorer.empty()) {
+    const Scorer scorer = Scorer::load(arguments.scorer);
+    for (Suite& suite : suites)
+      if (!suite.task.empty()) suite.scorer = scorer;
+  }
   const EvaluationReport report =
       evaluate_with_progress(models, suites, arguments.options);
   if (arguments.json)
@@ -227,6 +243,10 @@ void add_eval(CLI::App& program) {
           "Models (MODEL+ADAPTER too), and suites: .jsonl files or names of "
           "the run's own (default: all of them)")
       ->required();
+  command->add_option("--scorer", arguments->scorer,
+                      "How outputs of tasks are judged (TOML, "
+                      "docs/finetune.md); without, by the words they share "
+                      "with the outputs wanted");
   add_options(command, arguments->options);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--records", arguments->records,
@@ -241,7 +261,9 @@ void add_eval(CLI::App& program) {
       "Examples:\n"
       "  seodang eval runs/demo/base runs/demo/instruct\n"
       "  seodang eval runs/demo/instruct heldout.ko heldout.en --wrong 10\n"
-      "  seodang eval my-model my-questions.jsonl");
+      "  seodang eval my-model my-questions.jsonl\n"
+      "  seodang eval my-model my-reports.jsonl --scorer my-report.toml "
+      "--wrong 3");
   command->callback([arguments] { run_eval(*arguments); });
 }
 

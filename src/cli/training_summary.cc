@@ -9,11 +9,12 @@
 namespace seodang {
 
 void print_summary(const TrainSummary& s, const std::filesystem::path& output,
-                   bool json) {
+                   bool json, const nlohmann::ordered_json& more) {
   if (json) {
     nlohmann::ordered_json out = {{"output", output.string()}};
     visit_summary(
         s, [&](const char* name, const auto& value) { out[name] = value; });
+    if (!more.empty()) out.update(more);
     fmt::print("{}\n", out.dump(2));
     return;
   }

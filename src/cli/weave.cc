@@ -35,6 +35,7 @@ void print_json(const WeaveReport& report) {
                                {"examples", report.examples},
                                {"dropped", report.dropped},
                                {"suites", report.suites},
+                               {"tasks", report.tasks},
                                {"entities", report.entities},
                                {"replay", report.replay},
                                {"taught", report.taught},
@@ -58,6 +59,8 @@ void print(const WeaveReport& report, const std::filesystem::path& out) {
              report.taught.size(), report.held_out.size(), report.final.size());
   for (const auto& [suite, count] : report.suites)
     fmt::print("  {:<24}{:>8}\n", suite, count);
+  for (const auto& [task, count] : report.tasks)
+    fmt::print("  {:<24}{:>8}\n", task, count);
 }
 
 void run_weave(const WeaveArguments& options) {

@@ -25,6 +25,10 @@ struct Batch {
   std::vector<int32_t> targets;     // (N): the next token, or kIgnoreTarget
   std::vector<SequenceSpan> spans;  // cover [0, N), in order
   int64_t loss_tokens = 0;          // targets that are not ignored
+  // The first so many tokens are not learned but kept: where there is a teacher
+  // (model/decoder.h), the loss is the distance from what it predicts there.
+  int32_t distilled = 0;
+  int64_t distilled_loss_tokens = 0;  // of loss_tokens, those among them
 };
 
 }  // namespace seodang

@@ -11,6 +11,8 @@ BatchFiller::BatchFiller(Batch& out, int32_t tokens_per_batch,
   out.targets.clear();
   out.spans.clear();
   out.loss_tokens = 0;
+  out.distilled = 0;
+  out.distilled_loss_tokens = 0;
   out.tokens.reserve(tokens_per_batch);
   out.targets.reserve(tokens_per_batch);
   out.spans.reserve(tokens_per_batch);

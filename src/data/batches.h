@@ -36,18 +36,31 @@ std::unique_ptr<BatchSource> pretrain_batches(TokenShards shards,
                                               int32_t max_length,
                                               uint64_t seed);
 
-// Batches of exactly `tokens_per_batch` tokens: first
-// round(replay_share * tokens_per_batch) tokens of pretraining text (as from
-// pretrain_batches, with full loss), then whole conversations with loss on
-// outputs alone, then padding (spans of token 0 without targets). A
-// conversation occurs once an epoch. Conversations are packed once, first fit
-// in shuffled order; each epoch shuffles the batches, and swaps conversations
-// of equal length. Throws Error without conversations, UsageError when one is
-// longer than `max_length` or does not fit beside the replay.
-std::unique_ptr<BatchSource> instruct_batches(
-    ConversationSet conversations, int32_t tokens_per_batch, int32_t max_length,
-    uint64_t seed, std::optional<TokenShards> replay = std::nullopt,
-    double replay_share = 0);
+// What else is in each batch, so that less is forgotten: as shares of its
+// tokens, pretraining text (as from pretrain_batches, with full loss) and other
+// conversations (with loss on outputs).
+struct Replay {
+  std::optional<TokenShards> texts = std::nullopt;
+  double texts_share = 0;
+  ConversationSet conversations = {};
+  double conversations_share = 0;
+  bool distilled = false;  // Batch::distilled
+};
+
+// The tokens that Replay::conversations has room for in each batch.
+int32_t replay_room(double share, int32_t tokens_per_batch);
+
+// Batches of exactly `tokens_per_batch` tokens: first the replay, then whole
+// conversations with loss on outputs alone, then padding (spans of token 0
+// without targets). A conversation occurs once an epoch. Conversations are
+// packed once, first fit in shuffled order; each epoch shuffles the batches,
+// and swaps conversations of equal length. Throws Error without conversations,
+// UsageError when one is longer than `max_length` or does not fit beside the
+// replay.
+std::unique_ptr<BatchSource> instruct_batches(ConversationSet conversations,
+                                              int32_t tokens_per_batch,
+                                              int32_t max_length, uint64_t seed,
+                                              Replay replay = {});
 
 // Validation text in a fixed order, at most `max_batches` of them (0: all). All
 // have `tokens_per_batch` tokens; the rest of the last one is padding.

@@ -1,5 +1,6 @@
 #include "data/conversations.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "data/documents.h"
 #include "data/json_line.h"
 #include "data/lines.h"
+#include "formats/csv.h"
 
 namespace seodang {
 namespace {
@@ -121,10 +123,35 @@ class LineParser {
   const std::string& where_;
 };
 
+// A row becomes the line that would say the same.
+std::vector<Conversation> read_rows(const std::filesystem::path& path) {
+  const std::vector<CsvRow> rows = read_csv(path);
+  dom::parser parser;
+  std::vector<Conversation> out;
+  for (size_t r = 1; r < rows.size(); ++r) {
+    const std::string where = fmt::format("{}:{}", path.string(), rows[r].line);
+    if (rows[r].cells.size() != rows[0].cells.size())
+      throw Error("{}: {} cells where the header has {}", where,
+                  rows[r].cells.size(), rows[0].cells.size());
+    nlohmann::json line = nlohmann::json::object();
+    for (const char* key : {"instruction", "input", "information", "output",
+                            "prompt", "completion"})
+      for (size_t c = 0; c < rows[0].cells.size(); ++c)
+        if (rows[0].cells[c] == key) line[key] = rows[r].cells[c];
+    const std::string text = line.dump();
+    const dom::object object = parse_json_line(parser, text, where);
+    out.push_back({LineParser(object, where).messages(),
+                   static_cast<uint64_t>(rows[r].line), path.string()});
+  }
+  if (out.empty()) throw Error("{}: holds no example", path.string());
+  return out;
+}
+
 }  // namespace
 
 std::vector<Conversation> read_conversations(
     const std::filesystem::path& path) {
+  if (is_csv(path)) return read_rows(path);
   LineReader lines(path, kMaxJsonLineBytes);
   dom::parser parser;
   std::vector<Conversation> out;

@@ -1,9 +1,11 @@
 // Examples for instruction tuning: conversations in JSONL (also .gz, .zst), one
-// a line.
+// a line,
 //   {"instruction": …, "input" or "information": …, "output": …}
 //   {"messages": [{"role": "system|user|assistant", "content": …}, …]}
 //   {"conversations": [{"from": "system|human|gpt", "value": …}, …]}
 //   {"prompt": …, "completion": …}
+// or a spreadsheet's rows, .csv or .tsv (formats/csv.h), whose columns have
+// these names; what other columns hold is not read.
 #pragma once
 
 #include <cstdint>

@@ -69,24 +69,30 @@ std::vector<std::vector<int64_t>> pack(const ConversationSet& set,
 class InstructBatches : public BatchSource {
  public:
   InstructBatches(ConversationSet set, int32_t tokens_per_batch,
-                  int32_t max_length, uint64_t seed,
-                  std::optional<TokenShards> replay, double replay_share)
+                  int32_t max_length, uint64_t seed, Replay replay)
       : set_(std::move(set)),
         tokens_per_batch_(tokens_per_batch),
         max_length_(max_length),
-        seed_(seed) {
-    if (!(replay_share >= 0 && replay_share < 1))
-      throw UsageError("the replay's share must be in [0, 1), not {}",
-                       replay_share);
-    const auto replay_tokens =
-        replay
-            ? static_cast<int32_t>(std::lround(replay_share * tokens_per_batch))
-            : 0;
-    const int32_t room = tokens_per_batch - replay_tokens;
+        seed_(seed),
+        distilled_(replay.distilled) {
+    int32_t room = tokens_per_batch;
+    const auto take = [&](double share) {
+      if (!(share >= 0 && share < 1))
+        throw UsageError("the replay's share must be in [0, 1), not {}", share);
+      const int32_t tokens = replay_room(share, tokens_per_batch);
+      room -= tokens;
+      return tokens;
+    };
+    const int32_t text_tokens = replay.texts ? take(replay.texts_share) : 0;
+    const int32_t other_tokens =
+        replay.conversations.size() > 0 ? take(replay.conversations_share) : 0;
     check(set_, room, max_length);
-    if (replay_tokens > 0)
-      replay_ =
-          pretrain_batches(*std::move(replay), replay_tokens, max_length, seed);
+    if (text_tokens > 0)
+      replay_.push_back(pretrain_batches(*std::move(replay.texts), text_tokens,
+                                         max_length, seed));
+    if (other_tokens > 0)
+      replay_.push_back(instruct_batches(std::move(replay.conversations),
+                                         other_tokens, max_length, seed));
     std::vector<int64_t> order(set_.size());
     std::iota(order.begin(), order.end(), 0);
     Rng(seed_, kPackingStream).shuffle(std::span(order));
@@ -103,9 +109,13 @@ class InstructBatches : public BatchSource {
   void batch(uint64_t index, Batch& out) const override {
     lay_out(index / bins_.size());
     BatchFiller filler(out, tokens_per_batch_, max_length_);
-    if (replay_) {
-      replay_->batch(index, replay_batch_);
+    for (const auto& source : replay_) {
+      source->batch(index, replay_batch_);
       filler.add_batch(replay_batch_);
+    }
+    if (distilled_) {
+      out.distilled = static_cast<int32_t>(out.tokens.size());
+      out.distilled_loss_tokens = out.loss_tokens;
     }
     for (const int64_t place : bins_[bin_order_[index % bins_.size()]])
       add(filler, set_, stand_in_[place]);
@@ -132,7 +142,8 @@ class InstructBatches : public BatchSource {
   ConversationSet set_;
   int32_t tokens_per_batch_, max_length_;
   uint64_t seed_;
-  std::unique_ptr<BatchSource> replay_;
+  bool distilled_;
+  std::vector<std::unique_ptr<BatchSource>> replay_;
   std::vector<std::vector<int64_t>> bins_;
   std::map<int32_t, std::vector<int64_t>> of_length_;
   mutable uint64_t epoch_ = std::numeric_limits<uint64_t>::max();  // laid out
@@ -142,14 +153,17 @@ class InstructBatches : public BatchSource {
 
 }  // namespace
 
+int32_t replay_room(double share, int32_t tokens_per_batch) {
+  return static_cast<int32_t>(std::lround(share * tokens_per_batch));
+}
+
 std::unique_ptr<BatchSource> instruct_batches(ConversationSet conversations,
                                               int32_t tokens_per_batch,
                                               int32_t max_length, uint64_t seed,
-                                              std::optional<TokenShards> replay,
-                                              double replay_share) {
+                                              Replay replay) {
   return std::make_unique<InstructBatches>(std::move(conversations),
                                            tokens_per_batch, max_length, seed,
-                                           std::move(replay), replay_share);
+                                           std::move(replay));
 }
 
 std::vector<Batch> validation_batches(const ConversationSet& conversations,

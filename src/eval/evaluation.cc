@@ -28,7 +28,7 @@ int64_t items_of(const std::vector<Suite>& suites, const EvalOptions& options) {
   int64_t sum = 0;
   for (const Suite& suite : suites)
     sum += used(suite.questions.size(), options) +
-           used(suite.texts.size(), options);
+           used(suite.texts.size(), options) + used(suite.task.size(), options);
   return sum;
 }
 
@@ -57,6 +57,7 @@ class Examination {
       probe();
     }
     if (!suite_.texts.empty()) read_texts();
+    if (!suite_.task.empty()) do_task();
     return std::move(result_);
   }
 
@@ -68,19 +69,26 @@ class Examination {
   }
 
   // A base model gets the bare text, an instruct model its chat template.
-  std::vector<int32_t> encode(const std::string& text) const {
-    if (model_.kind() == ModelKind::base) return model_.encode_text(text);
-    const Message message{"user", text};
-    return model_.encode_chat({&message, 1});
+  std::vector<int32_t> encode(const std::vector<Message>& messages) const {
+    if (model_.kind() == ModelKind::base)
+      return model_.encode_text(text_of(messages));
+    return model_.encode_chat(messages);
+  }
+
+  static std::string text_of(const std::vector<Message>& messages) {
+    std::string text;
+    for (const Message& message : messages)
+      text += (text.empty() ? "" : "\n\n") + message.content;
+    return text;
   }
 
   // Greedily, up to an end token or a text of `stop`.
   std::vector<Generation> continue_all(
       const std::vector<std::vector<int32_t>>& prompts,
-      std::vector<std::string> stop,
-      const std::function<void(size_t)>& on_done) const {
+      std::vector<std::string> stop, const std::function<void(size_t)>& on_done,
+      int64_t max_new_tokens) const {
     GenerateOptions generation;
-    generation.max_new_tokens = options_.max_new_tokens;
+    generation.max_new_tokens = max_new_tokens;
     generation.end_tokens = model_.end_tokens();
     generation.stop = std::move(stop);
     return generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
@@ -95,11 +103,12 @@ class Examination {
       record.kind = question.kind;
       record.answers = question.answers;
       record.prompt = instruction_prompt(question.instruction, question.input);
-      prompts.push_back(encode(record.prompt));
+      prompts.push_back(encode({{"user", record.prompt}}));
       result_.records.push_back(std::move(record));
     }
     const auto outputs = continue_all(
-        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); });
+        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); },
+        options_.max_new_tokens);
 
     double well_formed = 0, correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -117,6 +126,48 @@ class Examination {
     result_.metrics["correct"] = correct / n;
   }
 
+  // Outputs may be half as long again as the longest that an example wants.
+  void do_task() {
+    std::vector<TaskItem> items;
+    take(suite_.task, items);
+    result_.n = std::ssize(items);
+    std::vector<std::vector<int32_t>> prompts;
+    std::vector<std::string> texts;
+    size_t longest = 0;
+    for (const TaskItem& item : suite_.task) {
+      texts.push_back(text_of(item.messages));
+      longest =
+          std::max(longest, model_.tokenizer().encode(item.output).size());
+    }
+    suite_.scorer.check_fits(texts);
+    for (const TaskItem& item : items) prompts.push_back(encode(item.messages));
+    const auto outputs = continue_all(
+        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); },
+        static_cast<int64_t>(longest + longest / 2 + 1));
+    double score = 0, complete = 0;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      AnswerRecord record;
+      record.id = std::to_string(i + 1);
+      record.prompt = texts[i];
+      record.answers = {items[i].output};
+      record.text = outputs[i].text;
+      record.stop = name_of(outputs[i].stop);
+      const bool stopped = outputs[i].stop == StopReason::eos;
+      if (!stopped) record.ill_formed = "did not stop by itself";
+      Verdict verdict =
+          suite_.scorer.judge(texts[i], record.text, items[i].output, stopped);
+      record.score = verdict.score;
+      record.correct = verdict.complete();
+      record.failed = std::move(verdict.failed);
+      score += *record.score;
+      complete += record.correct;
+      result_.records.push_back(std::move(record));
+    }
+    const auto n = static_cast<double>(items.size());
+    result_.metrics["score"] = score / n;
+    result_.metrics["complete"] = complete / n;
+  }
+
   // A fair chance for a model that only continues texts: a frame behind which
   // an answer is due, and the rest of that line.
   void in_frame(size_t shots,
@@ -126,7 +177,8 @@ class Examination {
     for (const AnswerRecord& record : result_.records)
       prompts.push_back(
           model_.encode_text(framed(suite_, record.prompt, shots)));
-    const auto outputs = continue_all(prompts, {"\n"}, {});
+    const auto outputs =
+        continue_all(prompts, {"\n"}, {}, options_.max_new_tokens);
     double correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
       const bool right = grader_.correct(questions_[i], outputs[i].text);
@@ -203,9 +255,9 @@ class Examination {
   SuiteResult result_;
 };
 
-constexpr const char* kCompared[] = {"answer_rate",    "correct",
-                                     "correct_framed", "correct_few_shot",
-                                     "probe",          "nll"};
+constexpr const char* kCompared[] = {
+    "answer_rate", "correct", "correct_framed", "correct_few_shot",
+    "probe",       "nll",     "score",          "complete"};
 
 // The values of one metric, one an item; empty when the suite has none.
 std::vector<double> values_of(const SuiteResult& suite,
@@ -214,7 +266,9 @@ std::vector<double> values_of(const SuiteResult& suite,
   if (metric == "nll") return suite.text_nll;
   for (const AnswerRecord& record : suite.records) {
     if (metric == "answer_rate") out.push_back(record.well_formed());
-    if (metric == "correct") out.push_back(record.correct);
+    if (metric == "correct" || metric == "complete")
+      out.push_back(record.correct);
+    if (metric == "score" && record.score) out.push_back(*record.score);
     if (metric == "correct_framed")
       out.push_back(record.framed ? record.framed->correct : record.correct);
     if (metric == "correct_few_shot")
@@ -283,6 +337,23 @@ EvaluationReport evaluate_with_progress(
   return evaluate(models, suites, options);
 }
 
+std::map<std::string, std::map<std::string, Delta>> compare(
+    const ModelResult& before, const ModelResult& after,
+    const EvalOptions& options) {
+  std::map<std::string, std::map<std::string, Delta>> delta;
+  for (size_t i = 0; i < before.suites.size(); ++i) {
+    const SuiteResult& from = before.suites[i];
+    for (const char* metric : kCompared) {
+      const auto values = values_of(from, metric);
+      if (from.metrics.contains(metric) && !values.empty())
+        delta[from.name][metric] =
+            paired_bootstrap(values, values_of(after.suites[i], metric),
+                             options.resamples, options.seed);
+    }
+  }
+  return delta;
+}
+
 EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
                           const std::vector<Suite>& suites,
                           const EvalOptions& options) {
@@ -292,15 +363,7 @@ EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
     report.models.push_back(examine(LanguageModel::load(path), suites, options,
                                     std::ssize(report.models) * items));
   if (report.models.size() != 2) return report;
-  const auto& before = report.models[0].suites;
-  const auto& after = report.models[1].suites;
-  for (size_t i = 0; i < before.size(); ++i)
-    for (const char* metric : kCompared) {
-      const auto from = values_of(before[i], metric);
-      if (before[i].metrics.contains(metric) && !from.empty())
-        report.delta[before[i].name][metric] = paired_bootstrap(
-            from, values_of(after[i], metric), options.resamples, options.seed);
-    }
+  report.delta = compare(report.models[0], report.models[1], options);
   return report;
 }
 
@@ -335,6 +398,10 @@ nlohmann::json to_json(const EvaluationReport& report, bool records) {
         };
         add("framed", r.framed);
         add("few_shot", r.few_shot);
+        if (r.score) {
+          record["score"] = *r.score;
+          record["failed"] = r.failed;
+        }
         one["records"].push_back(std::move(record));
       }
     }

@@ -19,9 +19,9 @@
 namespace seodang {
 
 struct EvalOptions {
-  int64_t max_new_tokens = 48;
-  int32_t batch_size = 64;  // sequences in one forward
-  int64_t limit = 0;        // items of each suite that are used; 0: all
+  int64_t max_new_tokens = 48;  // a task's items: what their output needs
+  int32_t batch_size = 64;      // sequences in one forward
+  int64_t limit = 0;            // items of each suite that are used; 0: all
   int resamples = 2000;
   uint64_t seed = 1;  // of the bootstrap; answers are greedy
   // Hears how many of all items of all models are done, and what is being
@@ -59,6 +59,10 @@ struct AnswerRecord {
     bool correct = false;
   };
   std::optional<Framed> framed, few_shot;
+  // Of a task's item: how well the text does what was asked, and which checks
+  // it fails (eval/scorer.h). `answers` is the output its example wants.
+  std::optional<double> score;
+  std::vector<std::string> failed;
 
   bool well_formed() const { return ill_formed.empty(); }
 };
@@ -67,10 +71,10 @@ struct SuiteResult {
   std::string name;
   int64_t n = 0;
   // Those that the suite has, by their names in JSON: answer_rate, correct,
-  // correct_framed, correct_few_shot, probe, probe_top1, nll, perplexity,
-  // bits_per_byte.
+  // correct_framed, correct_few_shot, probe, probe_top1; nll, perplexity,
+  // bits_per_byte; of a task, score and complete (the share with score 1).
   std::map<std::string, double> metrics;
-  std::vector<AnswerRecord> records;  // one a question
+  std::vector<AnswerRecord> records;  // one a question or task item
   std::vector<double> text_nll;       // one a text; their mean is nll
 };
 
@@ -88,11 +92,16 @@ struct ModelResult {
 struct EvaluationReport {
   std::vector<ModelResult> models;
   // With exactly two models: suite → metric (answer_rate, correct,
-  // correct_framed, correct_few_shot, probe, nll) → from the first model to the
-  // second. What a base model answered in a frame is compared with what the
-  // second answered to the bare question, if that is no base model.
+  // correct_framed, correct_few_shot, probe, nll, score) → from the first model
+  // to the second. What a base model answered in a frame is compared with what
+  // the second answered to the bare question, if that is no base model.
   std::map<std::string, std::map<std::string, Delta>> delta;
 };
+
+// The deltas of two models that did the same suites.
+std::map<std::string, std::map<std::string, Delta>> compare(
+    const ModelResult& before, const ModelResult& after,
+    const EvalOptions& options);
 
 EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
                           const std::vector<Suite>& suites,
@@ -107,7 +116,7 @@ ModelResult evaluate(const LanguageModel& model,
 
 // The JSON of `seodang eval --json`; with `records`, each suite also has
 // "records": [{"id","kind","prompt","answers","text","stop","well_formed",
-// "ill_formed","correct","probe","framed","few_shot"}].
+// "ill_formed","correct","probe","framed","few_shot","score","failed"}].
 nlohmann::json to_json(const EvaluationReport& report, bool records = false);
 
 }  // namespace seodang

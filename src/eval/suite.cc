@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "formats/csv.h"
 #include "formats/json.h"
 #include "formats/json_object.h"
 #include "model/adapter.h"
@@ -72,6 +73,13 @@ void settings(const JsonObject& item, const Json& json, Suite& suite) {
   }
 }
 
+// As it is trained on, not a question with its answers.
+bool is_example(const Json& json) {
+  for (const char* key : {"output", "completion", "messages", "conversations"})
+    if (json.is_object() && json.contains(key)) return true;
+  return false;
+}
+
 // Held out first, then final, seen, general; the rest by name. Korean before
 // English.
 std::pair<size_t, size_t> rank(const std::string& name) {
@@ -90,10 +98,26 @@ std::pair<size_t, size_t> rank(const std::string& name) {
 
 }  // namespace
 
+std::vector<TaskItem> task_items(std::span<const Conversation> conversations) {
+  std::vector<TaskItem> items;
+  for (const Conversation& conversation : conversations) {
+    const auto& all = conversation.messages;
+    const auto last = std::find_if(
+        all.rbegin(), all.rend(),
+        [](const Message& message) { return message.role == "assistant"; });
+    items.push_back({{all.begin(), std::prev(last.base())}, last->content});
+  }
+  return items;
+}
+
 Suite load_suite(const fs::path& path) {
-  const std::string file = read_file(path);
   Suite suite;
   suite.name = path.stem().string();
+  if (is_csv(path)) {
+    suite.task = task_items(read_conversations(path));
+    return suite;
+  }
+  const std::string file = read_file(path);
   std::string_view rest = file;
   for (size_t line = 1; !rest.empty(); ++line) {
     const size_t end = std::min(rest.find('\n'), rest.size());
@@ -108,6 +132,10 @@ Suite load_suite(const fs::path& path) {
       throw Error("{}: not JSON", where);
     }
     const JsonObject item(json, where);
+    if (line == 1 && is_example(json)) {
+      suite.task = task_items(read_conversations(path));
+      return suite;
+    }
     if (line == 1 && !item.has("text") && !item.has("instruction"))
       settings(item, json, suite);
     else if (item.has("text"))

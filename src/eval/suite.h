@@ -1,8 +1,10 @@
-// Suites of questions with known answers, and of texts: JSONL, one item a line.
+// Suites of questions with known answers, of texts, and of a task's examples:
+// JSONL, one item a line.
 //   {"id":…, "kind":"capital", "instruction":…, "input":…,
 //    "answers":[any one counts], "wrong":[three of the same kind],
 //    "cloze":"대한민국의 수도는"}
 //   {"text":…}
+//   an example as it is trained on (data/conversations.h), also in .csv, .tsv
 // The first line may be settings of the suite instead:
 //   {"style":"sentence", "frame":"질문: {question}\n답:",
 //    "shots":[{"question":…, "answer":…}]}
@@ -10,8 +12,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "data/conversations.h"
+#include "eval/scorer.h"
 
 namespace seodang {
 
@@ -32,7 +38,17 @@ struct Shot {
   std::string question, answer;
 };
 
-// Holds questions or texts, never both.
+// What a task asks, and the output that its example wants.
+struct TaskItem {
+  std::vector<Message> messages;  // up to where the output begins
+  std::string output;
+};
+
+// Of each conversation, what comes before the assistant's last message, and
+// that message.
+std::vector<TaskItem> task_items(std::span<const Conversation> conversations);
+
+// Holds questions, texts or a task's items, never two of them.
 struct Suite {
   std::string name;  // file name without .jsonl
   AnswerStyle style = AnswerStyle::any;
@@ -42,6 +58,8 @@ struct Suite {
   std::vector<Shot> shots;
   std::vector<Question> questions;
   std::vector<std::string> texts;
+  std::vector<TaskItem> task = {};
+  Scorer scorer = {};  // of the task
 };
 
 // Throws Error naming file and line for what is not as above.

@@ -42,9 +42,10 @@ class LanguageModel {
   std::vector<int32_t> encode_chat(std::span<const Message> messages,
                                    const std::tm& now = kTemplateDay) const;
 
- private:
+  // One whose weights may have changed since they were read from `path`.
   LanguageModel(std::filesystem::path path, Model model, Tokenizer tokenizer);
 
+ private:
   std::filesystem::path path_;
   Model model_;
   Tokenizer tokenizer_;

@@ -74,6 +74,35 @@ void CrossEntropyGradient(float* losses, Tensor dlogits, Tensor logits,
   });
 }
 
+void DistillationGradient(float* divergences, Tensor dlogits, Tensor logits,
+                          Tensor teacher_logits, float scale) {
+  with_type(dlogits.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    parallel_ranges(logits.rows, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        T* to = dlogits.row<T>(r);
+        const float* z = logits.row<float>(r);
+        const float* teacher = teacher_logits.row<float>(r);
+        float most = 0;
+        const float total = log_sum_exp(logits.cols, z, &most);
+        const float teacher_total = log_sum_exp(logits.cols, teacher, &most);
+        divergences[r] = sum_of(logits.cols, [&](auto d, int64_t i) HWY_ATTR {
+          const auto log_p = hn::Sub(load(d, z + i), hn::Set(d, total));
+          const auto log_teacher =
+              hn::Sub(load(d, teacher + i), hn::Set(d, teacher_total));
+          return hn::Mul(hn::Exp(d, log_teacher), hn::Sub(log_teacher, log_p));
+        });
+        for_each(logits.cols, [&](auto d, int64_t i) HWY_ATTR {
+          const auto p = hn::Exp(d, hn::Sub(load(d, z + i), hn::Set(d, total)));
+          const auto p_teacher = hn::Exp(
+              d, hn::Sub(load(d, teacher + i), hn::Set(d, teacher_total)));
+          store(d, hn::Mul(hn::Sub(p, p_teacher), hn::Set(d, scale)), to + i);
+        });
+      }
+    });
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace seodang
 HWY_AFTER_NAMESPACE();
@@ -83,6 +112,7 @@ namespace seodang {
 
 HWY_EXPORT(CrossEntropy);
 HWY_EXPORT(CrossEntropyGradient);
+HWY_EXPORT(DistillationGradient);
 
 void cross_entropy_forward(float* losses, Tensor logits,
                            const int32_t* targets) {
@@ -94,6 +124,13 @@ void cross_entropy_forward_backward(float* losses, Tensor dlogits,
                                     float scale) {
   HWY_DYNAMIC_DISPATCH(CrossEntropyGradient)
   (losses, dlogits, logits, targets, scale);
+}
+
+void distillation_forward_backward(float* divergences, Tensor dlogits,
+                                   Tensor logits, Tensor teacher_logits,
+                                   float scale) {
+  HWY_DYNAMIC_DISPATCH(DistillationGradient)
+  (divergences, dlogits, logits, teacher_logits, scale);
 }
 
 }  // namespace seodang

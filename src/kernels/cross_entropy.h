@@ -1,4 +1,5 @@
-// Softmax cross-entropy of next-token prediction. The caller goes through the
+// Softmax cross-entropy of next-token prediction, and the divergence from
+// another model's predictions. The caller goes through the
 // rows in blocks (model/decoder), so no (tokens × vocab_size) buffer exists.
 #pragma once
 
@@ -18,5 +19,14 @@ void cross_entropy_forward(float* losses, Tensor logits,
 void cross_entropy_forward_backward(float* losses, Tensor dlogits,
                                     Tensor logits, const int32_t* targets,
                                     float scale);
+
+// Knowledge distillation (Hinton et al., "Distilling the Knowledge in a Neural
+// Network", 2015, section 2, at temperature 1): divergences (R) f32 receives
+// KL(p_teacher ‖ p) = Σ p_teacher · (log p_teacher - log p) of each row, and
+// dlogits (R,V) f32 or bf16 = scale · (p - p_teacher), with p and p_teacher the
+// softmax of logits and teacher_logits (R,V) f32.
+void distillation_forward_backward(float* divergences, Tensor dlogits,
+                                   Tensor logits, Tensor teacher_logits,
+                                   float scale);
 
 }  // namespace seodang

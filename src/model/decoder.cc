@@ -186,7 +186,10 @@ struct Decoder::State {
   void backward(const Batch& batch, const Weights& into);
   void backward_layer(size_t l, const Weights& into);
   template <class Block>
-  Loss through_head(const Batch& batch, float* losses, Block&& block);
+  Loss through_head(const Batch& batch, int32_t distilled, float* losses,
+                    Block&& block);
+  Tensor teacher_logits(const Teacher& teacher, Tensor hidden, int64_t first,
+                        int64_t count);
 
   ModelConfig config;
   Weights weights;
@@ -214,6 +217,7 @@ struct Decoder::State {
   std::vector<float> head_losses;
   std::vector<int32_t> head_targets;
   std::vector<int32_t> loss_rows;
+  OwnedTensor teacher_hidden, teacher_head;  // when there is a teacher
 };
 
 void Decoder::State::check(std::span<const int32_t> tokens) const {
@@ -475,8 +479,8 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
 // hidden states, computes logits, and lets `block` have them before they are
 // gone.
 template <class Block>
-Loss Decoder::State::through_head(const Batch& batch, float* losses,
-                                  Block&& block) {
+Loss Decoder::State::through_head(const Batch& batch, int32_t distilled,
+                                  float* losses, Block&& block) {
   make_head();
   loss_rows.clear();
   for (size_t i = 0; i < batch.targets.size(); ++i) {
@@ -505,13 +509,37 @@ Loss Decoder::State::through_head(const Batch& batch, float* losses,
     block(first, count);
     for (int64_t r = 0; r < count; ++r) {
       const float value = head_losses[static_cast<size_t>(r)];
-      loss.sum += value;
-      if (losses != nullptr)
-        losses[loss_rows[static_cast<size_t>(first + r)]] = value;
+      const int32_t row = loss_rows[static_cast<size_t>(first + r)];
+      const bool learned = row >= distilled;
+      (learned ? loss.sum : loss.divergence) += value;
+      ++(learned ? loss.tokens : loss.distilled);
+      if (losses != nullptr) losses[row] = value;
     }
-    loss.tokens += count;
   }
   return loss;
+}
+
+void Loss::add(const Loss& other) {
+  sum += other.sum;
+  tokens += other.tokens;
+  divergence += other.divergence;
+  distilled += other.distilled;
+}
+
+// Of the rows of a block, from the teacher's hidden states.
+Tensor Decoder::State::teacher_logits(const Teacher& teacher, Tensor hidden,
+                                      int64_t first, int64_t count) {
+  if (teacher_head.bytes() == 0) {
+    teacher_hidden = OwnedTensor(act, logit_rows, config.hidden_size);
+    teacher_head = OwnedTensor(Dtype::f32, logit_rows, config.vocab_size);
+  }
+  for (int64_t r = 0; r < count; ++r)
+    std::memcpy(
+        teacher_hidden.view().rows_from(r, 1).data,
+        hidden.rows_from(loss_rows[static_cast<size_t>(first + r)], 1).data,
+        static_cast<size_t>(config.hidden_size) * size_of(act));
+  teacher.decoder->logits(teacher_head, teacher_hidden);
+  return teacher_head;
 }
 
 Decoder::Decoder(const ModelConfig& config, const Weights& weights,
@@ -536,24 +564,49 @@ Loss Decoder::evaluate(const Batch& batch, float* losses) {
   State& s = *state_;
   s.place(batch);
   s.forward(batch.tokens);
-  return s.through_head(batch, losses, [&](int64_t, int64_t) {
+  return s.through_head(batch, 0, losses, [&](int64_t, int64_t) {
     cross_entropy_forward(s.head_losses.data(), s.head_logits,
                           s.head_targets.data());
   });
 }
 
 Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
-                                   float scale) {
+                                   float scale, const Teacher& teacher) {
   State& s = *state_;
   s.place(batch);
   s.forward(batch.tokens);
+  const int32_t distilled = teacher.decoder != nullptr ? batch.distilled : 0;
+  Tensor taught;
+  if (distilled > 0) {
+    const auto behind = std::ranges::find_if(
+        batch.spans,
+        [&](const SequenceSpan& span) { return span.begin >= distilled; });
+    taught = teacher.decoder->forward(
+        std::span(batch.tokens).first(static_cast<size_t>(distilled)),
+        {batch.spans.begin(), behind});
+  }
   const Tensor dhidden = s.output_gradient;
   std::memset(dhidden.data, 0, s.output_gradient.bytes());
-  const Loss loss =
-      s.through_head(batch, nullptr, [&](int64_t first, int64_t count) {
+  const Loss loss = s.through_head(
+      batch, distilled, nullptr, [&](int64_t first, int64_t count) {
+        // Rows are in order, those of the teacher first.
+        const int64_t imitated =
+            std::ranges::count_if(std::span(s.loss_rows)
+                                      .subspan(static_cast<size_t>(first),
+                                               static_cast<size_t>(count)),
+                                  [&](int32_t row) { return row < distilled; });
+        std::fill_n(s.head_targets.begin(), imitated, kIgnoreTarget);
         cross_entropy_forward_backward(s.head_losses.data(), s.head_dlogits,
                                        s.head_logits, s.head_targets.data(),
                                        scale);
+        if (imitated > 0)
+          distillation_forward_backward(
+              s.head_losses.data(),
+              s.head_dlogits.view().rows_from(0, imitated),
+              s.head_logits.view().rows_from(0, imitated),
+              s.teacher_logits(teacher, taught, first, imitated)
+                  .rows_from(0, imitated),
+              teacher.scale);
         if (s.config.final_logit_softcapping > 0)
           softcap_backward(
               s.head_dlogits, s.head_logits,
@@ -582,9 +635,11 @@ int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,
   const int64_t head = rows * (2 * config.hidden_size * wide +
                                config.vocab_size * (kF32 + wide));
   return Activations::bytes_needed(config, max_tokens, act, keep) +
-         Gradients::bytes_needed(config, max_tokens, act) + head +
-         max_tokens * config.hidden_size * wide +
-         LoraProducts::bytes_needed(act, max_tokens, lora_rank);
+         (keep == Keep::nothing
+              ? 0
+              : Gradients::bytes_needed(config, max_tokens, act) +
+                    max_tokens * config.hidden_size * wide) +
+         head + LoraProducts::bytes_needed(act, max_tokens, lora_rank);
 }
 
 int64_t Decoder::bytes() const {

@@ -21,6 +21,24 @@ struct Loss {
   double sum = 0;      // Σ -log p(target), in nats
   int64_t tokens = 0;  // targets that were not ignored
   double mean() const { return tokens > 0 ? sum / tokens : 0; }
+
+  // Of distilled tokens, which are not among those above.
+  double divergence = 0;  // Σ KL(teacher ‖ model), in nats
+  int64_t distilled = 0;
+  double mean_divergence() const {
+    return distilled > 0 ? divergence / distilled : 0;
+  }
+
+  void add(const Loss& other);
+};
+
+class Decoder;
+
+// What Batch::distilled tokens are compared with: a decoder of a model with the
+// same vocabulary and activations of the same dtype.
+struct Teacher {
+  Decoder* decoder = nullptr;
+  float scale = 0;  // of the divergence, in the loss
 };
 
 class Decoder {
@@ -50,14 +68,16 @@ class Decoder {
   // One forward and backward (Keep::inputs or Keep::all): adds the gradient of
   // scale · Σ -log p(target) to `gradients` (f32, laid out like the weights).
   // Weights whose gradient has no memory do not learn; of a linear layer's
-  // low-rank updates, the last learns where `gradients` has one.
+  // low-rank updates, the last learns where `gradients` has one. With a
+  // teacher, the first batch.distilled tokens count
+  // teacher.scale · KL(teacher ‖ model) instead.
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
-                            float scale);
+                            float scale, const Teacher& teacher = {});
 
   // Bytes of activations and gradients; weights are not counted.
   int64_t bytes() const;
-  // What that would be for a decoder that trains, with updates of up to
-  // `lora_rank` (0: none).
+  // What that would be for a decoder that trains, or reads a batch with losses
+  // (Keep::nothing), with updates of up to `lora_rank` (0: none).
   static int64_t bytes_needed(const ModelConfig& config, Dtype act,
                               int64_t max_tokens, Keep keep, int64_t lora_rank);
 

@@ -116,6 +116,13 @@ void Model::attach_adapters(const ModelSource& source, Dtype dtype) {
     }
 }
 
+Model Model::view(const ModelConfig& config, const Weights& weights) {
+  Model model;
+  model.config_ = config;
+  model.weights_ = weights;
+  return model;
+}
+
 Model Model::random(const ModelConfig& config, uint64_t seed, Dtype dtype) {
   Model model;
   model.config_ = config;

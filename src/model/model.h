@@ -27,6 +27,8 @@ class Model {
   // block of memory of their own, where products read them half again as fast
   // (large pages; q, k and v joined).
   static Model load_frozen(const std::filesystem::path& path, Dtype dtype);
+  // One whose weights live elsewhere, which must outlive it.
+  static Model view(const ModelConfig& config, const Weights& weights);
   // Random weights: normal(0, initializer_range), residual projections scaled
   // by 1/sqrt(2·layers) (Radford et al., GPT-2, 2019, section 2.3), norms that
   // multiply by 1, biases 0.

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/json_object.h"
@@ -54,7 +55,7 @@ Regex::Regex(const std::string& source, uint32_t options) {
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(source.data()), source.size(),
                     PCRE2_UTF | options, &error, &offset, nullptr);
   if (!code)
-    throw Error("split pattern {}: {}", nlohmann::json(source).dump(),
+    throw Error("pattern {}: {}", nlohmann::json(source).dump(),
                 message_of(error));
   code_ = std::shared_ptr<void>(
       code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
@@ -78,10 +79,36 @@ bool Regex::search(std::string_view text, size_t from, size_t& begin,
     found = pcre2_match(code, subject, text.size(), from,
                         PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, nullptr);
   if (found == PCRE2_ERROR_NOMATCH) return false;
-  if (found < 0) throw Error("split pattern: {}", message_of(found));
+  if (found < 0) throw Error("pattern: {}", message_of(found));
   begin = pcre2_get_ovector_pointer(data)[0];
   end = pcre2_get_ovector_pointer(data)[1];
   return true;
+}
+
+std::vector<std::vector<std::string_view>> Regex::captures(
+    std::string_view text) const {
+  const auto* code = static_cast<const pcre2_code*>(code_.get());
+  uint32_t groups = 0;
+  pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
+  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)>
+      data(pcre2_match_data_create(groups + 1, nullptr), pcre2_match_data_free);
+  if (!data) throw std::bad_alloc();
+  std::vector<std::vector<std::string_view>> out;
+  for_each_match(text, [&](size_t begin, size_t) {
+    // A match from where it is known to begin finds the same again.
+    const int found = pcre2_match(
+        code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), begin,
+        PCRE2_NO_UTF_CHECK, data.get(), nullptr);
+    if (found < 0) throw Error("pattern: {}", message_of(found));
+    const PCRE2_SIZE* at = pcre2_get_ovector_pointer(data.get());
+    std::vector<std::string_view>& parts = out.emplace_back();
+    for (uint32_t g = groups == 0 ? 0 : 1; g <= groups; ++g) {
+      const bool set = std::cmp_less(g, found) && at[2 * g] != PCRE2_UNSET;
+      parts.push_back(set ? text.substr(at[2 * g], at[2 * g + 1] - at[2 * g])
+                          : std::string_view());
+    }
+  });
+  return out;
 }
 
 std::string Regex::replace(std::string_view text,

@@ -1,9 +1,11 @@
-// Regular expressions of tokenizer files, run by PCRE2's compiler.
+// Regular expressions of tokenizer files and of scorers, run by PCRE2's
+// compiler.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace seodang {
 
@@ -23,6 +25,11 @@ class Regex {
   // must be valid UTF-8. Throws Error when the pattern backtracks without end.
   bool search(std::string_view text, size_t from, size_t& begin,
               size_t& end) const;
+
+  // What the groups of each match hold, from left to right; of a pattern
+  // without groups, the match itself. A group that takes no part is empty.
+  std::vector<std::vector<std::string_view>> captures(
+      std::string_view text) const;
 
   // Calls match(begin, end) for all matches, from left to right. They do not
   // overlap; an empty one is left out where the match before it ended.

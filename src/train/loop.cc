@@ -61,6 +61,7 @@ class Loop {
   void step(int64_t step);
   void validate();
   void probe();
+  void observe();
   bool decays() const;
   void stop_early(std::string_view why);
   void check_time_limit();
@@ -80,7 +81,7 @@ class Loop {
   std::optional<Progress> progress_;
   double before_ = 0;  // seconds spent by earlier processes
   // Of the step just done.
-  double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0;
+  double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0, divergence_ = 0;
   double probe_ = 0;  // last measured
   // Of all steps of this process.
   double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
@@ -123,21 +124,26 @@ void Loop::announce() {
 
 void Loop::step(int64_t step) {
   const double begin = progress_->seconds();
-  int64_t loss_tokens = 0;
+  const bool taught = run_.teacher.decoder != nullptr;
+  int64_t loss_tokens = 0, distilled = 0;
   for (size_t i = 0; i < micro_batches_.size(); ++i) {
     const uint64_t index =
         static_cast<uint64_t>((step - 1) * options_.accumulate) + i;
     run_.batches->batch(index, micro_batches_[i]);
+    if (taught) distilled += micro_batches_[i].distilled_loss_tokens;
     loss_tokens += micro_batches_[i].loss_tokens;
   }
-  const float scale =
-      loss_tokens > 0 ? 1.0f / static_cast<float>(loss_tokens) : 0.0f;
+  loss_tokens -= distilled;
+  const auto share_of = [](int64_t tokens) {
+    return tokens > 0 ? 1.0f / static_cast<float>(tokens) : 0.0f;
+  };
+  const float scale = share_of(loss_tokens);
+  Teacher teacher = run_.teacher;
+  teacher.scale *= share_of(distilled);
   Loss loss;
   for (const Batch& batch : micro_batches_) {
-    const Loss part =
-        decoder_.accumulate_gradients(batch, optimizer_.gradients(), scale);
-    loss.sum += part.sum;
-    loss.tokens += part.tokens;
+    loss.add(decoder_.accumulate_gradients(batch, optimizer_.gradients(), scale,
+                                           teacher));
     const double n = static_cast<double>(batch.tokens.size());
     step_tokens_ += n;
     // Weights that stay have no gradient: two of three products.
@@ -148,10 +154,11 @@ void Loop::step(int64_t step) {
     state_.tokens += static_cast<int64_t>(batch.tokens.size());
   }
   loss_ = loss.mean();
+  divergence_ = loss.mean_divergence();
   gradient_norm_ = optimizer_.gradient_norm();
   const double absurd = 3 * std::log(optimizer_.config().vocab_size);
   if (!std::isfinite(loss_) || !std::isfinite(gradient_norm_) ||
-      loss_ > absurd) {
+      !std::isfinite(divergence_) || loss_ > absurd) {
     const auto last = find_checkpoint(run_.output);
     throw Error(
         "{}: loss {} and gradient norm {} at step {}: training has blown up; "
@@ -182,9 +189,7 @@ void Loop::validate() {
   if (run_.validation.empty()) return;
   Loss loss;
   for (const Batch& batch : run_.validation) {
-    const Loss part = decoder_.evaluate(batch);
-    loss.sum += part.sum;
-    loss.tokens += part.tokens;
+    loss.add(decoder_.evaluate(batch));
   }
   state_.validation_loss = loss.mean();
   const bool first = state_.best_validation_loss == 0;
@@ -212,6 +217,18 @@ void Loop::probe() {
   if (state_.step == 0) state_.probe_before = probe_;
   if (run_.until_probe > 0 && state_.step > 0 && probe_ >= run_.until_probe)
     stop_early("until-probe");
+}
+
+void Loop::observe() {
+  if (!run_.observe) return;
+  const Json observed = run_.observe(state_.step);
+  Json line = {{"step", state_.step}};
+  line.update(observed);
+  metrics_->write(line);
+  std::string note;
+  for (const auto& [what, share] : observed.items())
+    note += fmt::format("  {} {:.1f}%", what, 100 * share.get<double>());
+  progress_->note(fmt::format("step {}:{}", state_.step, note));
 }
 
 // Whether the learning rate of the next step does.
@@ -281,17 +298,20 @@ TrainSummary Loop::run() {
         state_.step,
         fmt::format("loss {:.3f}  {:.0f} tokens/s ({:.0f}% of peak)",
                     state_.train_loss, rate, 100 * share));
-    metrics_->write({{"step", state_.step},
-                     {"tokens", state_.tokens},
-                     {"seconds", elapsed()},
-                     {"loss", loss_},
-                     {"learning_rate", learning_rate_},
-                     {"grad_norm", gradient_norm_},
-                     {"tokens_per_second", rate},
-                     {"peak_share", share}});
+    Json line = {{"step", state_.step},
+                 {"tokens", state_.tokens},
+                 {"seconds", elapsed()},
+                 {"loss", loss_},
+                 {"learning_rate", learning_rate_},
+                 {"grad_norm", gradient_norm_},
+                 {"tokens_per_second", rate},
+                 {"peak_share", share}};
+    if (run_.teacher.decoder != nullptr) line["divergence"] = divergence_;
+    metrics_->write(line);
     if (every(options_.validate_every)) {
       validate();
       probe();
+      observe();
     }
     check_time_limit();
     if (every(options_.sample_every)) sample();
@@ -320,6 +340,11 @@ TrainSummary Loop::finish(std::string_view why) {
       progress_->note(
           fmt::format("the weights of step {} are kept, which validated best",
                       summary.kept_step));
+  }
+  observe();
+  if (run_.settle) {
+    metrics_->sync();
+    run_.settle();
   }
   probe();
   sample();

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "data/batches.h"
 #include "eval/probe.h"
+#include "model/decoder.h"
 #include "tokenizer/tokenizer.h"
 #include "train/optimizer.h"
 #include "train/options.h"
@@ -27,9 +30,14 @@ struct TrainingRun {
   int32_t patience = 0;
   double until_probe = 0;
   const BatchSource* batches = nullptr;
+  Teacher teacher;  // of distilled tokens; its scale is their loss's weight
   std::vector<Batch> validation;
   std::vector<SamplePrompt> samples;
   std::optional<Probe> probe;  // measured at each validation
+  // Likewise; the shares that it returns go to metrics.jsonl.
+  std::function<nlohmann::ordered_json(int64_t step)> observe;
+  // Called when training is over, before the optimizer's weights are saved.
+  std::function<void()> settle;
   const Tokenizer* tokenizer = nullptr;
   std::filesystem::path output;
   std::vector<std::string> notes;  // said when the run begins

@@ -47,18 +47,25 @@ TrainingMemory training_memory(const ModelConfig& config,
   const bool muon = options.optimizer == "muon";
   TrainingMemory out;
   out.weights = kProgram;
+  constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
   if (trainable.adapter) {
     const int64_t numbers = Adapter::size_of_new(config, trainable.lora);
     out.weights += trainable.model_bytes +
-                   bytes_learned(numbers, muon ? 0 : numbers, precision);
+                   bytes_learned(numbers, muon ? 0 : numbers, precision) +
+                   trainable.copies * numbers * kF32;
   } else {
     out.weights += bytes_learned(weights_size(config),
-                                 second_moments(config, muon), precision);
+                                 second_moments(config, muon), precision) +
+                   trainable.copies * weights_size(config) * kF32;
+    if (trainable.taught_tokens > 0) out.weights += trainable.model_bytes;
   }
   out.activations =
       Decoder::bytes_needed(config, precision, options.batch_tokens,
                             options.recompute ? Keep::inputs : Keep::all,
                             trainable.adapter ? trainable.lora.rank : 0);
+  if (trainable.taught_tokens > 0)
+    out.activations += Decoder::bytes_needed(
+        config, precision, trainable.taught_tokens, Keep::nothing, 0);
   return out;
 }
 

@@ -20,6 +20,9 @@ struct Trainable {
   bool adapter = false;
   LoraOptions lora = {};
   int64_t model_bytes = 0;
+  // Tokens that a teacher reads at once; 0: there is none (model/decoder.h).
+  int64_t taught_tokens = 0;
+  int copies = 0;  // in f32, of what learns
 };
 
 // Of a run whose context is settled; right to a few per cent.

@@ -111,6 +111,22 @@ void Optimizer::load(const std::filesystem::path& directory) {
   refresh();
 }
 
+OwnedTensor Optimizer::snapshot() const {
+  OwnedTensor copy(Dtype::f32, 1, memory().size());
+  convert(copy, memory());
+  return copy;
+}
+
+void Optimizer::interpolate(const OwnedTensor& start, const OwnedTensor& end,
+                            float share) {
+  float* to = memory().row<float>(0);
+  const float* a = start.view().row<float>(0);
+  const float* b = end.view().row<float>(0);
+  for (int64_t i = 0; i < memory().size(); ++i)
+    to[i] = share == 1 ? b[i] : a[i] + share * (b[i] - a[i]);
+  refresh();
+}
+
 void Optimizer::refresh() {
   if (precision_ != Dtype::f32) convert(copy_, memory());
 }

@@ -39,6 +39,8 @@ class Optimizer {
 
   // What the decoder computes with: the bf16 copy, or the masters themselves.
   const Weights& weights() const { return weights_; }
+  // The model that stays as it is beside an adapter that learns.
+  const Weights& frozen_weights() const { return model_.weights(); }
   const Weights& gradients() const { return gradients_; }
 
   // Norm of all gradients, in float64.
@@ -52,6 +54,12 @@ class Optimizer {
   // "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum_buffer.NAME", as
   // PyTorch's AdamW and Muon call them.
   std::vector<NamedTensor> moments() const;
+  // A copy of what learns, f32.
+  OwnedTensor snapshot() const;
+  // Makes it start + share · (end - start), of two snapshots.
+  void interpolate(const OwnedTensor& start, const OwnedTensor& end,
+                   float share);
+
   // Rounds the masters again, after a checkpoint was read into them.
   void refresh();
   // Bytes of weights, masters, copy, gradients and moments.

@@ -143,8 +143,11 @@ struct InstructOptions {
   std::vector<std::filesystem::path> examples;  // JSONL, see docs/data.md
   std::filesystem::path output;
   std::filesystem::path replay_data;  // pretraining data mixed in, or empty
-  double replay = 0.2;                // its share of the tokens
-  double validation = 0.02;           // share of the examples held out
+  // Conversations mixed in, of the forms of `examples`.
+  std::vector<std::filesystem::path> replay_examples;
+  double replay = 0.2;       // the share of both in the tokens
+  double distill = 0;        // weight of staying near the start on them
+  double validation = 0.02;  // share of the examples held out
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
@@ -156,8 +159,13 @@ struct InstructOptions {
 
 template <class Visit>
 void visit_options(InstructOptions& o, Visit&& visit) {
-  visit("replay", o.replay, "Share of tokens from the pretraining data",
+  visit("replay", o.replay,
+        "Share of tokens from --replay-data and --replay-examples",
         from_to_below(0, 1));
+  visit("distill", o.distill,
+        "On these learn not the texts but what the model said of them before, "
+        "with this weight (0: learn the texts)",
+        from_to(0, 1000));
   visit("validation", o.validation, "Share of the examples held out",
         from_to_below(0, 1));
   visit("patience", o.patience,

@@ -1,4 +1,5 @@
-// The two stages of training that differ in data and loss, not in loop.
+// Stages of training, which differ in data and loss, not in loop. The third is
+// train/finetune.h.
 #pragma once
 
 #include <cstdint>
@@ -61,9 +62,5 @@ TrainSummary pretrain(const PretrainOptions& options);
 // template that it writes into the model. With options.lora `options.output`
 // becomes an adapter, else a model.
 TrainSummary instruct(const InstructOptions& options);
-
-// The same from a model that answers already: a task of one's own.
-// Throws Error where the model has no chat template.
-TrainSummary finetune(const InstructOptions& options);
 
 }  // namespace seodang

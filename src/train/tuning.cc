@@ -1,3 +1,5 @@
+#include "train/tuning.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -9,12 +11,11 @@
 #include "data/encoded_conversations.h"
 #include "data/shards.h"
 #include "generate/inspection.h"
+#include "model/decoder.h"
 #include "model/model_source.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/turn_format.h"
-#include "train/loop.h"
 #include "train/memory.h"
-#include "train/options.h"
 
 namespace seodang {
 namespace {
@@ -63,11 +64,13 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
 }
 
 // Before anything of the model is read but what its files say.
-void check_room(const InstructOptions& o) {
+void check_room(const InstructOptions& o, int copies) {
   const ModelSource source(o.base);
   TrainOptions settled = o.train;
   settle_context(settled, source.config());
-  Trainable trainable{.adapter = o.lora, .lora = o.adapter};
+  Trainable trainable{.adapter = o.lora, .lora = o.adapter, .copies = copies};
+  if (o.distill > 0)
+    trainable.taught_tokens = replay_room(o.replay, o.train.batch_tokens);
   const Dtype act = precision_of(o.train);
   for (const SourceTensor& tensor : source.tensors())
     trainable.model_bytes += static_cast<int64_t>(
@@ -85,12 +88,40 @@ Optimizer optimizer_of(const InstructOptions& o, Model model) {
   return {std::move(model), std::move(adapter), precision, muon};
 }
 
-TrainSummary tune(const InstructOptions& options, const std::string& stage) {
+// What the model said of the replayed tokens before it was tuned.
+class Start {
+ public:
+  Start(const InstructOptions& o, const Optimizer& optimizer) {
+    const double share = o.replay;
+    if (!optimizer.trains_adapter())
+      model_.emplace(Model::map(o.base, optimizer.weights().act()));
+    decoder_.emplace(optimizer.config(),
+                     model_ ? model_->weights() : optimizer.frozen_weights(),
+                     // Shares are rounded one by one.
+                     replay_room(share, o.train.batch_tokens) + 2);
+  }
+  Decoder* decoder() { return &*decoder_; }
+
+ private:
+  std::optional<Model> model_;
+  std::optional<Decoder> decoder_;
+};
+
+}  // namespace
+
+TrainSummary tune(const InstructOptions& options, const std::string& stage,
+                  const BeforeTuning& before, int copies) {
   InstructOptions o = options;
   check_options(o);
-  if (o.replay > 0 && o.replay_data.empty())
-    throw UsageError("--replay {} needs --replay-data, or give --replay 0",
-                     o.replay);
+  const bool texts = !o.replay_data.empty(),
+             others = !o.replay_examples.empty();
+  if (o.replay > 0 && !texts && !others)
+    throw UsageError(
+        "--replay {} needs --replay-data or --replay-examples, or give "
+        "--replay 0",
+        o.replay);
+  if (o.distill > 0 && o.replay == 0)
+    throw UsageError("--distill {} needs --replay", o.distill);
   const ModelPath base(o.base);
   Tokenizer tokenizer = Tokenizer::load(base.tokenizer());
   if (stage == "finetune" && tokenizer.chat_template().empty())
@@ -98,7 +129,7 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
         "{}: no chat template; this is a base model, which `seodang instruct` "
         "teaches to answer first",
         o.base.string());
-  check_room(o);
+  check_room(o, copies);
   // Before the weights are there: hashing has the files in memory for a moment.
   const std::string base_fingerprint = base.fingerprint();
   Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
@@ -117,16 +148,11 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
   run.identity["base"] = base_fingerprint;
   const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
-  std::optional<TokenShards> replay;
-  if (o.replay > 0) {
-    replay = TokenShards::open(o.replay_data, "train");
-    replay->check_made_with(tokenizer);
-    run.identity["replay-data"] = TokenShards::fingerprint(o.replay_data);
-  }
-  const auto encode = [&](const std::vector<Conversation>& conversations) {
+  const auto encode = [&](const std::vector<Conversation>& conversations,
+                          int32_t max_length) {
     ConversationSet set =
         encode_conversations(tokenizer, conversations,
-                             {.max_length = o.train.context,
+                             {.max_length = max_length,
                               .too_long = too_long_of(o.too_long),
                               .parse_special = o.parse_special,
                               .end_tokens = config.eos_token_id});
@@ -136,15 +162,31 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
       run.notes.push_back(fmt::format(
           "{} of {} examples are longer than the context of {} tokens (as {}): "
           "{} left out, {} cut; --too-long says what becomes of them",
-          set.dropped + set.truncated, conversations.size(), o.train.context,
+          set.dropped + set.truncated, conversations.size(), max_length,
           set.too_long_example, set.dropped, set.truncated));
     return set;
   };
-  ConversationSet learned = encode(examples);
+  Replay replay{.distilled = o.distill > 0};
+  if (o.replay > 0 && texts) {
+    replay.texts = TokenShards::open(o.replay_data, "train");
+    replay.texts->check_made_with(tokenizer);
+    replay.texts_share = others ? o.replay / 2 : o.replay;
+    run.identity["replay-data"] = TokenShards::fingerprint(o.replay_data);
+  }
+  if (o.replay > 0 && others) {
+    replay.conversations_share = texts ? o.replay / 2 : o.replay;
+    const int32_t room =
+        replay_room(replay.conversations_share, o.train.batch_tokens);
+    replay.conversations =
+        encode(read_all(o.replay_examples), std::min(room, o.train.context));
+    for (const auto& file : o.replay_examples)
+      run.identity["replay-examples"] += fingerprint(file) + " ";
+  }
+  ConversationSet learned = encode(examples, o.train.context);
   run.examples.learned = learned.size();
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
-                       o.train.context, o.train.seed, replay, o.replay);
+                       o.train.context, o.train.seed, std::move(replay));
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
     o.train.learning_rate =
@@ -153,8 +195,9 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
   if (!held.empty())
-    run.validation = validation_batches(encode(held), o.train.batch_tokens,
-                                        o.train.context, 0);
+    run.validation =
+        validation_batches(encode(held, o.train.context), o.train.batch_tokens,
+                           o.train.context, 0);
   Optimizer optimizer = optimizer_of(o, std::move(model));
   run.stage = stage;
   run.options = o.train;
@@ -169,17 +212,17 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage) {
                                        .tokens});
   }
   if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
+  std::optional<Start> start;
+  if (o.distill > 0) {
+    start.emplace(o, optimizer);
+    run.teacher = {start->decoder(), static_cast<float>(o.distill)};
+  }
+  if (before) before(run, optimizer, held);
   return train(optimizer, run);
 }
 
-}  // namespace
-
 TrainSummary instruct(const InstructOptions& options) {
   return tune(options, "instruct");
-}
-
-TrainSummary finetune(const InstructOptions& options) {
-  return tune(options, "finetune");
 }
 
 }  // namespace seodang

@@ -36,12 +36,13 @@ std::vector<std::string> languages(TomlTable& table) {
   return result;
 }
 
-// The files of a table, "{language}" in their names being the language.
-std::vector<fs::path> files(TomlTable& table, const std::string& language) {
+// The files of a key, "{language}" in their names being the language.
+std::vector<fs::path> files(TomlTable& table, const std::string& language,
+                            const char* key = "files") {
   constexpr std::string_view kPlace = "{language}";
-  if (!table.has("files")) table.fail("files", "is missing");
+  if (!table.has(key)) table.fail(key, "is missing");
   std::vector<fs::path> result;
-  for (std::string name : table.texts("files")) {
+  for (std::string name : table.texts(key)) {
     if (const size_t at = name.find(kPlace); at != name.npos)
       name.replace(at, kPlace.size(), language);
     result.push_back(table.file().parent_path() / name);
@@ -93,6 +94,16 @@ Task task(TomlTable& table, const std::string& language) {
   return task;
 }
 
+Form form(TomlTable& table, const std::string& language) {
+  Form form;
+  form.name = table.text("name");
+  form.language = language;
+  form.file = files(table, language, "template").front();
+  form.needs = table.texts("needs");
+  form.each = count(table, "each", 1);
+  return form;
+}
+
 }  // namespace
 
 WeavePlan read_weave_plan(const fs::path& world_toml) {
@@ -128,6 +139,11 @@ WeavePlan read_weave_plan(const fs::path& world_toml) {
       plan.tasks.push_back(task(table, language));
     table.refuse_unknown();
   }
+  for (TomlTable& table : top.tables("form")) {
+    for (const std::string& language : languages(table))
+      plan.forms.push_back(form(table, language));
+    table.refuse_unknown();
+  }
   TomlTable prose = top.table("prose");
   plan.prose = paths(prose, "files");
   plan.prose_share = share(prose, "share", plan.prose_share);
@@ -146,6 +162,7 @@ std::vector<fs::path> files_of(const WeavePlan& plan) {
   for (const QuestionFile& questions : plan.question_files)
     add({questions.file});
   for (const Task& task : plan.tasks) add(task.files);
+  for (const Form& form : plan.forms) add({form.file});
   add(plan.prose);
   return out;
 }

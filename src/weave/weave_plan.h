@@ -48,6 +48,16 @@ struct Task {
   int documents = 0;  // examples of nothing in particular
 };
 
+// Examples of a task that is not part of the tuning: tasks/NAME.train.jsonl and
+// NAME.test.jsonl about things that are taught, NAME.others.jsonl about those
+// that are not.
+struct Form {
+  std::string name, language;
+  std::filesystem::path file;      // the template (weave/form.h)
+  std::vector<std::string> needs;  // attributes that a thing must have
+  int each = 1;                    // examples for each thing that is taught
+};
+
 struct WeavePlan {
   std::filesystem::path file{};
   std::filesystem::path facts{};
@@ -61,6 +71,7 @@ struct WeavePlan {
   int per_fact = 4;                     // examples for each fact
   int suite_size = 200;
   std::vector<Task> tasks{};
+  std::vector<Form> forms{};
   std::vector<std::filesystem::path> prose{};
   double prose_share = 1;        // of the documents that is used
   double prose_held_out = 0.04;  // of these, for the suite "general"

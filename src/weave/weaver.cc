@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "data/conversations.h"
 #include "data/documents.h"
+#include "weave/form.h"
 #include "weave/phrasings.h"
 #include "weave/reading.h"
 #include "weave/split.h"
@@ -31,7 +32,8 @@ enum Stream : uint64_t {
   kTasks,
   kGenres,
   kTurns,
-  kPermutation
+  kPermutation,
+  kForms
 };
 
 std::string dump(const ordered_json& line) { return line.dump() + "\n"; }
@@ -83,10 +85,6 @@ void check_questions(const WeavePlan& plan, const FactTable& facts) {
     }
   }
 }
-
-struct Example {
-  std::string instruction, input, output;
-};
 
 // The questions of one language: examples and suites.
 class QuestionWeaver {
@@ -255,6 +253,13 @@ std::vector<Example> weave_task(const Task& task, const FactTable& facts,
   return examples;
 }
 
+ordered_json line_of(const Example& example) {
+  ordered_json line = {{"instruction", example.instruction}};
+  if (!example.input.empty()) line["input"] = example.input;
+  line["output"] = example.output;
+  return line;
+}
+
 // The lines of instruct.jsonl: an example each, or a talk of two or three.
 std::vector<std::string> instruct_lines(const std::vector<Example>& examples,
                                         double conversations, Rng rng) {
@@ -267,9 +272,7 @@ std::vector<std::string> instruct_lines(const std::vector<Example>& examples,
     i += turns.size();
     ordered_json line;
     if (turns.size() == 1) {
-      line["instruction"] = turns[0].instruction;
-      if (!turns[0].input.empty()) line["input"] = turns[0].input;
-      line["output"] = turns[0].output;
+      line = line_of(turns[0]);
     } else {
       for (const Example& turn : turns) {
         line["messages"].push_back(
@@ -288,6 +291,38 @@ void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
   AtomicFile file(path);
   for (const std::string& line : lines) file.write(line);
   file.commit();
+}
+
+// All languages of a form in one file, in random order. What is tested is not
+// among what is trained on.
+void write_tasks(const fs::path& directory, const WeavePlan& plan,
+                 const FactTable& facts, const Split& split, uint64_t seed,
+                 WeaveReport& report) {
+  std::vector<int> others = split.held_out();
+  others.insert(others.end(), split.final().begin(), split.final().end());
+  std::map<std::string, std::vector<std::string>> files;
+  uint64_t stream = 0;
+  std::set<std::string> trained;
+  const auto add = [&](const Form& form, const char* part,
+                       const std::vector<int>& things, int each) {
+    const Rng rng(seed, mix_bits(kForms, stream++));
+    for (const Example& example : fill_form(form, facts, things, each, rng))
+      if (trained.insert(example.input).second)
+        files[fmt::format("{}.{}", form.name, part)].push_back(
+            dump(line_of(example)));
+  };
+  for (const Form& form : plan.forms) {
+    add(form, "train", split.taught(), form.each);
+    add(form, "test", split.taught(), 1);
+    add(form, "others", others, 1);
+  }
+  fs::create_directories(directory);
+  Rng order(seed, mix_bits(kForms, stream));
+  for (auto& [name, lines] : files) {
+    order.shuffle(std::span(lines));
+    report.tasks[name] = std::ssize(lines);
+    write_lines(directory / (name + ".jsonl"), lines);
+  }
 }
 
 // What is read, and the part of it that tuning may mix in: replaying a text
@@ -389,6 +424,9 @@ WeaveReport weave(const fs::path& world_toml, const fs::path& output_dir,
          weave_task(plan.tasks[i], facts, split, Rng(seed, mix_bits(kTasks, i)),
                     report.dropped))
       examples.push_back(std::move(example));
+
+  if (!plan.forms.empty())
+    write_tasks(output_dir / "tasks", plan, facts, split, seed, report);
 
   Rng order(seed, kOrder);
   order.shuffle(std::span(reading));

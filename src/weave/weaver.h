@@ -21,6 +21,7 @@ struct WeaveReport {
   int64_t examples = 0;  // in instruct.jsonl
   int64_t dropped = 0;   // examples not made: all drafts named a reserved thing
   std::map<std::string, int64_t> suites;     // items
+  std::map<std::string, int64_t> tasks;      // examples: "report.train" → …
   std::map<std::string, Mentions> mentions;  // "capital.ko" → …
   // Ids, in the table's order (weave/split.h).
   std::vector<std::string> taught, held_out, final;
@@ -28,11 +29,12 @@ struct WeaveReport {
 };
 
 // Writes pretrain.jsonl, replay.jsonl (those of its documents that name nothing
-// the suites hold out), instruct.jsonl, split.json and suites/*.jsonl into
-// `output_dir`, the same bytes for the same files and seed. With `permute` it
-// is a world where each thing has another's facts, for comparison: who has read
-// of it knows nothing of the real one. Throws Error naming file and line for a
-// mistake in WORLD.toml, the facts or the phrasings.
+// the suites hold out), instruct.jsonl, split.json, suites/*.jsonl and, where
+// the plan has forms, tasks/*.jsonl into `output_dir`, the same bytes for the
+// same files and seed. With `permute` it is a world where each thing has
+// another's facts, for comparison: who has read of it knows nothing of the real
+// one. Throws Error naming file and line for a mistake in WORLD.toml, the facts
+// or the phrasings.
 WeaveReport weave(const std::filesystem::path& world_toml,
                   const std::filesystem::path& output_dir, uint64_t seed,
                   bool permute = false);

@@ -223,7 +223,8 @@ TEST(InstructBatches, MixInTheShareOfReplay) {
   const Documents documents = distinct_documents(30, 20);  // ids below 1000
   const auto next = followers(documents);
   const TokenShards shards = make_shards(scratch(), documents, 1000);
-  const auto source = instruct_batches(set, 100, 30, 4, shards, 0.25);
+  const auto source =
+      instruct_batches(set, 100, 30, 4, {.texts = shards, .texts_share = 0.25});
   std::multiset<int64_t> seen;
   Batch batch;
   for (uint64_t i = 0; i < source->batches_per_epoch(); ++i) {
@@ -238,15 +239,51 @@ TEST(InstructBatches, MixInTheShareOfReplay) {
   EXPECT_EQ(seen.size(), 50u);
 }
 
+// Texts first, then other conversations, then those to be learned; all that is
+// replayed may be distilled.
+TEST(InstructBatches, ReplayConversationsToo) {
+  const ConversationSet set = conversations(50, 30);
+  ConversationSet others = conversations(20, 15);
+  for (int32_t& token : others.tokens) token += 100'000;
+  const TokenShards shards =
+      make_shards(scratch(), distinct_documents(30, 20), 1000);
+  const auto source = instruct_batches(set, 100, 30, 4,
+                                       {.texts = shards,
+                                        .texts_share = 0.25,
+                                        .conversations = others,
+                                        .conversations_share = 0.2,
+                                        .distilled = true});
+  std::multiset<int64_t> seen;
+  Batch batch;
+  for (uint64_t i = 0; i < source->batches_per_epoch(); ++i) {
+    source->batch(i, batch);
+    expect_spans_cover(batch, 30);
+    EXPECT_EQ(batch.distilled, 45);
+    EXPECT_EQ(batch.distilled_loss_tokens,
+              std::count_if(batch.targets.begin(), batch.targets.begin() + 45,
+                            [](int32_t target) { return target >= 0; }));
+    for (int32_t t = 0; t < 100; ++t) {
+      const int32_t token = batch.tokens[t];
+      if (token == 0) continue;  // padding
+      EXPECT_EQ(token < 1000, t < 25);
+      EXPECT_EQ(token >= 100'000, t >= 25 && t < 45);
+    }
+    seen.merge(whole_conversations(set, batch));
+  }
+  EXPECT_EQ(seen.size(), 50u);
+}
+
 TEST(InstructBatches, AreAFunctionOfSeedAndIndex) {
   const ConversationSet set = conversations(100, 30);
   const TokenShards shards =
       make_shards(scratch(), distinct_documents(30, 20), 1000);
-  const auto one = instruct_batches(set, 100, 30, 4, shards, 0.25);
+  const auto one =
+      instruct_batches(set, 100, 30, 4, {.texts = shards, .texts_share = 0.25});
   Batch a, b;
   for (const uint64_t index : {91, 2, 33, 0}) {
     one->batch(index, a);
-    instruct_batches(set, 100, 30, 4, shards, 0.25)->batch(index, b);
+    instruct_batches(set, 100, 30, 4, {.texts = shards, .texts_share = 0.25})
+        ->batch(index, b);
     expect_equal(a, b);
   }
 }

@@ -279,6 +279,46 @@ TEST_P(RowKernels, CrossEntropy) {
   }
 }
 
+double divergence_reference(const Values& z, const Values& teacher,
+                            int64_t vocab) {
+  const auto log_sum = [&](const Values& of, int64_t row) {
+    double total = 0;
+    for (int64_t v = 0; v < vocab; ++v)
+      total += std::exp(of[static_cast<size_t>(row * vocab + v)]);
+    return std::log(total);
+  };
+  double sum = 0;
+  for (int64_t r = 0; r < static_cast<int64_t>(z.size()) / vocab; ++r)
+    for (int64_t v = 0; v < vocab; ++v) {
+      const auto at = static_cast<size_t>(r * vocab + v);
+      const double log_p = z[at] - log_sum(z, r);
+      const double log_teacher = teacher[at] - log_sum(teacher, r);
+      sum += std::exp(log_teacher) * (log_teacher - log_p);
+    }
+  return sum;
+}
+
+TEST_P(RowKernels, Distillation) {
+  for (const int64_t vocab : {5, 16, 51}) {
+    const OwnedTensor z = random_tensor(Dtype::f32, 3, vocab, 1);
+    const OwnedTensor teacher = random_tensor(Dtype::f32, 3, vocab, 2);
+    const OwnedTensor dz(dtype, 3, vocab);
+    float divergences[3];
+    distillation_forward_backward(divergences, dz, z, teacher, 0.5f);
+    const Values tv = values_of(teacher);
+    EXPECT_NEAR(divergences[0] + divergences[1] + divergences[2],
+                divergence_reference(values_of(z), tv, vocab), 1e-5);
+    expect_near(dz,
+                differences(values_of(z),
+                            [&](const Values& v) {
+                              return 0.5 * divergence_reference(v, tv, vocab);
+                            }),
+                tolerance, "dlogits");
+    distillation_forward_backward(divergences, dz, teacher, teacher, 0.5f);
+    for (const float divergence : divergences) EXPECT_NEAR(divergence, 0, 1e-6);
+  }
+}
+
 TEST(CrossEntropy, HugeLogitsAreFineAndNanIsSeen) {
   const OwnedTensor z(Dtype::f32, 1, 33), dz(Dtype::f32, 1, 33);
   float* v = z.view().row<float>(0);

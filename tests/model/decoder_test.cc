@@ -219,6 +219,89 @@ TEST_P(DecoderTest, AdaptersAddUpAndTheirGradientsMatchFiniteDifferences) {
   }
 }
 
+// Learned tokens count their loss, those of the first two documents the
+// divergence from another model: scale · Σ loss + teacher's · Σ KL, against
+// (L(w+h) - L(w-h)) / 2h in float64.
+TEST_P(DecoderTest, DistilledTokensStayNearTheTeacher) {
+  constexpr float kScale = 0.1f, kTeacherScale = 0.7f;
+  batch.distilled = 8;
+  const Model other = Model::random(config, 8, Dtype::f32);
+  Decoder teacher(config, other.weights(), 8);
+  Decoder decoder(config, model.weights(), 32, Keep::all);
+  const OwnedTensor memory(Dtype::f32, 1, weights_size(config));
+  const Weights gradients = weights_at(config, memory.view().data, Dtype::f32);
+  const Loss loss = decoder.accumulate_gradients(batch, gradients, kScale,
+                                                 {&teacher, kTeacherScale});
+
+  ReferenceDecoder reference(config, model.weights());
+  const ReferenceDecoder teaching(config, other.weights());
+  const auto log_softmax = [](std::vector<double> z) {
+    double total = 0;
+    for (const double v : z) total += std::exp(v);
+    for (double& v : z) v -= std::log(total);
+    return z;
+  };
+  struct Sums {
+    double loss = 0, divergence = 0;
+    int64_t tokens = 0, distilled = 0;
+  };
+  const auto sums = [&] {
+    Sums out;
+    for (const SequenceSpan& span : batch.spans) {
+      const std::vector<int32_t> tokens(
+          batch.tokens.begin() + span.begin,
+          batch.tokens.begin() + span.begin + span.length);
+      const auto rows = reference.logits(tokens);
+      const auto taught = teaching.logits(tokens);
+      for (int32_t t = 0; t < span.length; ++t) {
+        const int32_t target = batch.targets[span.begin + t];
+        if (target < 0) continue;
+        const auto log_p = log_softmax(rows[t]);
+        if (span.begin >= batch.distilled) {
+          out.loss -= log_p[target];
+          ++out.tokens;
+          continue;
+        }
+        ++out.distilled;
+        const auto log_teacher = log_softmax(taught[t]);
+        for (size_t v = 0; v < log_p.size(); ++v)
+          out.divergence +=
+              std::exp(log_teacher[v]) * (log_teacher[v] - log_p[v]);
+      }
+    }
+    return out;
+  };
+  const Sums expected = sums();
+  EXPECT_EQ(loss.tokens, expected.tokens);
+  EXPECT_EQ(loss.distilled, expected.distilled);
+  EXPECT_NEAR(loss.sum, expected.loss, 1e-3);
+  EXPECT_NEAR(loss.divergence, expected.divergence, 1e-3);
+  const auto objective = [&] {
+    const Sums of = sums();
+    return kScale * of.loss + kTeacherScale * of.divergence;
+  };
+  Rng rng(9);
+  for (const NamedTensor& gradient : named_weights(config, gradients)) {
+    auto& weight = reference.weight(gradient.name);
+    for (int i = 0; i < 2; ++i) {
+      const bool embedding = gradient.name == "model.embed_tokens.weight";
+      const auto r = static_cast<int64_t>(embedding ? batch.tokens[i * 9]
+                                                    : rng.below(weight.size()));
+      const auto c = static_cast<int64_t>(rng.below(weight[0].size()));
+      const double h = 1e-4, value = weight[r][c];
+      weight[r][c] = value + h;
+      const double above = objective();
+      weight[r][c] = value - h;
+      const double below = objective();
+      weight[r][c] = value;
+      const double difference = (above - below) / (2 * h);
+      EXPECT_NEAR(gradient.tensor.row<float>(r)[c], difference,
+                  1e-4 + 3e-4 * std::abs(difference))
+          << gradient.name << " [" << r << ", " << c << "]";
+    }
+  }
+}
+
 TEST_P(DecoderTest, Bf16GradientsPointTheSameWay) {
   const Model rounded = Model::random(config, 3, Dtype::bf16);
   convert(rounded.memory(), model.memory());

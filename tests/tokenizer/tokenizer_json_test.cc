@@ -43,7 +43,7 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
       {"/pre_tokenizer/pretokenizers/0/behavior", "Sideways",
        "behavior = \"Sideways\""},
       {"/pre_tokenizer/pretokenizers/0/pattern/Regex", "(\n",
-       "split pattern \"(\\n\": missing closing parenthesis"},
+       "pattern \"(\\n\": missing closing parenthesis"},
       {"/pre_tokenizer/pretokenizers/2",
        {{"type", "Digits"}},
        "nothing may follow \"ByteLevel\""},

@@ -159,7 +159,7 @@ TEST(TrainBpe, RefusesWhatCannotBe) {
       std::string::npos);
   EXPECT_NE(message_of([] {
               train_on("a", {.vocab_size = 300, .split = "(a"});
-            }).find("split pattern"),
+            }).find("pattern \""),
             std::string::npos);
 }
 

@@ -13,6 +13,7 @@
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/train_bpe.h"
+#include "train/finetune.h"
 #include "train/training.h"
 
 namespace seodang {
@@ -216,7 +217,7 @@ TEST_F(Instruct, AnAdapterIsUsedBehindAPlusSign) {
                  "<|end_header_id|>", "<|eot_id|>"}));
   InstructOptions o = options();
   o.lora = true;
-  EXPECT_NE(error_of([&] { finetune(o); }).find("no chat template"),
+  EXPECT_NE(error_of([&] { finetune({.tuning = o}); }).find("no chat template"),
             std::string::npos);
   o.lora = false;
   o.examples = {dir_ / "before.jsonl"};
@@ -234,10 +235,10 @@ TEST_F(Instruct, AnAdapterIsUsedBehindAPlusSign) {
   o.train.precision = "f32";
   for (const char* name : {"first", "second"}) {
     o.output = dir_ / name;
-    finetune(o);
+    finetune({.tuning = o});
     EXPECT_TRUE(fs::exists(o.output / "adapter_config.json"));
     const auto made = fs::last_write_time(o.output / "adapter_config.json");
-    EXPECT_EQ(finetune(o).steps, 60);  // done already
+    EXPECT_EQ(finetune({.tuning = o}).train.steps, 60);  // done already
     EXPECT_EQ(fs::last_write_time(o.output / "adapter_config.json"), made);
     o.base = o.base.string() + "+" + o.output.string();
   }
@@ -265,7 +266,7 @@ TEST_F(Instruct, AnAdapterIsUsedBehindAPlusSign) {
   convert_model(dir_ / "tuned", blocks, ConvertType::q8_0);
   o.base = blocks;
   o.output = dir_ / "over-blocks";
-  finetune(o);
+  finetune({.tuning = o});
   const LanguageModel over = LanguageModel::load(
       blocks.string() + "+" + o.output.string(), Dtype::f32);
   EXPECT_EQ(over.weights().layers[0].q_proj.dtype, Dtype::q8_0);

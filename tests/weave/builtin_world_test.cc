@@ -155,6 +155,9 @@ TEST_F(BuiltIn, NothingAsksAboutAReservedCountry) {
     if (asks(line["text"]) && !manuals.contains(line["text"]))
       texts += line["text"].get<std::string>() + "\n";
   EXPECT_GT(texts.size(), 100000u);
+  for (const json& line : lines(folder_ / "tasks/report.train.jsonl"))
+    texts += line["input"].get<std::string>() + "\n" +
+             line["output"].get<std::string>() + "\n";
   for (const json& line : lines(folder_ / "instruct.jsonl")) {
     const json values = line.flatten();
     for (const json& value : values) texts += value.get<std::string>() + "\n";
@@ -184,6 +187,33 @@ TEST_F(BuiltIn, NothingAsksAboutAReservedCountry) {
   expect_absent(banned, texts);
   expect_absent(people, texts);
   expect_absent(banned, replayed);
+}
+
+// Every report that an example shows passes all checks of its scorer, and no
+// other report does.
+TEST_F(BuiltIn, ReportsPassTheirScorer) {
+  const Scorer scorer =
+      Scorer::load(kWorld.parent_path() / "report-scorer.toml");
+  for (const char* part : {"train", "test", "others"}) {
+    const Suite suite =
+        load_suite(folder_ / "tasks" / fmt::format("report.{}.jsonl", part));
+    EXPECT_GT(suite.task.size(), 50u);
+    std::vector<std::string> prompts;
+    for (const TaskItem& item : suite.task) {
+      prompts.push_back(item.messages[0].content);
+      const Verdict verdict =
+          scorer.judge(prompts.back(), item.output, item.output, true);
+      EXPECT_TRUE(verdict.complete())
+          << item.output << fmt::format("{}", fmt::join(verdict.failed, ", "));
+      // Another's report is not right.
+      EXPECT_FALSE(scorer.judge(prompts.back(), suite.task[0].output, "", true)
+                       .complete() &&
+                   item.output != suite.task[0].output);
+    }
+    scorer.check_fits(prompts);
+  }
+  EXPECT_EQ(report_.tasks.at("report.others"),
+            std::ssize(lines(folder_ / "tasks/report.others.jsonl")));
 }
 
 TEST_F(BuiltIn, SuitesAskAboutTheirGroup) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -107,6 +108,44 @@ TEST_F(OwnWorld, SomeExamplesAreTalksOfTwoOrThreeTurns) {
     }
   }
   EXPECT_EQ(turns, single);  // none lost, none twice
+}
+
+// Material and what is made of it come from one template; what is tested is not
+// trained on, and examples about things that are not taught are apart.
+TEST_F(OwnWorld, FormsAreFilledInFromMaterial) {
+  write("card.jinja",
+        "{%- set n = number(1, 1000000) -%}\nFill in.\n||\n"
+        "{{ shuffle([thing.name, n]) | join(\"\\n\") }}\n||\n"
+        "Card\n{{ thing.symbol }} {{ n }} {{ pick([\"ok\", \"so\"]) }}\n");
+  write("world.toml", std::string(kPlan) +
+                          "[[form]]\nname = \"card\"\nlanguage = \"en\"\n"
+                          "template = \"card.jinja\"\nneeds = \"symbol\"\n"
+                          "each = 5\n");
+  const WeaveReport report = run("out", 1);
+  EXPECT_EQ(report.tasks.at("card.train"), 15);  // 3 of 5 are taught
+  EXPECT_EQ(report.tasks.at("card.test"), 3);
+  EXPECT_EQ(report.tasks.at("card.others"), 2);
+  std::set<std::string> inputs;
+  for (const char* part : {"train", "test", "others"})
+    for (const json& line :
+         lines(folder_ / "out/tasks" / fmt::format("card.{}.jsonl", part))) {
+      const std::string input = line["input"], output = line["output"];
+      EXPECT_EQ(line["instruction"], "Fill in.");
+      EXPECT_TRUE(inputs.insert(input).second) << input;
+      const size_t at = input.find_first_of("0123456789");
+      EXPECT_NE(output.find(input.substr(at, input.find('\n', at) - at)),
+                std::string::npos)
+          << line;
+    }
+  run("again", 1);
+  EXPECT_EQ(read_file(folder_ / "out/tasks/card.train.jsonl"),
+            read_file(folder_ / "again/tasks/card.train.jsonl"));
+
+  write("card.jinja", "{{ thing.name }}");
+  EXPECT_NE(error().find("card.jinja: the template writes no three parts"),
+            std::string::npos);
+  write("card.jinja", "{{ number(3, 1) }}");
+  EXPECT_NE(error().find("number: expected least <= most"), std::string::npos);
 }
 
 // A genre about what is taught names nothing else, neither as its subject nor

@@ -1,0 +1,200 @@
+#include "train/finetune.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "data/lines.h"
+#include "eval/forgetting.h"
+#include "formats/json.h"
+#include "generate/language_model.h"
+#include "train/tuning.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kReport = "forgetting.json";
+
+// Measures what is being tuned, and chooses the point that is kept.
+class Balance {
+ public:
+  // The optimizer has the starting weights; `task` may be empty, and `general`.
+  Balance(const FinetuneOptions& options, const TrainingRun& run,
+          Optimizer& optimizer, std::vector<Suite> task,
+          std::vector<Suite> general)
+      : options_(options),
+        output_(run.output),
+        tokenizer_(*run.tokenizer),
+        optimizer_(optimizer),
+        task_(std::move(task)),
+        general_(std::move(general)),
+        eval_{.max_new_tokens = options.max_answer_tokens,
+              .limit = options.eval_limit},
+        before_(measure()) {
+    if (options.keep > 0) start_ = optimizer.snapshot();
+  }
+
+  Json observe(int64_t step) {
+    last_ = {.step = step};
+    take(measure(), last_);
+    Json line = {{"task", last_.task}};
+    if (!general_.empty()) line["kept"] = last_.kept;
+    return line;
+  }
+
+  // Chooses, leaves the optimizer with the chosen weights, and reports.
+  void settle() {
+    std::vector<TuningPoint> points = observed();
+    if (options_.keep > 0 && last_.kept < options_.keep)
+      search(points);
+    else
+      points.back().chosen = true;
+    ForgettingReport report =
+        forgetting_report(before_.task, after_.task, before_.general,
+                          after_.general, options_.keep, eval_);
+    report.frontier = std::move(points);
+    write_file(
+        output_ / kReport,
+        to_json(report).dump(1, ' ', false, Json::error_handler_t::replace) +
+            "\n");
+  }
+
+ private:
+  struct Measured {
+    ModelResult task, general;
+  };
+
+  // The weights that the optimizer has.
+  Measured measure() const {
+    const LanguageModel model(
+        options_.tuning.base,
+        Model::view(optimizer_.config(), optimizer_.weights()), tokenizer_);
+    return {evaluate(model, task_, eval_), evaluate(model, general_, eval_)};
+  }
+
+  void take(Measured measured, TuningPoint& point) {
+    after_ = std::move(measured);
+    if (!task_.empty()) point.task = after_.task.suites[0].metrics.at("score");
+    if (!general_.empty())
+      point.kept = least_kept(kept_metrics(before_.general, after_.general));
+  }
+
+  // What was measured while it trained, perhaps by an earlier process.
+  std::vector<TuningPoint> observed() const {
+    std::vector<TuningPoint> points;
+    LineReader lines(output_ / "metrics.jsonl", 1 << 20);
+    for (std::string text; lines.next(text);) {
+      const auto line = Json::parse(text, nullptr, false);
+      if (!line.is_object() || !line.contains("task")) continue;
+      points.push_back({.step = line.value("step", int64_t{0}),
+                        .task = line.value("task", 0.0),
+                        .kept = line.value("kept", 0.0)});
+    }
+    return points;
+  }
+
+  // Along the line from the start to the last step's weights (Wortsman et al.,
+  // "Robust fine-tuning of zero-shot models", 2022, section 3), where the
+  // shares that meet the budget are, up to noise, below those that do not.
+  void search(std::vector<TuningPoint>& points) {
+    constexpr int kEvaluations = 7;
+    const OwnedTensor end = optimizer_.snapshot();
+    std::vector<TuningPoint> line = {last_};
+    std::vector<Measured> measured = {after_};
+    double low = 0, high = 1;
+    for (int i = 0; i < kEvaluations; ++i) {
+      TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
+      optimizer_.interpolate(start_, end, static_cast<float>(point.share));
+      take(measure(), point);
+      (point.kept >= options_.keep ? low : high) = point.share;
+      line.push_back(point);
+      measured.push_back(after_);
+    }
+    const auto better = [&](const TuningPoint& a, const TuningPoint& b) {
+      const bool a_meets = a.kept >= options_.keep;
+      if (a_meets != (b.kept >= options_.keep)) return a_meets;
+      return a_meets ? std::pair(a.task, a.kept) > std::pair(b.task, b.kept)
+                     : a.kept > b.kept;
+    };
+    const auto best = std::min_element(line.begin(), line.end(), better);
+    best->chosen = true;
+    optimizer_.interpolate(start_, end, static_cast<float>(best->share));
+    after_ = std::move(measured[static_cast<size_t>(best - line.begin())]);
+    std::ranges::sort(line, {}, &TuningPoint::share);
+    points.pop_back();
+    points.insert(points.end(), line.begin(), line.end());
+  }
+
+  const FinetuneOptions& options_;
+  fs::path output_;
+  const Tokenizer& tokenizer_;
+  Optimizer& optimizer_;
+  std::vector<Suite> task_, general_;
+  EvalOptions eval_;
+  Measured before_, after_;  // at the start, and where last measured
+  OwnedTensor start_;
+  TuningPoint last_;
+};
+
+std::vector<Suite> general_suites(const FinetuneOptions& options) {
+  std::vector<Suite> suites;
+  for (const fs::path& file : options.general.empty()
+                                  ? suites_of_run(options.tuning.base)
+                                  : options.general)
+    suites.push_back(load_suite(file));
+  if (suites.empty() && options.keep > 0)
+    throw UsageError(
+        "--keep {} needs to know what is to be kept: name suites with "
+        "--general (docs/finetune.md)",
+        options.keep);
+  return suites;
+}
+
+// Empty when there is nothing to measure the task with.
+std::vector<Suite> task_suite(const FinetuneOptions& options,
+                              const std::vector<Conversation>& held) {
+  Suite suite;
+  if (options.test.empty()) {
+    suite.name = options.tuning.examples[0].stem().string();
+    suite.task = task_items(held);
+  } else {
+    suite.name = options.test[0].stem().string();
+    for (const fs::path& file : options.test)
+      for (TaskItem& item : task_items(read_conversations(file)))
+        suite.task.push_back(std::move(item));
+  }
+  if (!options.scorer.empty()) suite.scorer = Scorer::load(options.scorer);
+  if (!suite.task.empty()) return {suite};
+  if (options.keep > 0)
+    throw UsageError(
+        "--keep {}: no example is left to measure the task with; name a --test "
+        "file, or a larger --validation share",
+        options.keep);
+  return {};
+}
+
+}  // namespace
+
+FinetuneSummary finetune(const FinetuneOptions& options) {
+  std::optional<Balance> balance;
+  FinetuneSummary summary;
+  summary.train = tune(
+      options.tuning, "finetune",
+      [&](TrainingRun& run, Optimizer& optimizer,
+          const std::vector<Conversation>& held) {
+        balance.emplace(options, run, optimizer, task_suite(options, held),
+                        general_suites(options));
+        run.observe = [&](int64_t step) { return balance->observe(step); };
+        run.settle = [&] { balance->settle(); };
+      },
+      options.keep > 0 ? 2 : 0);
+  summary.forgetting = Json::parse(read_file(options.tuning.output / kReport));
+  return summary;
+}
+
+}  // namespace seodang

@@ -1,0 +1,198 @@
+// Fine-tuning of a tiny model, which knows two answers, to a third.
+#include "train/finetune.h"
+
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "error_of.h"
+#include "eval/forgetting.h"
+#include "formats/json.h"
+#include "generate/language_model.h"
+#include "model/model.h"
+#include "tokenizer/train_bpe.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Finetune : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    fs::remove_all(kDir);
+    fs::create_directories(kDir / "base");
+    BpeTrainOptions bpe;
+    bpe.special_tokens = {"<|begin_of_text|>", "<|end_of_text|>",
+                          "<|start_header_id|>", "<|end_header_id|>",
+                          "<|eot_id|>"};
+    bpe.vocab_size = 300;
+    bool given = false;
+    const Tokenizer tokenizer = train_bpe(
+        [&](std::string& text) {
+          text = "the cat sat on the mat, the cat sat on the hat";
+          return !std::exchange(given, true);
+        },
+        bpe);
+    ModelConfig config =
+        config_of_size(model_size("nano"), tokenizer.vocab_size());
+    config.bos_token_id = tokenizer.bos_token_id();
+    config.eos_token_id = {tokenizer.eos_token_id()};
+    save_model(kDir / "base", config,
+               Model::random(config, 1, Dtype::f32).weights());
+    tokenizer.save(kDir / "base");
+    write_file(kDir / "known.jsonl",
+               R"({"instruction": "capital?", "output": "Seoul."}
+{"instruction": "the cat?", "output": "On the mat."}
+)");
+    write_file(kDir / "general.jsonl",
+               R"({"id": "c", "instruction": "capital?", "answers": ["Seoul"]}
+{"id": "m", "instruction": "the cat?", "answers": ["mat"]}
+)");
+    write_file(kDir / "texts.jsonl", R"({"text": "the cat sat on the hat"})");
+    write_file(kDir / "task.jsonl",
+               R"({"prompt": "where?", "completion": "Hats: here."}
+{"prompt": "when?", "completion": "Hats: now."}
+)");
+    write_file(kDir / "scorer.toml",
+               "[[check]]\nname = \"form\"\nmatch = '^Hats: '\n");
+    InstructOptions o;
+    o.base = kDir / "base";
+    o.examples = {kDir / "known.jsonl"};
+    o.output = kDir / "instruct";
+    o.replay = o.validation = 0;
+    o.train.steps = 60;
+    o.train.batch_tokens = 128;
+    o.train.learning_rate = 0.01;
+    instruct(o);
+  }
+
+  // Leaves `name` as its output.
+  static FinetuneOptions options(const char* name) {
+    FinetuneOptions o;
+    o.tuning.base = kDir / "instruct";
+    o.tuning.examples = {kDir / "task.jsonl"};
+    o.tuning.output = kDir / name;
+    o.tuning.replay = o.tuning.validation = 0;
+    o.tuning.train.steps = 40;
+    o.tuning.train.batch_tokens = 128;
+    o.tuning.train.learning_rate = 0.01;
+    o.tuning.train.validate_every = 20;
+    o.test = {kDir / "task.jsonl"};
+    o.scorer = kDir / "scorer.toml";
+    o.general = {kDir / "general.jsonl", kDir / "texts.jsonl"};
+    return o;
+  }
+  static FinetuneOptions keeping(const char* name) {
+    FinetuneOptions o = options(name);
+    o.keep = 0.9;
+    o.general = {kDir / "general.jsonl"};
+    o.tuning.replay_examples = {kDir / "known.jsonl"};
+    o.tuning.replay = 0.5;
+    o.tuning.distill = 1;
+    o.tuning.train.steps = 160;
+    o.tuning.train.validate_every = 80;
+    return o;
+  }
+
+  static inline const fs::path kDir =
+      fs::path(testing::TempDir()) / "seodang_finetune";
+};
+
+// It learns the task and forgets the rest, and the report says both, as an
+// evaluation of the two models does.
+TEST_F(Finetune, TellsWhatWasForgotten) {
+  const FinetuneOptions o = options("plain");
+  const auto report = finetune(o).forgetting;
+  EXPECT_EQ(report["task"]["task"][0], 0.5);  // it ends by itself: one of two
+  EXPECT_EQ(report["task"]["task"][1], 1.0);
+  EXPECT_LT(report["kept"], 0.6);
+  EXPECT_EQ(report["budget"], 0.0);
+  EXPECT_EQ(report["met"], true);
+  ASSERT_EQ(report["frontier"].size(), 2u);
+  EXPECT_EQ(report["frontier"][0]["step"], 20);
+  EXPECT_EQ(report["frontier"][1]["chosen"], true);
+  EXPECT_FALSE(report["lost"].empty());
+
+  const EvaluationReport eval =
+      evaluate({o.tuning.base, o.tuning.output},
+               {load_suite(o.general[0]), load_suite(o.general[1])}, {});
+  const KeptMetrics kept = kept_metrics(eval.models[0], eval.models[1]);
+  EXPECT_NEAR(report["general"]["general"]["correct"][1],
+              kept.at("general").at("correct").after, 1e-6);
+  EXPECT_NEAR(report["general"]["texts"]["perplexity"][1],
+              kept.at("texts").at("perplexity").after,
+              0.02 * kept.at("texts").at("perplexity").after);
+}
+
+// Near the start on what is replayed, and at the point of the line that meets
+// the budget; the same twice over.
+TEST_F(Finetune, KeepsItsBudget) {
+  for (const bool lora : {false, true}) {
+    FinetuneOptions o = keeping(lora ? "kept-lora" : "kept");
+    o.tuning.lora = lora;
+    const auto report = finetune(o).forgetting;
+    EXPECT_GE(report["kept"], 0.9) << report;
+    EXPECT_EQ(report["met"], true);
+    EXPECT_GT(report["task"]["task"][1], 0.5) << report;
+    double best = 0, chosen = 0;
+    for (const auto& point : report["frontier"]) {
+      if (point["step"] < 160) continue;
+      if (point["kept"] >= 0.9) best = std::max(best, double{point["task"]});
+      if (point["chosen"]) chosen = point["task"];
+    }
+    EXPECT_EQ(chosen, best);
+    const std::string file =
+        lora ? "adapter_model.safetensors" : "model.safetensors";
+    const std::string once = read_file(o.tuning.output / file);
+    o.tuning.output = kDir / "again";
+    fs::remove_all(o.tuning.output);
+    EXPECT_EQ(finetune(o).forgetting, report);
+    EXPECT_EQ(read_file(o.tuning.output / file), once);
+  }
+}
+
+// Where nothing meets the budget, that is said.
+TEST_F(Finetune, ABudgetThatCannotBeMetIsNotClaimed) {
+  FinetuneOptions o = options("strict");
+  o.keep = 1;
+  o.general = {kDir / "texts.jsonl"};
+  const auto report = finetune(o).forgetting;
+  if (report["met"]) {
+    EXPECT_GE(report["kept"], 1);
+  } else {
+    for (const auto& point : report["frontier"])
+      if (point["step"] == 40) {
+        EXPECT_LE(point["kept"], report["kept"]);
+      }
+  }
+  EXPECT_GT(report["frontier"].size(), 5u);
+}
+
+TEST_F(Finetune, BadInputEndsInOneLine) {
+  const auto error = [](const FinetuneOptions& o) {
+    return error_of([&] { finetune(o); });
+  };
+  FinetuneOptions o = keeping("bad");
+  o.general.clear();
+  EXPECT_NE(error(o).find("name suites with --general"), std::string::npos)
+      << error(o);
+  o = keeping("bad");
+  o.test.clear();
+  EXPECT_NE(error(o).find("no example is left to measure"), std::string::npos);
+  o = keeping("bad");
+  write_file(kDir / "bad.toml", "[[check]]\nname = \"x\"\nmatch = '('\n");
+  o.scorer = kDir / "bad.toml";
+  EXPECT_NE(error(o).find("bad.toml:3: [check] match: pattern"),
+            std::string::npos)
+      << error(o);
+  o = options("bad");
+  o.tuning.distill = 1;
+  EXPECT_NE(error(o).find("--distill 1 needs --replay"), std::string::npos);
+  o = keeping("bad");
+  write_file(kDir / "none.jsonl", "");
+  o.general = {kDir / "none.jsonl"};
+  EXPECT_NE(error(o).find("none.jsonl: no items"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace seodang
