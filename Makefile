@@ -1,5 +1,5 @@
 # On a fresh Debian 12, `make demo` or `make test` is the first and only command.
-.PHONY: all build demo test compare-tokenizers configure format lint check-format \
+.PHONY: all build demo finetune-demo test compare-tokenizers configure format lint check-format \
   check-tidy clean
 
 sources = $(shell find src tests fuzz bench -name '*.cc' -o -name '*.h')
@@ -10,6 +10,10 @@ all: configure
 # A first look: raises the built-in model, and shows what it and its base answer.
 demo: all
 	build/seodang raise recipes/demo.toml
+
+# The third act: that model learns to write a report, and keeps the rest.
+finetune-demo: demo
+	build/seodang raise recipes/report.toml
 
 build: configure
 	cmake --build build

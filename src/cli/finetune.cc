@@ -7,32 +7,37 @@
 #include <CLI/Formatter.hpp>
 #include <memory>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/forgetting_summary.h"
 #include "cli/options.h"
 #include "cli/training_summary.h"
-#include "train/training.h"
+#include "upbringing/report.h"
+#include "upbringing/report_data.h"
 
 namespace seodang {
 namespace {
 
-void print(const FinetuneSummary& summary, const std::filesystem::path& output,
-           bool json) {
+void run(const FinetuneOptions& options, bool json) {
+  const FinetuneSummary summary = finetune(options);
+  const std::filesystem::path& output = options.tuning.output;
+  const std::filesystem::path page = output / "report.html";
+  write_file(page, report_page(collect_finetune_report(
+                       output, options.tuning.train.seed)));
   print_summary(summary.train, output, json,
                 {{"forgetting", summary.forgetting}});
   if (json) return;
   for (const std::string& line : forgetting_summary(summary.forgetting))
     fmt::print("{}\n", line);
+  fmt::print("The report: {}\n", page.string());
 }
 
 }  // namespace
 
 void add_finetune(CLI::App& program) {
-  const auto options = std::make_shared<FinetuneOptions>();
+  const auto options =
+      std::make_shared<FinetuneOptions>(default_finetune_options());
   InstructOptions& tuning = options->tuning;
-  tuning.replay = 0;
-  tuning.validation = 0.1;
-  tuning.train.epochs = 3;
   const auto json = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand(
       "finetune", "Teach an instruct model a task of one's own");
@@ -53,7 +58,8 @@ void add_finetune(CLI::App& program) {
                    "adapter")
       ->required();
   command->add_option("--test", options->test,
-                      "Examples of the task to measure it with (default: those "
+                      "Examples of the task to measure it with, each file by "
+                      "itself, the first counting for --keep (default: those "
                       "held out by --validation)");
   command->add_option("--scorer", options->scorer,
                       "How the task's outputs are judged (TOML, "
@@ -77,8 +83,7 @@ void add_finetune(CLI::App& program) {
       "  seodang finetune runs/demo/instruct reports.csv -o tuned --keep 0.98\n"
       "  seodang finetune llama.gguf reports.jsonl -o adapter --lora --rank 8 "
       "--target q_proj --target v_proj --general my-questions.jsonl");
-  command->callback(
-      [=] { print(finetune(*options), options->tuning.output, *json); });
+  command->callback([=] { run(*options, *json); });
 }
 
 }  // namespace seodang

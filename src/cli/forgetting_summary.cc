@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/terminal.h"
 
 namespace seodang {
@@ -47,7 +48,45 @@ std::string least(const ordered_json& general) {
   return name;
 }
 
+std::string from_to(const ordered_json& values) {
+  return fmt::format("{} → {}", share_of(values[0]), share_of(values[1]));
+}
+
 }  // namespace
+
+std::vector<std::string> finetunes_summary(
+    const std::filesystem::path& run, const std::vector<std::string>& names) {
+  std::vector<Row> rows = {{"fine-tune"}};
+  for (const std::string& name : names) {
+    const std::filesystem::path file = run / name / "forgetting.json";
+    const auto forgetting = ordered_json::parse(read_file(file));
+    const ordered_json& task = forgetting.at("task");
+    if (rows.size() == 1) {
+      for (const auto& [suite, values] : task.items()) rows[0].push_back(suite);
+      rows[0].insert(rows[0].end(), {"kept", "--keep", "lost", "least kept"});
+    }
+    Row row = {name};
+    for (const auto& [suite, values] : task.items())
+      row.push_back(from_to(values));
+    const double budget = forgetting.at("budget");
+    row.push_back(share_of(forgetting.at("kept")));
+    row.push_back(budget == 0 ? "–"
+                              : fmt::format("{}: {}", budget,
+                                            forgetting.at("met").get<bool>()
+                                                ? "met"
+                                                : "not met"));
+    row.push_back(std::to_string(forgetting.at("lost").size()));
+    row.push_back(least(forgetting.at("general")));
+    rows.push_back(std::move(row));
+  }
+  std::vector<bool> numbers(rows[0].size(), true);
+  numbers.front() = numbers.back() = false;
+  std::vector<std::string> out = {""};
+  add(rows, numbers, out);
+  for (const std::string& name : names)
+    out.push_back((run / name / "report.html").string());
+  return out;
+}
 
 std::vector<std::string> forgetting_summary(const ordered_json& forgetting) {
   std::vector<std::string> out = {""};

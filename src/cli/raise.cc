@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/forgetting_summary.h"
 #include "cli/raise_summary.h"
 #include "cli/terminal.h"
 #include "upbringing/raise.h"
@@ -46,7 +47,8 @@ void add_raise(CLI::App& program) {
   command
       ->add_option("--force", options->force,
                    "Run this stage again although nothing changed: corpus, "
-                   "tokenizer, data, base, instruct, eval, report")
+                   "tokenizer, data, base, instruct, eval, report; of a task's "
+                   "recipe, the name of a fine-tune")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", *json, "Print what was done as JSON");
@@ -57,13 +59,22 @@ void add_raise(CLI::App& program) {
       "  seodang raise recipes/demo.toml --seed 2 -o runs/demo-2\n"
       "  seodang raise recipes/demo.toml --set instruct.replay=0 -o "
       "runs/no-replay\n"
-      "  seodang raise recipes/demo.toml --force report");
+      "  seodang raise recipes/demo.toml --force report\n"
+      "  seodang raise recipes/report.toml");
   command->callback([=] {
     const RaiseSummary summary =
         raise_model(*options, [](const StageOutcome& stage) {
           fmt::print(stderr, "{}\n", stage_line(stage));
         });
     if (*json) return print_json(summary);
+    if (summary.tasks) {
+      std::vector<std::string> names;
+      for (const StageOutcome& stage : summary.stages)
+        names.push_back(stage.name);
+      for (const std::string& line : finetunes_summary(summary.run, names))
+        fmt::print("{}\n", line);
+      return;
+    }
     constexpr int kWidth = 80;  // also in a file
     const int width = terminal_width();
     for (const std::string& line :

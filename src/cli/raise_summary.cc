@@ -159,10 +159,10 @@ std::optional<Weakest> weakest_kind(const json& models) {
 
 std::string stage_line(const StageOutcome& stage) {
   const auto purpose = words().stages.find(stage.name);
-  return fmt::format("[{}/{}] {}: {} ({})", stage.number, stage.stages,
-                     stage.name,
-                     purpose == words().stages.end() ? "" : purpose->second,
-                     stage.ran ? stage.reason : words().unchanged);
+  return fmt::format(
+      "[{}/{}] {}{} ({})", stage.number, stage.stages, stage.name,
+      purpose == words().stages.end() ? "" : ": " + purpose->second,
+      stage.ran ? stage.reason : words().unchanged);
 }
 
 Lines raise_summary(const fs::path& run, int width) {

@@ -45,6 +45,10 @@ struct Replay {
   ConversationSet conversations = {};
   double conversations_share = 0;
   bool distilled = false;  // Batch::distilled
+  // Of the replayed tokens that are among `words`, this share is replaced by
+  // others of them, drawn at random.
+  double noise = 0;
+  std::vector<int32_t> words = {};
 };
 
 // The tokens that Replay::conversations has room for in each batch.

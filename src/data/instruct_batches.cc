@@ -17,6 +17,7 @@ namespace {
 // 0, 1, ... (its epochs).
 constexpr uint64_t kPackingStream = uint64_t{1} << 63;
 constexpr uint64_t kEpochStreams = uint64_t{1} << 62;
+constexpr uint64_t kNoiseStreams = uint64_t{1} << 61;
 
 int32_t length_of(const ConversationSet& set, int64_t conversation) {
   return static_cast<int32_t>(set.offsets[conversation + 1] -
@@ -74,7 +75,14 @@ class InstructBatches : public BatchSource {
         tokens_per_batch_(tokens_per_batch),
         max_length_(max_length),
         seed_(seed),
-        distilled_(replay.distilled) {
+        distilled_(replay.distilled),
+        noise_(replay.noise),
+        words_(std::move(replay.words)) {
+    for (const int32_t word : words_) {
+      const auto at = static_cast<size_t>(word);
+      if (is_word_.size() <= at) is_word_.resize(at + 1);
+      is_word_[at] = true;
+    }
     int32_t room = tokens_per_batch;
     const auto take = [&](double share) {
       if (!(share >= 0 && share < 1))
@@ -113,6 +121,7 @@ class InstructBatches : public BatchSource {
       source->batch(index, replay_batch_);
       filler.add_batch(replay_batch_);
     }
+    add_noise(index, out);
     if (distilled_) {
       out.distilled = static_cast<int32_t>(out.tokens.size());
       out.distilled_loss_tokens = out.loss_tokens;
@@ -123,6 +132,15 @@ class InstructBatches : public BatchSource {
   }
 
  private:
+  void add_noise(uint64_t index, Batch& out) const {
+    if (noise_ == 0 || words_.empty()) return;
+    Rng rng(seed_, kNoiseStreams + index);
+    for (int32_t& token : out.tokens)
+      if (static_cast<size_t>(token) < is_word_.size() && is_word_[token] &&
+          rng.uniform() < noise_)
+        token = words_[rng.below(words_.size())];
+  }
+
   // The order of the bins in an epoch, and which conversation stands in the
   // place of which of the same length.
   void lay_out(uint64_t epoch) const {
@@ -143,6 +161,9 @@ class InstructBatches : public BatchSource {
   int32_t tokens_per_batch_, max_length_;
   uint64_t seed_;
   bool distilled_;
+  double noise_;
+  std::vector<int32_t> words_;
+  std::vector<bool> is_word_;
   std::vector<std::unique_ptr<BatchSource>> replay_;
   std::vector<std::vector<int64_t>> bins_;
   std::map<int32_t, std::vector<int64_t>> of_length_;

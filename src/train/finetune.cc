@@ -100,26 +100,33 @@ class Balance {
 
   // Along the line from the start to the last step's weights (Wortsman et al.,
   // "Robust fine-tuning of zero-shot models", 2022, section 3), where the
-  // shares that meet the budget are, up to noise, below those that do not.
+  // shares that meet the budget are, up to noise, below those that do not. The
+  // half that is nearer to the tuned weights comes first: a task that is new
+  // in form is done there or not at all.
   void search(std::vector<TuningPoint>& points) {
-    constexpr int kEvaluations = 7;
+    constexpr int kEvaluations = 5;
     const OwnedTensor end = optimizer_.snapshot();
     std::vector<TuningPoint> line = {last_};
     std::vector<Measured> measured = {after_};
-    double low = 0, high = 1;
-    for (int i = 0; i < kEvaluations; ++i) {
-      TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
-      optimizer_.interpolate(start_, end, static_cast<float>(point.share));
-      take(measure(), point);
-      (point.kept >= options_.keep ? low : high) = point.share;
-      line.push_back(point);
-      measured.push_back(after_);
+    const auto meets = [&](const TuningPoint& point) {
+      return point.kept >= options_.keep;
+    };
+    for (double low : {0.5, 0.0}) {
+      double high = low + 0.5;
+      for (int i = 0; i < kEvaluations; ++i) {
+        TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
+        optimizer_.interpolate(start_, end, static_cast<float>(point.share));
+        take(measure(), point);
+        (meets(point) ? low : high) = point.share;
+        line.push_back(point);
+        measured.push_back(after_);
+      }
+      if (std::ranges::any_of(line, meets)) break;
     }
     const auto better = [&](const TuningPoint& a, const TuningPoint& b) {
-      const bool a_meets = a.kept >= options_.keep;
-      if (a_meets != (b.kept >= options_.keep)) return a_meets;
-      return a_meets ? std::pair(a.task, a.kept) > std::pair(b.task, b.kept)
-                     : a.kept > b.kept;
+      if (meets(a) != meets(b)) return meets(a);
+      return meets(a) ? std::pair(a.task, a.kept) > std::pair(b.task, b.kept)
+                      : a.kept > b.kept;
     };
     const auto best = std::min_element(line.begin(), line.end(), better);
     best->chosen = true;
@@ -156,29 +163,38 @@ std::vector<Suite> general_suites(const FinetuneOptions& options) {
 }
 
 // Empty when there is nothing to measure the task with.
-std::vector<Suite> task_suite(const FinetuneOptions& options,
-                              const std::vector<Conversation>& held) {
-  Suite suite;
-  if (options.test.empty()) {
-    suite.name = options.tuning.examples[0].stem().string();
-    suite.task = task_items(held);
-  } else {
-    suite.name = options.test[0].stem().string();
-    for (const fs::path& file : options.test)
-      for (TaskItem& item : task_items(read_conversations(file)))
-        suite.task.push_back(std::move(item));
-  }
-  if (!options.scorer.empty()) suite.scorer = Scorer::load(options.scorer);
-  if (!suite.task.empty()) return {suite};
-  if (options.keep > 0)
+std::vector<Suite> task_suites(const FinetuneOptions& options,
+                               const std::vector<Conversation>& held) {
+  std::vector<Suite> suites;
+  const auto add = [&](const fs::path& file,
+                       const std::vector<Conversation>& examples) {
+    Suite& suite = suites.emplace_back();
+    suite.name = file.stem().string();
+    suite.task = task_items(examples);
+  };
+  for (const fs::path& file : options.test) add(file, read_conversations(file));
+  if (options.test.empty() && !held.empty())
+    add(options.tuning.examples[0], held);
+  if (suites.empty() && options.keep > 0)
     throw UsageError(
         "--keep {}: no example is left to measure the task with; name a --test "
         "file, or a larger --validation share",
         options.keep);
-  return {};
+  if (options.scorer.empty()) return suites;
+  const Scorer scorer = Scorer::load(options.scorer);
+  for (Suite& suite : suites) suite.scorer = scorer;
+  return suites;
 }
 
 }  // namespace
+
+FinetuneOptions default_finetune_options() {
+  FinetuneOptions o;
+  o.tuning.replay = 0;
+  o.tuning.validation = 0.1;
+  o.tuning.train.epochs = 3;
+  return o;
+}
 
 FinetuneSummary finetune(const FinetuneOptions& options) {
   std::optional<Balance> balance;
@@ -187,7 +203,7 @@ FinetuneSummary finetune(const FinetuneOptions& options) {
       options.tuning, "finetune",
       [&](TrainingRun& run, Optimizer& optimizer,
           const std::vector<Conversation>& held) {
-        balance.emplace(options, run, optimizer, task_suite(options, held),
+        balance.emplace(options, run, optimizer, task_suites(options, held),
                         general_suites(options));
         run.observe = [&](int64_t step) { return balance->observe(step); };
         run.settle = [&] { balance->settle(); };

@@ -13,8 +13,10 @@ namespace seodang {
 
 struct FinetuneOptions {
   InstructOptions tuning;
-  std::vector<std::filesystem::path> test = {};  // of the task; empty: held out
-  std::filesystem::path scorer = {};             // eval/scorer.h; may be empty
+  // Of the task, a suite each, the first of which is what is chosen by; empty:
+  // the examples held out.
+  std::vector<std::filesystem::path> test = {};
+  std::filesystem::path scorer = {};  // eval/scorer.h; may be empty
   // Suites of what the model is able to do besides; empty: its run's own.
   std::vector<std::filesystem::path> general = {};
   double keep = 0;
@@ -35,6 +37,9 @@ void visit_options(FinetuneOptions& o, Visit&& visit) {
         "Use only so many items of each suite (0: all)", at_least(0));
   visit_options(o.tuning, visit);
 }
+
+// What the command and a recipe begin with.
+FinetuneOptions default_finetune_options();
 
 struct FinetuneSummary {
   TrainSummary train;

@@ -68,6 +68,14 @@ void Optimizer::make_slots(bool muon) {
   refresh();
 }
 
+void Optimizer::freeze_embeddings() {
+  gradients_.embed_tokens = gradients_.lm_head = {};
+  std::erase_if(slots_, [](const Slot& slot) {
+    return slot.master.name == "model.embed_tokens.weight" ||
+           slot.master.name == "lm_head.weight";
+  });
+}
+
 std::vector<NamedTensor> Optimizer::masters() const {
   return adapter_ ? adapter_->named()
                   : named_weights(config(), model_.weights());

@@ -31,6 +31,8 @@ class Optimizer {
   // The f32 masters under their names in files.
   std::vector<NamedTensor> masters() const;
   int64_t num_trainable_parameters() const;  // numbers that learn
+  // The embedding and the output layer stay as they are: they get no gradient.
+  void freeze_embeddings();
   // Writes the model, or the adapter alone, into an existing directory.
   void save(const std::filesystem::path& directory) const;
   // Reads what save() wrote into the masters. Throws Error naming file and

@@ -147,12 +147,14 @@ struct InstructOptions {
   std::vector<std::filesystem::path> replay_examples;
   double replay = 0.2;       // the share of both in the tokens
   double distill = 0;        // weight of staying near the start on them
+  double distill_noise = 0;  // share of their words replaced
   double validation = 0.02;  // share of the examples held out
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
   std::string too_long = "drop";  // or "truncate", "refuse"
-  bool lora = false;              // only an adapter learns
+  bool freeze_embeddings = false;
+  bool lora = false;  // only an adapter learns
   LoraOptions adapter;
   TrainOptions train;
 };
@@ -179,6 +181,13 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit(
       "parse-special", o.parse_special,
       "Special tokens that the examples spell out are those tokens, not text");
+  visit("distill-noise", o.distill_noise,
+        "Replace this share of their words by random ones first: what it did "
+        "with words that the texts do not have is kept, too",
+        from_to_below(0, 1));
+  visit("freeze-embeddings", o.freeze_embeddings,
+        "Leave the embedding and the output layer as they are: words that the "
+        "examples do not have are not forgotten");
   visit("lora", o.lora,
         "Train a low-rank adapter (LoRA) and leave the model as it is");
   visit_options(o.adapter, visit);

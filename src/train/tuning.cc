@@ -82,7 +82,11 @@ void check_room(const InstructOptions& o, int copies) {
 Optimizer optimizer_of(const InstructOptions& o, Model model) {
   const Dtype precision = precision_of(o.train);
   const bool muon = o.train.optimizer == "muon";
-  if (!o.lora) return {std::move(model), precision, muon};
+  if (!o.lora) {
+    Optimizer optimizer(std::move(model), precision, muon);
+    if (o.freeze_embeddings) optimizer.freeze_embeddings();
+    return optimizer;
+  }
   Adapter adapter =
       Adapter::create(model.config(), o.adapter, o.train.seed, o.base);
   return {std::move(model), std::move(adapter), precision, muon};
@@ -167,6 +171,11 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
     return set;
   };
   Replay replay{.distilled = o.distill > 0};
+  if (o.distill > 0 && o.distill_noise > 0) {
+    replay.noise = o.distill_noise;
+    for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
+      if (!tokenizer.is_special(id)) replay.words.push_back(id);
+  }
   if (o.replay > 0 && texts) {
     replay.texts = TokenShards::open(o.replay_data, "train");
     replay.texts->check_made_with(tokenizer);

@@ -18,6 +18,8 @@
 #include "upbringing/recipe.h"
 #include "upbringing/report.h"
 #include "upbringing/report_data.h"
+#include "upbringing/stage_values.h"
+#include "upbringing/task_recipe.h"
 #include "weave/weave_plan.h"
 #include "weave/weaver.h"
 
@@ -47,25 +49,6 @@ class DirectoryLock {
  private:
   int descriptor_;
 };
-
-// The values of a section's options, as texts to compare and to read.
-template <class Options>
-StageOptions option_texts(Options options) {
-  StageOptions texts;
-  visit_options(
-      options, [&](const char* name, const auto& value, const auto&...) {
-        texts[name] =
-            json(value).dump(-1, ' ', false, json::error_handler_t::replace);
-      });
-  return texts;
-}
-
-json summary_json(const TrainSummary& s) {
-  json out;
-  visit_summary(
-      s, [&](const char* name, const auto& value) { out[name] = value; });
-  return out;
-}
 
 // A recipe and the directory where it becomes a model.
 class Upbringing {
@@ -315,13 +298,28 @@ Stage Upbringing::report() {
 RaiseSummary raise_model(
     const RaiseOptions& options,
     const std::function<void(const StageOutcome&)>& announce) {
+  const auto run_in = [&](const std::string& name, auto&& stages_in) {
+    const fs::path run =
+        options.output.empty() ? fs::path("runs") / name : options.output;
+    fs::create_directories(run);
+    const DirectoryLock lock(run);
+    return RaiseSummary{run,
+                        run_stages(stages_in(run), options.force, announce)};
+  };
+  if (is_task_recipe(options.recipe)) {
+    const TaskRecipe recipe =
+        load_task_recipe(options.recipe, options.seed, options.settings);
+    RaiseSummary summary = run_in(recipe.name, [&](const fs::path& run) {
+      return finetune_stages(recipe, run);
+    });
+    summary.tasks = true;
+    return summary;
+  }
   Recipe recipe = load_recipe(options.recipe, options.seed, options.settings);
-  const fs::path run =
-      options.output.empty() ? fs::path("runs") / recipe.name : options.output;
-  fs::create_directories(run);
-  const DirectoryLock lock(run);
-  Upbringing upbringing(std::move(recipe), run);
-  return {run, run_stages(upbringing.stages(), options.force, announce)};
+  std::optional<Upbringing> upbringing;
+  return run_in(recipe.name, [&](const fs::path& run) {
+    return upbringing.emplace(std::move(recipe), run).stages();
+  });
 }
 
 }  // namespace seodang

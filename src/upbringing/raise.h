@@ -22,12 +22,15 @@ struct RaiseOptions {
 struct RaiseSummary {
   std::filesystem::path run;
   std::vector<StageOutcome> stages;
+  bool tasks = false;  // each stage is a fine-tune
 };
 
-// Leaves RUN/{corpus,tokenizer,data,base,instruct,eval.json,report.html}. A
-// recipe without examples has no instruct, one without suites no eval.json.
-// Throws UsageError for what the recipe gets wrong and when another process is
-// raising in the same directory; Error, with the stage named, when one fails.
+// Of a recipe with a [task] (upbringing/task_recipe.h), leaves RUN/NAME of each
+// of its fine-tunes. Of another, leaves
+// RUN/{corpus,tokenizer,data,base,instruct,eval.json,report.html}. A recipe
+// without examples has no instruct, one without suites no eval.json. Throws
+// UsageError for what the recipe gets wrong and when another process is raising
+// in the same directory; Error, with the stage named, when one fails.
 RaiseSummary raise_model(
     const RaiseOptions& options,
     const std::function<void(const StageOutcome&)>& announce);

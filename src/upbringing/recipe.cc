@@ -25,28 +25,14 @@ std::vector<fs::path> matches(const std::string& pattern) {
   return paths;
 }
 
-// The files that a key's patterns stand for.
-std::vector<fs::path> files(TomlTable& section, std::string_view key,
-                            const fs::path& directory) {
-  std::vector<fs::path> result;
-  for (const std::string& pattern : section.texts(key)) {
-    const auto found = matches((directory / pattern).string());
-    if (found.empty())
-      throw UsageError("{}: no file matches '{}' in {}", section.where(key),
-                       pattern, directory.string());
-    result.insert(result.end(), found.begin(), found.end());
-  }
-  return result;
-}
-
 CorpusRecipe read_corpus(const fs::path& file, TomlTable section) {
   const fs::path directory = fs::absolute(file).parent_path();
   CorpusRecipe corpus;
-  const auto worlds = files(section, "weave", directory);
+  const auto worlds = recipe_files(section, "weave", directory);
   section("permute", corpus.permute);
-  corpus.texts = files(section, "texts", directory);
-  corpus.examples = files(section, "examples", directory);
-  corpus.suites = files(section, "suites", directory);
+  corpus.texts = recipe_files(section, "texts", directory);
+  corpus.examples = recipe_files(section, "examples", directory);
+  corpus.suites = recipe_files(section, "suites", directory);
   section.refuse_unknown();
   if (!worlds.empty()) corpus.weave = worlds.front();
   if (corpus.weave.empty() == corpus.texts.empty())
@@ -65,6 +51,30 @@ void read_options(TomlTable section, Options& options) {
 
 }  // namespace
 
+std::vector<fs::path> recipe_files(TomlTable& section, std::string_view key,
+                                   const fs::path& directory,
+                                   const fs::path& run) {
+  constexpr std::string_view kPlace = "{run}";
+  std::vector<fs::path> result;
+  for (std::string pattern : section.texts(key)) {
+    if (const size_t at = pattern.find(kPlace); at != std::string::npos)
+      pattern.replace(at, kPlace.size(), run.string());
+    const auto found = matches((directory / pattern).string());
+    if (found.empty())
+      throw UsageError("{}: no file matches '{}' in {}", section.where(key),
+                       pattern, directory.string());
+    result.insert(result.end(), found.begin(), found.end());
+  }
+  return result;
+}
+
+void check_run_name(const std::string& name, const fs::path& file) {
+  if (name.empty() || name.starts_with('.') ||
+      name.find('/') != std::string::npos)
+    throw UsageError("{}: name '{}' cannot name a directory", file.string(),
+                     name);
+}
+
 Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed,
                    const std::vector<std::string>& settings) {
   TomlTable top = TomlTable::parse(file, settings);
@@ -72,10 +82,7 @@ Recipe load_recipe(const fs::path& file, std::optional<uint64_t> seed,
   top("name", recipe.name);
   top("seed", recipe.seed);
   recipe.seed = seed.value_or(recipe.seed);
-  if (recipe.name.empty() || recipe.name.starts_with('.') ||
-      recipe.name.find('/') != std::string::npos)
-    throw UsageError("{}: name '{}' cannot name a directory", file.string(),
-                     recipe.name);
+  check_run_name(recipe.name, file);
   recipe.corpus = read_corpus(file, top.table("corpus"));
   recipe.data.seed = recipe.eval.seed = recipe.seed;
   recipe.pretrain.train.seed = recipe.instruct.train.seed = recipe.seed;

@@ -48,6 +48,19 @@ void visit_options(ReportRecipe& o, Visit&& visit) {
   visit("sources", o.sources, "Whence the texts come, and their licence");
 }
 
+class TomlTable;
+
+// The files that a key's patterns stand for, relative to `directory`, in
+// alphabetical order; "{run}" in them stands for `run`. Throws UsageError with
+// file and line for a pattern that matches none.
+std::vector<std::filesystem::path> recipe_files(
+    TomlTable& section, std::string_view key,
+    const std::filesystem::path& directory,
+    const std::filesystem::path& run = {});
+
+// Throws UsageError for a name that cannot be a directory's.
+void check_run_name(const std::string& name, const std::filesystem::path& file);
+
 // Reads a recipe. Paths in it are relative to its file; patterns (*, ?, [a-z])
 // stand for all files they match, in alphabetical order. Throws UsageError with
 // file and line for what TOML does not allow, an unknown key (naming the

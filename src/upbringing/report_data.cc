@@ -117,6 +117,15 @@ json describe(const LanguageModel& model, const std::string& name,
 
 }  // namespace
 
+json collect_finetune_report(const fs::path& output, uint64_t seed) {
+  return {{"name", fs::absolute(output).lexically_normal().filename()},
+          {"seed", seed},
+          {"machine", describe_processor()},
+          {"date", today()},
+          {"metrics", {{"finetune", read_metrics(output / "metrics.jsonl")}}},
+          {"forgetting", read_json(output / "forgetting.json")}};
+}
+
 json collect_report(const Recipe& recipe, const fs::path& run) {
   const auto result = [&](const char* stage) {
     const json stamp = read_stamp(run, stage);

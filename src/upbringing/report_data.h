@@ -21,10 +21,15 @@ namespace seodang {
 //               "text","stop"}]}]
 //   "explain"  [{"prompt","model","steps": [{"id","text","probability",
 //               "top": [{"id","text","probability"}]}]}]
+//   "forgetting"  what forgetting.json of a fine-tune holds
 //   "sources"  [text]
 // A part that the run does not have is absent or empty. Runs the models for
 // "answers" and "explain", greedily.
 nlohmann::json collect_report(const Recipe& recipe,
                               const std::filesystem::path& run);
+
+// The same for a fine-tune that left its output in a directory.
+nlohmann::json collect_finetune_report(const std::filesystem::path& output,
+                                       uint64_t seed);
 
 }  // namespace seodang

@@ -16,6 +16,7 @@
 
 #include "base/files.h"
 #include "upbringing/recipe.h"
+#include "upbringing/task_recipe.h"
 
 extern char** environ;
 
@@ -225,10 +226,23 @@ TEST_F(RaiseTest, MistakesAreOneClearLine) {
 }
 
 TEST(RecipesTest, ThoseShippedAreSound) {
+  // What the demo's run has when a task's recipe begins.
+  const fs::path run = fs::path(testing::TempDir()) / "shipped";
+  for (const char* directory : {"instruct", "replay", "corpus/tasks"})
+    fs::create_directories(run / directory);
+  for (const char* file :
+       {"instruct.jsonl", "tasks/report.train.jsonl", "tasks/report.test.jsonl",
+        "tasks/report.others.jsonl"})
+    write_file(run / "corpus" / file, "");
   for (const auto& entry :
        fs::directory_iterator(SEODANG_SOURCE_DIR "/recipes")) {
     if (entry.path().extension() != ".toml") continue;
-    EXPECT_NO_THROW(load_recipe(entry.path())) << entry.path();
+    if (is_task_recipe(entry.path()))
+      EXPECT_NO_THROW(
+          load_task_recipe(entry.path(), {}, {"run=" + run.string()}))
+          << entry.path();
+    else
+      EXPECT_NO_THROW(load_recipe(entry.path())) << entry.path();
   }
 }
 

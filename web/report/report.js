@@ -47,6 +47,12 @@ const kWords = {
     wrong: "지시 모델의 틀린 대답", wanted: "옳은 답", answered: "대답", asked: "질문",
     probe: "지식 프로브", probeNote: "옳은 답의 확률(틀린 답 셋에 대하여)",
     lossWhy: "검증 손실이 학습 손실보다 낮을 수 있다. 학습 손실은 가중치를 고치기 전에 그 스텝의 배치에서 재고 검증 손실은 고친 뒤에 재며, 검증 문서는 다른 글이지만 같은 사실을 말하기 때문이다.",
+    finetune: "파인튜닝",
+    forgetting: "배운 것과 잊은 것",
+    forgettingNote: "과제 점수는 학습에 쓰지 않은 예제로 잰다. 보존율은 일반 능력의 모든 평가 세트와 지표 가운데 가장 많이 잃은 것이다.",
+    task: "과제 점수", keptShare: "보존율", before: "전", after: "후", metric: "지표", interval: "변화의 95% 구간",
+    verdict: (f) => `일반 능력의 ${percent(f.kept)}를 보존했다.` + (f.budget ? ` 예산 ${percent(f.budget)}: ${f.met ? "지켰다" : "지키지 못했다"}.` : ""),
+    frontier: "과제 점수와 보존율", share: "시작에서 온 비율", lost: "잃은 정답", won: "얻은 정답",
     config: "config.json 펼치기",
     languages: {ko: "한국어", en: "영어"},
     duration: (h, m, s) => (h ? `${h}시간 ` : "") + (h || m ? `${m}분 ` : "") + (h ? "" : `${s}초`),
@@ -94,6 +100,12 @@ const kWords = {
     wrong: "Wrong answers of the instruct model", wanted: "wanted", answered: "answer", asked: "question",
     probe: "Knowledge probe", probeNote: "probability of the right answer against three wrong ones",
     lossWhy: "Validation loss may lie under training loss: training loss is measured on a step's batch before the weights are changed, validation loss after, and validation documents are other texts that state the same facts.",
+    finetune: "Fine-tuning",
+    forgetting: "What was learned, and what was forgotten",
+    forgettingNote: "The task's score is measured on examples that were not learned from. Kept is the least of all general suites and metrics.",
+    task: "Task score", keptShare: "Kept", before: "before", after: "after", metric: "metric", interval: "change, 95% interval",
+    verdict: (f) => `${percent(f.kept)} of general ability was kept.` + (f.budget ? ` Budget ${percent(f.budget)}: ${f.met ? "met" : "not met"}.` : ""),
+    frontier: "Task score against what was kept", share: "share of the way from the start", lost: "Right answers lost", won: "Right answers won",
     config: "unfold config.json",
     languages: {ko: "Korean", en: "English"},
     duration: (h, m, s) => (h ? `${h} h ` : "") + (h || m ? `${m} min ` : "") + (h ? "" : `${s} s`),
@@ -173,6 +185,7 @@ function meanOf(metric, model) {
 }
 
 function story() {
+  if (!models.length) return null;
   const read = report.data?.train, base = summaryOf("base"), tuned = summaryOf("instruct");
   const b = (text) => el("b", {}, text);
   const parts = [];
@@ -202,6 +215,7 @@ function story() {
 }
 
 function facts() {
+  if (!models.length) return null;
   const values = [bytes(report.data?.bytes_in), number(configOf().vocab_size), short(models[0]?.parameters),
     duration(summaryOf("base")?.seconds), duration(summaryOf("instruct")?.seconds), number(examples())];
   const shown = values.map((value, i) => [words.facts[i], value])
@@ -280,11 +294,55 @@ function hover(canvas, drawn, stepAt, move, cursor) {
   });
 }
 function curves() {
-  const stages = [[words.pretrain, report.metrics?.base ?? []], [words.instruct, report.metrics?.instruct ?? []]];
+  const stages = [["base", words.pretrain], ["instruct", words.instruct], ["finetune", words.finetune]]
+    .map(([stage, title]) => [title, report.metrics?.[stage] ?? []]);
   const losses = stages.map(([title, lines]) => chart(title, series(lines))).filter(Boolean);
   const known = stages.map(([title, lines]) => chart(`${title}: ${words.probe}`, probes(lines))).filter(Boolean);
   return losses.length ? section(words.loss, `${words.lossNote} ${words.lossWhy}`,
     el("div", {class: "grid"}, ...losses, ...known)) : null;
+}
+
+// What a fine-tune gained and cost.
+function frontier(points) {
+  const width = 440, height = 280, left = 44, right = 16, top = 14, bottom = 40;
+  const values = points.flatMap((point) => [point.task, point.kept]);
+  const high = Math.max(1, ...values) * 1.02;
+  const x = (kept) => left + (width - left - right) * kept / high;
+  const y = (task) => top + (height - top - bottom) * (1 - task / high);
+  const canvas = svg("svg", {class: "chart frontier", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words.frontier});
+  for (const value of ticks(0, high, 5))
+    canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(value), y2: y(value)}),
+      svg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, percent(value)),
+      svg("text", {x: x(value), y: height - 22, "text-anchor": "middle"}, percent(value)));
+  canvas.append(svg("text", {x: width - right, y: height - 4, "text-anchor": "end"}, words.keptShare));
+  for (const point of [...points].sort((a, b) => a.chosen - b.chosen))
+    canvas.append(svg("circle", {class: point.chosen ? "chosen" : "", cx: x(point.kept), cy: y(point.task), r: point.chosen ? 6 : 3.5},
+      svg("title", {}, `${words.step} ${point.step}, ${words.share} ${number(point.share, 3)}: ${words.task} ${percent(point.task)}, ${words.keptShare} ${percent(point.kept)}`)));
+  return el("figure", {class: "card"}, el("figcaption", {}, `${words.frontier} (↑ ${words.task})`), canvas);
+}
+function changes(title, list) {
+  if (!list.length) return null;
+  return el("details", {}, el("summary", {}, `${title} · ${words.items(number(list.length))}`),
+    el("div", {class: "scroll"}, el("table", {class: "wrong"},
+      el("thead", {}, el("tr", {}, ...[words.suite, words.asked, words.before, words.after].map((head) => el("th", {scope: "col"}, head)))),
+      el("tbody", {}, ...list.map((item) => el("tr", {}, ...[item.suite, item.prompt, item.before, item.after].map((text) => el("td", {}, text))))))));
+}
+function forgetting() {
+  const f = report.forgetting;
+  if (!f) return null;
+  const shown = (metric, value) => metric === "perplexity" ? number(value, 2) : percent(value);
+  const general = Object.entries(f.general).flatMap(([suite, metrics]) =>
+    Object.entries(metrics).map(([metric, [before, after, kept]]) =>
+      [suite, words.metrics[metric] ?? metric, shown(metric, before), shown(metric, after), percent(kept)]));
+  return section(words.forgetting, words.forgettingNote,
+    general.length ? el("p", {class: "lead"}, words.verdict(f)) : null,
+    table([words.task, words.before, words.after, words.interval], Object.entries(f.task).map(([name, [before, after, low, high]]) =>
+      [name, percent(before), percent(after), `${signed(100 * low)} … ${signed(100 * high)}`])),
+    general.length && f.frontier.length ? el("div", {class: "grid"}, frontier(f.frontier),
+      table([words.step, words.share, words.task, words.keptShare], f.frontier.map((point) =>
+        [`${number(point.step)}${point.chosen ? " ●" : ""}`, number(point.share, 3), percent(point.task), percent(point.kept)]))) : null,
+    general.length ? table([words.suite, words.metric, words.before, words.after, words.keptShare], general) : null,
+    changes(words.lost, f.lost), changes(words.won, f.won));
 }
 
 // Who is read about, and who is asked about.
@@ -464,7 +522,7 @@ function draw(chosen) {
   document.documentElement.lang = chosen;
   for (const button of document.querySelectorAll("[data-language]"))
     button.setAttribute("aria-pressed", String(button.dataset.language === chosen));
-  const parts = [el("h1", {}, words.title(report.name)), story(), facts(), answers(), design(), manners(), kinds(), curves(),
+  const parts = [el("h1", {}, words.title(report.name)), story(), facts(), forgetting(), answers(), design(), manners(), kinds(), curves(),
     nextTokens(), growth(), corpus(), card(), sources(), el("footer", {}, words.made(report.seed), " ", [report.machine, report.date].filter(Boolean).join(" · "))];
   document.getElementById("page").replaceChildren(...parts.filter(Boolean));
 }
