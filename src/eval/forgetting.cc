@@ -71,8 +71,9 @@ ForgettingReport forgetting_report(const ModelResult& task_before,
                                    const EvalOptions& options) {
   ForgettingReport report;
   report.budget = budget;
-  for (const auto& [suite, metrics] : compare(task_before, task_after, options))
-    report.task[suite] = metrics.at("score");
+  const auto task = compare(task_before, task_after, options);
+  for (const SuiteResult& suite : task_before.suites)
+    report.task.emplace_back(suite.name, task.at(suite.name).at("score"));
   if (!before.suites.empty()) {
     report.general = kept_metrics(before, after);
     report.kept = least_kept(report.general);

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eval/evaluation.h"
@@ -38,7 +39,8 @@ struct ForgettingReport {
   double budget = 0;  // 0: none was asked for
   bool met = true;
   double kept = 1;
-  std::map<std::string, Delta> task;  // suite → score
+  // suite → score, in the order in which they were given.
+  std::vector<std::pair<std::string, Delta>> task;
   KeptMetrics general;
   // suite → metric → from before to after, with an interval.
   std::map<std::string, std::map<std::string, Delta>> delta;

@@ -20,6 +20,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kReport = "forgetting.json";
 
+// Repairs take a tenth of the steps each.
+constexpr int64_t kRepairShare = 6;
+constexpr int kRepairRounds = 4;
+
 // Measures what is being tuned, and chooses the point that is kept.
 class Balance {
  public:
@@ -47,10 +51,13 @@ class Balance {
     return line;
   }
 
+  // Where last observed.
+  bool is_kept() const { return last_.kept >= options_.keep; }
+
   // Chooses, leaves the optimizer with the chosen weights, and reports.
   void settle() {
     std::vector<TuningPoint> points = observed();
-    if (options_.keep > 0 && last_.kept < options_.keep)
+    if (options_.keep > 0 && !is_kept())
       search(points);
     else
       points.back().chosen = true;
@@ -164,6 +171,7 @@ std::vector<Suite> general_suites(const FinetuneOptions& options) {
 
 // Empty when there is nothing to measure the task with.
 std::vector<Suite> task_suites(const FinetuneOptions& options,
+                               const Scorer& scorer,
                                const std::vector<Conversation>& held) {
   std::vector<Suite> suites;
   const auto add = [&](const fs::path& file,
@@ -171,6 +179,7 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
     Suite& suite = suites.emplace_back();
     suite.name = file.stem().string();
     suite.task = task_items(examples);
+    suite.scorer = scorer;
   };
   for (const fs::path& file : options.test) add(file, read_conversations(file));
   if (options.test.empty() && !held.empty())
@@ -180,9 +189,6 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
         "--keep {}: no example is left to measure the task with; name a --test "
         "file, or a larger --validation share",
         options.keep);
-  if (options.scorer.empty()) return suites;
-  const Scorer scorer = Scorer::load(options.scorer);
-  for (Suite& suite : suites) suite.scorer = scorer;
   return suites;
 }
 
@@ -197,15 +203,24 @@ FinetuneOptions default_finetune_options() {
 }
 
 FinetuneSummary finetune(const FinetuneOptions& options) {
+  // What is wrong with these is said before a model is read.
+  const std::vector<Suite> general = general_suites(options);
+  const Scorer scorer =
+      options.scorer.empty() ? Scorer() : Scorer::load(options.scorer);
   std::optional<Balance> balance;
   FinetuneSummary summary;
   summary.train = tune(
       options.tuning, "finetune",
       [&](TrainingRun& run, Optimizer& optimizer,
           const std::vector<Conversation>& held) {
-        balance.emplace(options, run, optimizer, task_suites(options, held),
-                        general_suites(options));
+        balance.emplace(options, run, optimizer,
+                        task_suites(options, scorer, held), general);
         run.observe = [&](int64_t step) { return balance->observe(step); };
+        if (options.keep > 0 && run.teacher.decoder != nullptr)
+          run.repair = {
+              .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
+              .rounds = kRepairRounds,
+              .needed = [&] { return !balance->is_kept(); }};
         run.settle = [&] { balance->settle(); };
       },
       options.keep > 0 ? 2 : 0);

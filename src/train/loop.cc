@@ -41,6 +41,20 @@ double mean_context(const Batch& batch) {
                               : sum / static_cast<double>(batch.tokens.size());
 }
 
+}  // namespace
+
+int64_t Repair::round(int64_t step, int64_t planned) const {
+  return steps == 0 || step <= planned ? 0 : (step - planned - 1) / steps + 1;
+}
+
+double Repair::learning_rate_factor(int64_t step, int64_t planned) const {
+  constexpr double kPeak = 0.5;
+  const int64_t done = (step - planned - 1) % steps;
+  return kPeak * (1 - static_cast<double>(done) / static_cast<double>(steps));
+}
+
+namespace {
+
 class Loop {
  public:
   Loop(Optimizer& optimizer, const TrainingRun& run)
@@ -62,6 +76,7 @@ class Loop {
   void validate();
   void probe();
   void observe();
+  bool repair();
   bool decays() const;
   void stop_early(std::string_view why);
   void check_time_limit();
@@ -82,7 +97,8 @@ class Loop {
   double before_ = 0;  // seconds spent by earlier processes
   // Of the step just done.
   double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0, divergence_ = 0;
-  double probe_ = 0;  // last measured
+  double probe_ = 0;       // last measured
+  int64_t observed_ = -1;  // the step, last
   // Of all steps of this process.
   double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
 };
@@ -139,7 +155,8 @@ void Loop::step(int64_t step) {
   };
   const float scale = share_of(loss_tokens);
   Teacher teacher = run_.teacher;
-  teacher.scale *= share_of(distilled);
+  const int64_t round = run_.repair.round(step, options_.steps);
+  teacher.scale *= share_of(distilled) * std::exp2f(static_cast<float>(round));
   Loss loss;
   for (const Batch& batch : micro_batches_) {
     loss.add(decoder_.accumulate_gradients(batch, optimizer_.gradients(), scale,
@@ -168,8 +185,10 @@ void Loop::step(int64_t step) {
   }
 
   AdamW adamw;
-  learning_rate_ = options_.learning_rate *
-                   learning_rate_factor(options_, step, state_.last_step);
+  learning_rate_ =
+      options_.learning_rate *
+      (round > 0 ? run_.repair.learning_rate_factor(step, options_.steps)
+                 : learning_rate_factor(options_, step, state_.last_step));
   adamw.learning_rate = static_cast<float>(learning_rate_);
   adamw.beta1 = static_cast<float>(options_.beta1);
   adamw.beta2 = static_cast<float>(options_.beta2);
@@ -220,7 +239,8 @@ void Loop::probe() {
 }
 
 void Loop::observe() {
-  if (!run_.observe) return;
+  if (!run_.observe || observed_ == state_.step) return;
+  observed_ = state_.step;
   const Json observed = run_.observe(state_.step);
   Json line = {{"step", state_.step}};
   line.update(observed);
@@ -229,6 +249,21 @@ void Loop::observe() {
   for (const auto& [what, share] : observed.items())
     note += fmt::format("  {} {:.1f}%", what, 100 * share.get<double>());
   progress_->note(fmt::format("step {}:{}", state_.step, note));
+}
+
+// Plans one more round, if it is needed and may be.
+bool Loop::repair() {
+  if (run_.repair.steps == 0 || !state_.ending.empty() ||
+      run_.repair.round(state_.step, options_.steps) >= run_.repair.rounds)
+    return false;
+  observe();
+  if (!run_.repair.needed()) return false;
+  state_.last_step = state_.step + run_.repair.steps;
+  progress_->set_total(state_.last_step);
+  progress_->note(fmt::format(
+      "step {}: not enough is kept; {} more steps, nearer to the start",
+      state_.step, run_.repair.steps));
+  return true;
 }
 
 // Whether the learning rate of the next step does.
@@ -290,7 +325,7 @@ TrainSummary Loop::run() {
     probe();
     sample();
   }
-  while (state_.step < state_.last_step) {
+  while (state_.step < state_.last_step || repair()) {
     step(state_.step + 1);
     const double rate = step_tokens_ / step_seconds_;
     const double share = flops_ / step_seconds_ / peak_;

@@ -24,6 +24,20 @@ struct SamplePrompt {
   std::vector<int32_t> tokens;
 };
 
+// Steps after all the others, where what was to be kept was not: each round
+// doubles the teacher's weight, at a low learning rate that falls to nothing.
+struct Repair {
+  int64_t steps = 0;  // of a round; 0: there are none
+  int rounds = 0;     // at most
+  // Asked after an observation whether one (more) is needed.
+  std::function<bool()> needed = {};
+
+  // Of step `step` (from 1) when `planned` are done; 0 before.
+  int64_t round(int64_t step, int64_t planned) const;
+  // Share of the peak learning rate.
+  double learning_rate_factor(int64_t step, int64_t planned) const;
+};
+
 struct TrainingRun {
   std::string stage;     // "pretrain", "instruct": begins each line
   TrainOptions options;  // steps and learning_rate are settled
@@ -36,6 +50,7 @@ struct TrainingRun {
   std::optional<Probe> probe;  // measured at each validation
   // Likewise; the shares that it returns go to metrics.jsonl.
   std::function<nlohmann::ordered_json(int64_t step)> observe;
+  Repair repair;
   // Called when training is over, before the optimizer's weights are saved.
   std::function<void()> settle;
   const Tokenizer* tokenizer = nullptr;

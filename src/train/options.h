@@ -145,10 +145,11 @@ struct InstructOptions {
   std::filesystem::path replay_data;  // pretraining data mixed in, or empty
   // Conversations mixed in, of the forms of `examples`.
   std::vector<std::filesystem::path> replay_examples;
-  double replay = 0.2;       // the share of both in the tokens
-  double distill = 0;        // weight of staying near the start on them
-  double distill_noise = 0;  // share of their words replaced
-  double validation = 0.02;  // share of the examples held out
+  double replay = 0.2;        // the share of both in the tokens
+  double replay_texts = 0.5;  // of that, the share of texts
+  double distill = 0;         // weight of staying near the start on them
+  double distill_noise = 0;   // share of their words replaced
+  double validation = 0.02;   // share of the examples held out
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
@@ -164,6 +165,10 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit("replay", o.replay,
         "Share of tokens from --replay-data and --replay-examples",
         from_to_below(0, 1));
+  visit("replay-texts", o.replay_texts,
+        "Of the replayed tokens, the share from --replay-data, where there are "
+        "both",
+        from_to(0, 1));
   visit("distill", o.distill,
         "On these learn not the texts but what the model said of them before, "
         "with this weight (0: learn the texts)",

@@ -126,6 +126,8 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
         o.replay);
   if (o.distill > 0 && o.replay == 0)
     throw UsageError("--distill {} needs --replay", o.distill);
+  if (o.distill_noise > 0 && o.distill == 0)
+    throw UsageError("--distill-noise {} needs --distill", o.distill_noise);
   const ModelPath base(o.base);
   Tokenizer tokenizer = Tokenizer::load(base.tokenizer());
   if (stage == "finetune" && tokenizer.chat_template().empty())
@@ -179,11 +181,12 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
   if (o.replay > 0 && texts) {
     replay.texts = TokenShards::open(o.replay_data, "train");
     replay.texts->check_made_with(tokenizer);
-    replay.texts_share = others ? o.replay / 2 : o.replay;
+    replay.texts_share = others ? o.replay * o.replay_texts : o.replay;
     run.identity["replay-data"] = TokenShards::fingerprint(o.replay_data);
   }
   if (o.replay > 0 && others) {
-    replay.conversations_share = texts ? o.replay / 2 : o.replay;
+    replay.conversations_share =
+        texts ? o.replay * (1 - o.replay_texts) : o.replay;
     const int32_t room =
         replay_room(replay.conversations_share, o.train.batch_tokens);
     replay.conversations =

@@ -181,7 +181,7 @@ std::multiset<int64_t> whole_conversations(const ConversationSet& set,
   std::multiset<int64_t> ids;
   for (const SequenceSpan& span : batch.spans) {
     const int64_t id = batch.tokens[span.begin] / 1000 - 1;
-    if (id < 0) continue;  // padding or replay
+    if (id < 0 || id >= set.size()) continue;  // padding or replay
     ids.insert(id);
     const int64_t begin = set.offsets[id];
     EXPECT_EQ(span.length, set.offsets[id + 1] - begin);
@@ -271,6 +271,47 @@ TEST(InstructBatches, ReplayConversationsToo) {
     seen.merge(whole_conversations(set, batch));
   }
   EXPECT_EQ(seen.size(), 50u);
+}
+
+// Of the replayed words about the share is replaced, by words; other tokens,
+// targets and what is to be learned stay.
+TEST(InstructBatches, ReplayedWordsMayBeReplaced) {
+  const ConversationSet set = conversations(200, 30);
+  ConversationSet others = conversations(100, 15);
+  const auto is_word = [](int32_t id) { return id % 1000 >= 3; };
+  const auto batches = [&](double noise) {
+    std::vector<int32_t> words;
+    for (int32_t id = 1000; id < 101'000; ++id)
+      if (is_word(id)) words.push_back(id);
+    return instruct_batches(set, 200, 30, 4,
+                            {.conversations = others,
+                             .conversations_share = 0.5,
+                             .distilled = true,
+                             .noise = noise,
+                             .words = words});
+  };
+  const auto clean = batches(0), noisy = batches(0.25), again = batches(0.25);
+  int64_t words = 0, replaced = 0;
+  Batch a, b, c;
+  for (uint64_t i = 0; i < clean->batches_per_epoch(); ++i) {
+    clean->batch(i, a);
+    noisy->batch(i, b);
+    again->batch(i, c);
+    expect_equal(b, c);
+    EXPECT_EQ(a.targets, b.targets);
+    for (size_t t = 0; t < a.tokens.size(); ++t) {
+      if (t >= 100 || !is_word(a.tokens[t])) {
+        EXPECT_EQ(a.tokens[t], b.tokens[t]);
+      } else {
+        EXPECT_TRUE(is_word(b.tokens[t]));
+        ++words;
+        replaced += a.tokens[t] != b.tokens[t];
+      }
+    }
+  }
+  ASSERT_GT(words, 500);
+  EXPECT_NEAR(static_cast<double>(replaced) / static_cast<double>(words), 0.25,
+              0.06);
 }
 
 TEST(InstructBatches, AreAFunctionOfSeedAndIndex) {

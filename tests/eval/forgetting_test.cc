@@ -64,8 +64,10 @@ TEST(Forgetting, IsTheWorstOfAllSuitesAndMetrics) {
   EXPECT_EQ(report.lost[0].after, "no");
   ASSERT_EQ(report.won.size(), 1u);
   EXPECT_EQ(report.won[0].id, "4");
-  EXPECT_DOUBLE_EQ(report.task.at("reports").before, 0.25);
-  EXPECT_DOUBLE_EQ(report.task.at("reports").after, 0.75);
+  ASSERT_EQ(report.task.size(), 1u);
+  EXPECT_EQ(report.task[0].first, "reports");
+  EXPECT_DOUBLE_EQ(report.task[0].second.before, 0.25);
+  EXPECT_DOUBLE_EQ(report.task[0].second.after, 0.75);
   EXPECT_TRUE(
       forgetting_report(task({0}), task({1}), before, after, 0.8, {}).met);
   const auto json = to_json(report);

@@ -10,6 +10,7 @@
 #include "generate/language_model.h"
 #include "model/model.h"
 #include "tokenizer/train_bpe.h"
+#include "train/loop.h"
 
 namespace seodang {
 namespace {
@@ -149,6 +150,19 @@ TEST_F(Finetune, KeepsItsBudget) {
     EXPECT_EQ(finetune(o).forgetting, report);
     EXPECT_EQ(read_file(o.tuning.output / file), once);
   }
+}
+
+// Rounds after the planned steps double the teacher's weight at a low rate.
+TEST(Repair, FollowsThePlannedSteps) {
+  const Repair repair = {.steps = 10, .rounds = 2};
+  EXPECT_EQ(repair.round(100, 100), 0);
+  EXPECT_EQ(repair.round(101, 100), 1);
+  EXPECT_EQ(repair.round(110, 100), 1);
+  EXPECT_EQ(repair.round(111, 100), 2);
+  EXPECT_DOUBLE_EQ(repair.learning_rate_factor(101, 100), 0.2);
+  EXPECT_DOUBLE_EQ(repair.learning_rate_factor(110, 100), 0.02);
+  EXPECT_DOUBLE_EQ(repair.learning_rate_factor(111, 100), 0.2);
+  EXPECT_EQ(Repair{}.round(101, 100), 0);
 }
 
 // Where nothing meets the budget, that is said.

@@ -49,10 +49,10 @@ const kWords = {
     lossWhy: "검증 손실이 학습 손실보다 낮을 수 있다. 학습 손실은 가중치를 고치기 전에 그 스텝의 배치에서 재고 검증 손실은 고친 뒤에 재며, 검증 문서는 다른 글이지만 같은 사실을 말하기 때문이다.",
     finetune: "파인튜닝",
     forgetting: "배운 것과 잊은 것",
-    forgettingNote: "과제 점수는 학습에 쓰지 않은 예제로 잰다. 보존율은 일반 능력의 모든 평가 세트와 지표 가운데 가장 많이 잃은 것이다.",
-    task: "과제 점수", keptShare: "보존율", before: "전", after: "후", metric: "지표", interval: "변화의 95% 구간",
+    forgettingNote: "과제 점수는 학습에 쓰지 않은 예제로 잰다. 보존율은 일반 능력의 모든 평가 세트와 지표 가운데 가장 많이 잃은 것이다. 비율은 시작 가중치에서 그 스텝의 가중치까지 온 만큼이며, 괄호 안은 보존율이다.",
+    task: "과제 점수", keptShare: "보존율", before: "전", after: "후", interval: "변화의 95% 구간",
     verdict: (f) => `일반 능력의 ${percent(f.kept)}를 보존했다.` + (f.budget ? ` 예산 ${percent(f.budget)}: ${f.met ? "지켰다" : "지키지 못했다"}.` : ""),
-    frontier: "과제 점수와 보존율", share: "시작에서 온 비율", lost: "잃은 정답", won: "얻은 정답",
+    frontier: "과제 점수와 보존율", share: "비율", lost: "잃은 정답", won: "얻은 정답",
     config: "config.json 펼치기",
     languages: {ko: "한국어", en: "영어"},
     duration: (h, m, s) => (h ? `${h}시간 ` : "") + (h || m ? `${m}분 ` : "") + (h ? "" : `${s}초`),
@@ -102,10 +102,10 @@ const kWords = {
     lossWhy: "Validation loss may lie under training loss: training loss is measured on a step's batch before the weights are changed, validation loss after, and validation documents are other texts that state the same facts.",
     finetune: "Fine-tuning",
     forgetting: "What was learned, and what was forgotten",
-    forgettingNote: "The task's score is measured on examples that were not learned from. Kept is the least of all general suites and metrics.",
-    task: "Task score", keptShare: "Kept", before: "before", after: "after", metric: "metric", interval: "change, 95% interval",
+    forgettingNote: "The task's score is measured on examples that were not learned from. Kept is the least of all general suites and metrics; in parentheses, that of each. Share: how much of the way from the starting weights to those of the step.",
+    task: "Task score", keptShare: "Kept", before: "before", after: "after", interval: "change, 95% interval",
     verdict: (f) => `${percent(f.kept)} of general ability was kept.` + (f.budget ? ` Budget ${percent(f.budget)}: ${f.met ? "met" : "not met"}.` : ""),
-    frontier: "Task score against what was kept", share: "share of the way from the start", lost: "Right answers lost", won: "Right answers won",
+    frontier: "Task score against what was kept", share: "share", lost: "Right answers lost", won: "Right answers won",
     config: "unfold config.json",
     languages: {ko: "Korean", en: "English"},
     duration: (h, m, s) => (h ? `${h} h ` : "") + (h || m ? `${m} min ` : "") + (h ? "" : `${s} s`),
@@ -304,16 +304,21 @@ function curves() {
 
 // What a fine-tune gained and cost.
 function frontier(points) {
-  const width = 440, height = 280, left = 44, right = 16, top = 14, bottom = 40;
-  const values = points.flatMap((point) => [point.task, point.kept]);
-  const high = Math.max(1, ...values) * 1.02;
-  const x = (kept) => left + (width - left - right) * kept / high;
-  const y = (task) => top + (height - top - bottom) * (1 - task / high);
+  const width = 440, height = 280, left = 58, right = 24, top = 14, bottom = 40;
+  const around = (values) => {
+    const low = Math.min(...values), high = Math.max(...values), room = Math.max(.02, (high - low) * .1);
+    return [Math.max(0, low - room), high + room];
+  };
+  const [keptLow, keptHigh] = around(points.map((point) => point.kept));
+  const [taskLow, taskHigh] = around(points.map((point) => point.task));
+  const x = (kept) => left + (width - left - right) * (kept - keptLow) / (keptHigh - keptLow);
+  const y = (task) => top + (height - top - bottom) * (taskHigh - task) / (taskHigh - taskLow);
   const canvas = svg("svg", {class: "chart frontier", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words.frontier});
-  for (const value of ticks(0, high, 5))
+  for (const value of ticks(taskLow, taskHigh, 5))
     canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(value), y2: y(value)}),
-      svg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, percent(value)),
-      svg("text", {x: x(value), y: height - 22, "text-anchor": "middle"}, percent(value)));
+      svg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, percent(value)));
+  for (const value of ticks(keptLow, keptHigh, 4))
+    canvas.append(svg("text", {x: x(value), y: height - 22, "text-anchor": "middle"}, percent(value)));
   canvas.append(svg("text", {x: width - right, y: height - 4, "text-anchor": "end"}, words.keptShare));
   for (const point of [...points].sort((a, b) => a.chosen - b.chosen))
     canvas.append(svg("circle", {class: point.chosen ? "chosen" : "", cx: x(point.kept), cy: y(point.task), r: point.chosen ? 6 : 3.5},
@@ -331,9 +336,9 @@ function forgetting() {
   const f = report.forgetting;
   if (!f) return null;
   const shown = (metric, value) => metric === "perplexity" ? number(value, 2) : percent(value);
-  const general = Object.entries(f.general).flatMap(([suite, metrics]) =>
-    Object.entries(metrics).map(([metric, [before, after, kept]]) =>
-      [suite, words.metrics[metric] ?? metric, shown(metric, before), shown(metric, after), percent(kept)]));
+  const general = Object.entries(f.general);
+  const metrics = [...new Set(general.flatMap(([, of]) => Object.keys(of)))];
+  const cell = (metric, values) => values ? `${shown(metric, values[0])} → ${shown(metric, values[1])} (${percent(values[2])})` : "";
   return section(words.forgetting, words.forgettingNote,
     general.length ? el("p", {class: "lead"}, words.verdict(f)) : null,
     table([words.task, words.before, words.after, words.interval], Object.entries(f.task).map(([name, [before, after, low, high]]) =>
@@ -341,7 +346,8 @@ function forgetting() {
     general.length && f.frontier.length ? el("div", {class: "grid"}, frontier(f.frontier),
       table([words.step, words.share, words.task, words.keptShare], f.frontier.map((point) =>
         [`${number(point.step)}${point.chosen ? " ●" : ""}`, number(point.share, 3), percent(point.task), percent(point.kept)]))) : null,
-    general.length ? table([words.suite, words.metric, words.before, words.after, words.keptShare], general) : null,
+    general.length ? table([words.suite, ...metrics.map((metric) => words.metrics[metric] ?? metric)],
+      general.map(([suite, of]) => [suite, ...metrics.map((metric) => cell(metric, of[metric]))])) : null,
     changes(words.lost, f.lost), changes(words.won, f.won));
 }
 
