@@ -327,6 +327,17 @@ ModelResult evaluate(const LanguageModel& model,
   return examine(model, suites, options, 0);
 }
 
+ModelResult evaluate_with_progress(const LanguageModel& model,
+                                   const std::vector<Suite>& suites,
+                                   EvalOptions options) {
+  if (suites.empty()) return evaluate(model, suites, options);
+  Progress progress("eval", items_of(suites, options));
+  options.progress = [&](int64_t done, const std::string& what) {
+    progress.update(done, what);
+  };
+  return evaluate(model, suites, options);
+}
+
 EvaluationReport evaluate_with_progress(
     const std::vector<std::filesystem::path>& models,
     const std::vector<Suite>& suites, EvalOptions options) {

@@ -113,6 +113,9 @@ EvaluationReport evaluate_with_progress(
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options = {});
+ModelResult evaluate_with_progress(const LanguageModel& model,
+                                   const std::vector<Suite>& suites,
+                                   EvalOptions options);
 
 // The JSON of `seodang eval --json`; with `records`, each suite also has
 // "records": [{"id","kind","prompt","answers","text","stop","well_formed",

@@ -10,26 +10,16 @@
 #include "kernels/attention.h"
 #include "kernels/bias.h"
 #include "kernels/convert.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/glu.h"
 #include "kernels/matmul.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
-#include "kernels/softcap.h"
 #include "model/lora.h"
 #include "model/rope_frequencies.h"
 
 namespace seodang {
 namespace {
-
-// Rows of logits in memory at a time: enough for the product to run at full
-// speed, little enough that (rows × vocab_size) stays near the cache.
-int64_t logit_rows_of(const ModelConfig& config, int64_t tokens) {
-  constexpr int64_t kMost = 512, kLeast = 128, kNumbers = int64_t{1} << 24;
-  const int64_t rows = kNumbers / config.vocab_size / kLeast * kLeast;
-  return std::min(tokens, std::clamp(rows, kLeast, kMost));
-}
 
 // Products are compiled per shape; rounding the rows up keeps the shapes few.
 int64_t rounded_rows(int64_t rows, int64_t limit) {
@@ -101,26 +91,13 @@ struct Decoder::State {
         embedding_scale(embedding_scale_of(c, act)),
         shape(attention_shape_of(c)),
         positions(static_cast<size_t>(tokens)),
-        logit_rows(logit_rows_of(c, tokens)),
-        lora(act, tokens, largest_rank(w)) {
+        lora(act, tokens, largest_rank(w)),
+        head(config, weights, lora, tokens, k != Keep::nothing) {
     reach(std::min<int64_t>(tokens, c.context_length()));
     if (keep != Keep::nothing) {
-      make_head();
       gradients.emplace(c, tokens, act);
-      head_dlogits = OwnedTensor(act, logit_rows, c.vocab_size);
-      head_dhidden = OwnedTensor(act, logit_rows, c.hidden_size);
       output_gradient = OwnedTensor(act, tokens, c.hidden_size);
     }
-    loss_rows.reserve(static_cast<size_t>(tokens));
-  }
-
-  // Only who asks for losses pays for the head's blocks.
-  void make_head() {
-    if (head_logits.bytes() > 0) return;
-    head_hidden = OwnedTensor(act, logit_rows, config.hidden_size);
-    head_logits = OwnedTensor(Dtype::f32, logit_rows, config.vocab_size);
-    head_losses.resize(static_cast<size_t>(logit_rows));
-    head_targets.resize(static_cast<size_t>(logit_rows));
   }
 
   // Makes the angles of the first `length` positions.
@@ -165,12 +142,6 @@ struct Decoder::State {
     return int64_t{shape.num_key_value_heads} * shape.head_dim;
   }
 
-  void cap(Tensor logits) const {
-    if (config.final_logit_softcapping > 0)
-      softcap_forward(logits,
-                      static_cast<float>(config.final_logit_softcapping));
-  }
-
   void check(std::span<const int32_t> tokens) const;
   void place(const Batch& batch);
   Tensor forward(std::span<const int32_t> tokens);
@@ -185,11 +156,6 @@ struct Decoder::State {
                        Tensor branch_norm) const;
   void backward(const Batch& batch, const Weights& into);
   void backward_layer(size_t l, const Weights& into);
-  template <class Block>
-  Loss through_head(const Batch& batch, int32_t distilled, float* losses,
-                    Block&& block);
-  Tensor teacher_logits(const Teacher& teacher, Tensor hidden, int64_t first,
-                        int64_t count);
 
   ModelConfig config;
   Weights weights;
@@ -209,15 +175,9 @@ struct Decoder::State {
   std::vector<SequenceSpan> sequences;
   std::vector<AttentionSpan> attention_spans;
 
-  // The head, a block of rows at a time.
-  int64_t logit_rows;
-  OwnedTensor head_hidden, head_logits, head_dlogits, head_dhidden;
-  OwnedTensor output_gradient;  // (N, hidden_size) act: of the hidden states
   LoraProducts lora;
-  std::vector<float> head_losses;
-  std::vector<int32_t> head_targets;
-  std::vector<int32_t> loss_rows;
-  OwnedTensor teacher_hidden, teacher_head;  // when there is a teacher
+  Head head;
+  OwnedTensor output_gradient;  // (N, hidden_size) act: of the hidden states
 };
 
 void Decoder::State::check(std::span<const int32_t> tokens) const {
@@ -475,73 +435,6 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
                    w.input_layernorm, a.input_rstd, norm, true);
 }
 
-// Goes through the rows that carry loss, a block at a time: gathers their
-// hidden states, computes logits, and lets `block` have them before they are
-// gone.
-template <class Block>
-Loss Decoder::State::through_head(const Batch& batch, int32_t distilled,
-                                  float* losses, Block&& block) {
-  make_head();
-  loss_rows.clear();
-  for (size_t i = 0; i < batch.targets.size(); ++i) {
-    if (batch.targets[i] >= config.vocab_size)
-      throw Error("target {} is outside the vocabulary of {}", batch.targets[i],
-                  config.vocab_size);
-    if (batch.targets[i] >= 0) loss_rows.push_back(static_cast<int32_t>(i));
-  }
-  if (losses != nullptr) std::fill(losses, losses + batch.targets.size(), 0.0f);
-  Loss loss;
-  const int64_t total = static_cast<int64_t>(loss_rows.size());
-  for (int64_t first = 0; first < total; first += logit_rows) {
-    const int64_t count = std::min(logit_rows, total - first);
-    for (int64_t r = 0; r < logit_rows; ++r) {
-      const bool used = r < count;
-      const int64_t from = used ? loss_rows[static_cast<size_t>(first + r)] : 0;
-      head_targets[static_cast<size_t>(r)] =
-          used ? batch.targets[static_cast<size_t>(from)] : kIgnoreTarget;
-      std::memcpy(head_hidden.view().rows_from(r, 1).data,
-                  activations.output_norm.rows_from(from, 1).data,
-                  static_cast<size_t>(config.hidden_size) * size_of(act));
-    }
-    linear_forward(head_logits, head_hidden, weights.lm_head);
-    lora.forward(head_logits, head_hidden, weights.lm_head_loras);
-    cap(head_logits);
-    block(first, count);
-    for (int64_t r = 0; r < count; ++r) {
-      const float value = head_losses[static_cast<size_t>(r)];
-      const int32_t row = loss_rows[static_cast<size_t>(first + r)];
-      const bool learned = row >= distilled;
-      (learned ? loss.sum : loss.divergence) += value;
-      ++(learned ? loss.tokens : loss.distilled);
-      if (losses != nullptr) losses[row] = value;
-    }
-  }
-  return loss;
-}
-
-void Loss::add(const Loss& other) {
-  sum += other.sum;
-  tokens += other.tokens;
-  divergence += other.divergence;
-  distilled += other.distilled;
-}
-
-// Of the rows of a block, from the teacher's hidden states.
-Tensor Decoder::State::teacher_logits(const Teacher& teacher, Tensor hidden,
-                                      int64_t first, int64_t count) {
-  if (teacher_head.bytes() == 0) {
-    teacher_hidden = OwnedTensor(act, logit_rows, config.hidden_size);
-    teacher_head = OwnedTensor(Dtype::f32, logit_rows, config.vocab_size);
-  }
-  for (int64_t r = 0; r < count; ++r)
-    std::memcpy(
-        teacher_hidden.view().rows_from(r, 1).data,
-        hidden.rows_from(loss_rows[static_cast<size_t>(first + r)], 1).data,
-        static_cast<size_t>(config.hidden_size) * size_of(act));
-  teacher.decoder->logits(teacher_head, teacher_hidden);
-  return teacher_head;
-}
-
 Decoder::Decoder(const ModelConfig& config, const Weights& weights,
                  int64_t max_tokens, Keep keep)
     : state_(std::make_unique<State>(config, weights, max_tokens, keep)) {}
@@ -555,73 +448,22 @@ Tensor Decoder::forward(std::span<const int32_t> tokens,
 }
 
 void Decoder::logits(Tensor out, Tensor hidden) const {
-  linear_forward(out, hidden, state_->weights.lm_head);
-  state_->lora.forward(out, hidden, state_->weights.lm_head_loras);
-  state_->cap(out);
+  state_->head.logits(out, hidden);
 }
 
 Loss Decoder::evaluate(const Batch& batch, float* losses) {
   State& s = *state_;
   s.place(batch);
-  s.forward(batch.tokens);
-  return s.through_head(batch, 0, losses, [&](int64_t, int64_t) {
-    cross_entropy_forward(s.head_losses.data(), s.head_logits,
-                          s.head_targets.data());
-  });
+  return s.head.evaluate(batch, s.forward(batch.tokens), losses);
 }
 
 Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
                                    float scale, const Teacher& teacher) {
   State& s = *state_;
   s.place(batch);
-  s.forward(batch.tokens);
-  const int32_t distilled = teacher.decoder != nullptr ? batch.distilled : 0;
-  Tensor taught;
-  if (distilled > 0) {
-    const auto behind = std::ranges::find_if(
-        batch.spans,
-        [&](const SequenceSpan& span) { return span.begin >= distilled; });
-    taught = teacher.decoder->forward(
-        std::span(batch.tokens).first(static_cast<size_t>(distilled)),
-        {batch.spans.begin(), behind});
-  }
-  const Tensor dhidden = s.output_gradient;
-  std::memset(dhidden.data, 0, s.output_gradient.bytes());
-  const Loss loss = s.through_head(
-      batch, distilled, nullptr, [&](int64_t first, int64_t count) {
-        // Rows are in order, those of the teacher first.
-        const int64_t imitated =
-            std::ranges::count_if(std::span(s.loss_rows)
-                                      .subspan(static_cast<size_t>(first),
-                                               static_cast<size_t>(count)),
-                                  [&](int32_t row) { return row < distilled; });
-        std::fill_n(s.head_targets.begin(), imitated, kIgnoreTarget);
-        cross_entropy_forward_backward(s.head_losses.data(), s.head_dlogits,
-                                       s.head_logits, s.head_targets.data(),
-                                       scale);
-        if (imitated > 0)
-          distillation_forward_backward(
-              s.head_losses.data(),
-              s.head_dlogits.view().rows_from(0, imitated),
-              s.head_logits.view().rows_from(0, imitated),
-              s.teacher_logits(teacher, taught, first, imitated)
-                  .rows_from(0, imitated),
-              teacher.scale);
-        if (s.config.final_logit_softcapping > 0)
-          softcap_backward(
-              s.head_dlogits, s.head_logits,
-              static_cast<float>(s.config.final_logit_softcapping));
-        project_backward(s.head_dhidden, {gradients.lm_head}, s.head_dlogits,
-                         s.head_hidden, {s.weights.lm_head});
-        s.lora.backward(s.head_dhidden, s.head_dlogits, s.head_hidden,
-                        s.weights.lm_head_loras, gradients.lm_head_loras);
-        for (int64_t r = 0; r < count; ++r)
-          std::memcpy(
-              dhidden.rows_from(s.loss_rows[static_cast<size_t>(first + r)], 1)
-                  .data,
-              s.head_dhidden.view().rows_from(r, 1).data,
-              static_cast<size_t>(dhidden.cols) * size_of(dhidden.dtype));
-      });
+  const Tensor hidden = s.forward(batch.tokens);
+  const Loss loss = s.head.accumulate_gradients(
+      batch, hidden, s.output_gradient, gradients, scale, teacher);
   s.backward(batch, gradients);
   return loss;
 }
@@ -630,24 +472,19 @@ int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,
                               int64_t max_tokens, Keep keep,
                               int64_t lora_rank) {
   const auto wide = static_cast<int64_t>(size_of(act));
-  constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
-  const int64_t rows = logit_rows_of(config, max_tokens);
-  const int64_t head = rows * (2 * config.hidden_size * wide +
-                               config.vocab_size * (kF32 + wide));
   return Activations::bytes_needed(config, max_tokens, act, keep) +
          (keep == Keep::nothing
               ? 0
               : Gradients::bytes_needed(config, max_tokens, act) +
                     max_tokens * config.hidden_size * wide) +
-         head + LoraProducts::bytes_needed(act, max_tokens, lora_rank);
+         Head::bytes_needed(config, act, max_tokens) +
+         LoraProducts::bytes_needed(act, max_tokens, lora_rank);
 }
 
 int64_t Decoder::bytes() const {
   const State& s = *state_;
   return s.activations.bytes + (s.gradients ? s.gradients->bytes : 0) +
-         static_cast<int64_t>(s.head_hidden.bytes() + s.head_logits.bytes() +
-                              s.head_dlogits.bytes() + s.head_dhidden.bytes() +
-                              s.output_gradient.bytes()) +
+         s.head.bytes() + static_cast<int64_t>(s.output_gradient.bytes()) +
          s.lora.bytes();
 }
 

@@ -12,34 +12,11 @@
 
 #include "data/batch.h"
 #include "model/activations.h"
+#include "model/head.h"
 #include "model/kv_cache.h"
 #include "model/model.h"
 
 namespace seodang {
-
-struct Loss {
-  double sum = 0;      // Σ -log p(target), in nats
-  int64_t tokens = 0;  // targets that were not ignored
-  double mean() const { return tokens > 0 ? sum / tokens : 0; }
-
-  // Of distilled tokens, which are not among those above.
-  double divergence = 0;  // Σ KL(teacher ‖ model), in nats
-  int64_t distilled = 0;
-  double mean_divergence() const {
-    return distilled > 0 ? divergence / distilled : 0;
-  }
-
-  void add(const Loss& other);
-};
-
-class Decoder;
-
-// What Batch::distilled tokens are compared with: a decoder of a model with the
-// same vocabulary and activations of the same dtype.
-struct Teacher {
-  Decoder* decoder = nullptr;
-  float scale = 0;  // of the divergence, in the loss
-};
 
 class Decoder {
  public:

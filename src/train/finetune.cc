@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -21,8 +22,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kReport = "forgetting.json";
 
 // Repairs take a tenth of the steps each.
-constexpr int64_t kRepairShare = 6;
-constexpr int kRepairRounds = 4;
+constexpr int64_t kRepairShare = 10;
+constexpr int kRepairRounds = 3;
 
 // Measures what is being tuned, and chooses the point that is kept.
 class Balance {
@@ -39,7 +40,10 @@ class Balance {
         general_(std::move(general)),
         eval_{.max_new_tokens = options.max_answer_tokens,
               .limit = options.eval_limit},
-        before_(measure()) {
+        before_(measure(true)) {
+    // What cannot be told apart from nothing is said now, not after hours.
+    if (!general_.empty())
+      least_kept(kept_metrics(before_.general, before_.general));
     if (options.keep > 0) start_ = optimizer.snapshot();
   }
 
@@ -77,11 +81,15 @@ class Balance {
   };
 
   // The weights that the optimizer has.
-  Measured measure() const {
+  Measured measure(bool show_progress = false) const {
     const LanguageModel model(
         options_.tuning.base,
         Model::view(optimizer_.config(), optimizer_.weights()), tokenizer_);
-    return {evaluate(model, task_, eval_), evaluate(model, general_, eval_)};
+    const auto of = [&](const std::vector<Suite>& suites) {
+      return show_progress ? evaluate_with_progress(model, suites, eval_)
+                           : evaluate(model, suites, eval_);
+    };
+    return {of(task_), of(general_)};
   }
 
   void take(Measured measured, TuningPoint& point) {
@@ -157,10 +165,14 @@ class Balance {
 
 std::vector<Suite> general_suites(const FinetuneOptions& options) {
   std::vector<Suite> suites;
+  std::set<std::string> names;
   for (const fs::path& file : options.general.empty()
                                   ? suites_of_run(options.tuning.base)
-                                  : options.general)
+                                  : options.general) {
     suites.push_back(load_suite(file));
+    if (!names.insert(suites.back().name).second)
+      throw UsageError("two suites have the name {}", suites.back().name);
+  }
   if (suites.empty() && options.keep > 0)
     throw UsageError(
         "--keep {} needs to know what is to be kept: name suites with "
@@ -203,6 +215,8 @@ FinetuneOptions default_finetune_options() {
 }
 
 FinetuneSummary finetune(const FinetuneOptions& options) {
+  if (options.keep > 0 && options.tuning.patience > 0)
+    throw UsageError("--keep and --patience both choose what is kept");
   // What is wrong with these is said before a model is read.
   const std::vector<Suite> general = general_suites(options);
   const Scorer scorer =

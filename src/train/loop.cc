@@ -48,7 +48,7 @@ int64_t Repair::round(int64_t step, int64_t planned) const {
 }
 
 double Repair::learning_rate_factor(int64_t step, int64_t planned) const {
-  constexpr double kPeak = 0.5;
+  constexpr double kPeak = 0.2;
   const int64_t done = (step - planned - 1) % steps;
   return kPeak * (1 - static_cast<double>(done) / static_cast<double>(steps));
 }
@@ -370,6 +370,7 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.kept_step = state_.step;
   if (run_.patience > 0 && !run_.validation.empty()) {
     summary.kept_step = load_best(run_.output, optimizer_);
+    observed_ = -1;  // other weights
     state_.validation_loss = state_.best_validation_loss;
     if (summary.kept_step != state_.step)
       progress_->note(
