@@ -151,10 +151,14 @@ Suite load_suite(const fs::path& path) {
   return suite;
 }
 
-std::vector<fs::path> suites_of_run(const fs::path& model) {
+fs::path run_of(const fs::path& model) {
   fs::path directory = fs::absolute(ModelPath(model).base).lexically_normal();
   if (directory.filename().empty()) directory = directory.parent_path();
-  const fs::path suites = directory.parent_path() / "corpus" / "suites";
+  return directory.parent_path();
+}
+
+std::vector<fs::path> suites_of_run(const fs::path& model) {
+  const fs::path suites = run_of(model) / "corpus" / "suites";
   std::vector<fs::path> out;
   if (!fs::is_directory(suites)) return out;
   for (const auto& entry : fs::directory_iterator(suites))

@@ -69,8 +69,11 @@ Suite load_suite(const std::filesystem::path& path);
 std::string framed(const Suite& suite, const std::string& question,
                    size_t shots);
 
-// The suite files of the run that made `model` (runs/NAME/base or
-// runs/NAME/instruct): runs/NAME/corpus/suites/*.jsonl, in the order held out,
+// The directory of the run that made `model`, if a run did: runs/NAME of
+// runs/NAME/base, of runs/NAME/instruct.
+std::filesystem::path run_of(const std::filesystem::path& model);
+
+// The suite files of that run: runs/NAME/corpus/suites/*.jsonl, in the order held out,
 // final, seen, general, then others by name. Empty when there are none.
 std::vector<std::filesystem::path> suites_of_run(
     const std::filesystem::path& model);

@@ -11,6 +11,7 @@
 #include "eval/forgetting.h"
 #include "formats/json.h"
 #include "generate/language_model.h"
+#include "train/interrupt.h"
 #include "train/tuning.h"
 
 namespace seodang {
@@ -56,15 +57,18 @@ class Balance {
   }
 
   // Where last observed.
-  bool is_kept() const { return last_.kept >= options_.keep; }
+  bool is_kept() const {
+    return options_.keep == 0 || last_.kept >= options_.keep;
+  }
 
-  // Chooses, leaves the optimizer with the chosen weights, and reports.
-  void settle() {
+  // Chooses, leaves the optimizer with the chosen weights, and reports. False
+  // when it was told to stop (TrainingRun::settle).
+  bool settle() {
     std::vector<TuningPoint> points = observed();
-    if (options_.keep > 0 && !is_kept())
-      search(points);
-    else
+    if (is_kept())
       points.back().chosen = true;
+    else if (!search(points))
+      return false;
     ForgettingReport report =
         forgetting_report(before_.task, after_.task, before_.general,
                           after_.general, options_.keep, eval_);
@@ -73,6 +77,7 @@ class Balance {
         output_ / kReport,
         to_json(report).dump(1, ' ', false, Json::error_handler_t::replace) +
             "\n");
+    return true;
   }
 
  private:
@@ -118,7 +123,7 @@ class Balance {
   // shares that meet the budget are, up to noise, below those that do not. The
   // half that is nearer to the tuned weights comes first: a task that is new
   // in form is done there or not at all.
-  void search(std::vector<TuningPoint>& points) {
+  bool search(std::vector<TuningPoint>& points) {
     constexpr int kEvaluations = 5;
     const OwnedTensor end = optimizer_.snapshot();
     std::vector<TuningPoint> line = {last_};
@@ -129,6 +134,10 @@ class Balance {
     for (double low : {0.5, 0.0}) {
       double high = low + 0.5;
       for (int i = 0; i < kEvaluations; ++i) {
+        if (InterruptGuard::requested()) {
+          optimizer_.interpolate(start_, end, 1);
+          return false;
+        }
         TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
         optimizer_.interpolate(start_, end, static_cast<float>(point.share));
         take(measure(), point);
@@ -150,6 +159,7 @@ class Balance {
     std::ranges::sort(line, {}, &TuningPoint::share);
     points.pop_back();
     points.insert(points.end(), line.begin(), line.end());
+    return true;
   }
 
   const FinetuneOptions& options_;
@@ -204,6 +214,29 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
   return suites;
 }
 
+// A budget, and nothing said of how to hold it: what the model's run has is
+// replayed.
+FinetuneOptions with_replay(FinetuneOptions o) {
+  InstructOptions& tuning = o.tuning;
+  if (o.keep == 0 || tuning.replay > 0) return o;
+  if (tuning.replay_data.empty() && tuning.replay_examples.empty()) {
+    const fs::path run = run_of(tuning.base);
+    for (const char* texts : {"replay", "data"})
+      if (tuning.replay_data.empty() && fs::is_directory(run / texts))
+        tuning.replay_data = run / texts;
+    if (const fs::path examples = run / "corpus" / "instruct.jsonl";
+        fs::exists(examples))
+      tuning.replay_examples = {examples};
+  }
+  if (tuning.replay_data.empty() && tuning.replay_examples.empty()) return o;
+  tuning.replay = 0.4;
+  if (tuning.distill == 0) {
+    tuning.distill = 2;
+    tuning.distill_noise = 0.1;
+  }
+  return o;
+}
+
 }  // namespace
 
 FinetuneOptions default_finetune_options() {
@@ -214,7 +247,8 @@ FinetuneOptions default_finetune_options() {
   return o;
 }
 
-FinetuneSummary finetune(const FinetuneOptions& options) {
+FinetuneSummary finetune(const FinetuneOptions& given) {
+  const FinetuneOptions options = with_replay(given);
   if (options.keep > 0 && options.tuning.patience > 0)
     throw UsageError("--keep and --patience both choose what is kept");
   // What is wrong with these is said before a model is read.
@@ -227,6 +261,11 @@ FinetuneSummary finetune(const FinetuneOptions& options) {
       options.tuning, "finetune",
       [&](TrainingRun& run, Optimizer& optimizer,
           const std::vector<Conversation>& held) {
+        if (options.keep > 0 && options.tuning.replay == 0)
+          run.notes.emplace_back(
+              "nothing is replayed, so that only the line from the start to "
+              "the tuned weights is searched; name --replay-data or "
+              "--replay-examples");
         balance.emplace(options, run, optimizer,
                         task_suites(options, scorer, held), general);
         run.observe = [&](int64_t step) { return balance->observe(step); };
@@ -235,7 +274,7 @@ FinetuneSummary finetune(const FinetuneOptions& options) {
               .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
               .rounds = kRepairRounds,
               .needed = [&] { return !balance->is_kept(); }};
-        run.settle = [&] { balance->settle(); };
+        run.settle = [&] { return balance->settle(); };
       },
       options.keep > 0 ? 2 : 0);
   summary.forgetting = Json::parse(read_file(options.tuning.output / kReport));

@@ -82,6 +82,7 @@ class Loop {
   void check_time_limit();
   void sample();
   void save();
+  [[noreturn]] void stop();
   TrainSummary finish(std::string_view why);
   double elapsed() const { return before_ + progress_->seconds(); }
 
@@ -311,6 +312,14 @@ void Loop::save() {
   save_checkpoint(run_.output, state_, optimizer_, *run_.tokenizer);
 }
 
+void Loop::stop() {
+  save();
+  throw Error(
+      "{}: stopped at step {} of {}, saved in {}; run the same command "
+      "again to go on",
+      run_.stage, state_.step, state_.last_step, run_.output.string());
+}
+
 TrainSummary Loop::run() {
   fs::create_directories(run_.output);
   resume();
@@ -350,13 +359,7 @@ TrainSummary Loop::run() {
     }
     check_time_limit();
     if (every(options_.sample_every)) sample();
-    if (InterruptGuard::requested()) {
-      save();
-      throw Error(
-          "{}: stopped at step {} of {}, saved in {}; run the same command "
-          "again to go on",
-          run_.stage, state_.step, state_.last_step, run_.output.string());
-    }
+    if (InterruptGuard::requested()) stop();
     if (run_.patience > 0 && state_.validations_without_gain >= run_.patience)
       return finish("patience");
     if (every(options_.checkpoint_every)) save();
@@ -380,7 +383,7 @@ TrainSummary Loop::finish(std::string_view why) {
   observe();
   if (run_.settle) {
     metrics_->sync();
-    run_.settle();
+    if (!run_.settle()) stop();
   }
   probe();
   sample();

@@ -51,8 +51,9 @@ struct TrainingRun {
   // Likewise; the shares that it returns go to metrics.jsonl.
   std::function<nlohmann::ordered_json(int64_t step)> observe;
   Repair repair;
-  // Called when training is over, before the optimizer's weights are saved.
-  std::function<void()> settle;
+  // Called when training is over, before the optimizer's weights are saved;
+  // false when it was told to stop, with the weights as they were.
+  std::function<bool()> settle;
   const Tokenizer* tokenizer = nullptr;
   std::filesystem::path output;
   std::vector<std::string> notes;  // said when the run begins
