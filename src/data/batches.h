@@ -45,16 +45,10 @@ struct Replay {
   ConversationSet conversations = {};
   double conversations_share = 0;
   bool distilled = false;  // Batch::distilled
-};
-
-// Words in place of others, drawn at random, so that what is learned is not
-// about those that the examples happen to have.
-struct WordNoise {
-  std::vector<int32_t> words = {};  // what is replaced, and by what
-  double replayed = 0;              // share of what is replayed
-  // Of the words that an example's outputs repeat and few examples have: names,
-  // numbers. Prompt and outputs get the same one.
-  double copied = 0;
+  // Of the replayed tokens that are among `words`, this share is replaced by
+  // others of them, drawn at random.
+  double noise = 0;
+  std::vector<int32_t> words = {};
 };
 
 // The tokens that Replay::conversations has room for in each batch.
@@ -70,8 +64,7 @@ int32_t replay_room(double share, int32_t tokens_per_batch);
 std::unique_ptr<BatchSource> instruct_batches(ConversationSet conversations,
                                               int32_t tokens_per_batch,
                                               int32_t max_length, uint64_t seed,
-                                              Replay replay = {},
-                                              WordNoise noise = {});
+                                              Replay replay = {});
 
 // Validation text in a fixed order, at most `max_batches` of them (0: all). All
 // have `tokens_per_batch` tokens; the rest of the last one is padding.

@@ -18,7 +18,6 @@ namespace {
 constexpr uint64_t kPackingStream = uint64_t{1} << 63;
 constexpr uint64_t kEpochStreams = uint64_t{1} << 62;
 constexpr uint64_t kNoiseStreams = uint64_t{1} << 61;
-constexpr uint64_t kCopyStreams = uint64_t{1} << 60;
 
 int32_t length_of(const ConversationSet& set, int64_t conversation) {
   return static_cast<int32_t>(set.offsets[conversation + 1] -
@@ -71,20 +70,19 @@ std::vector<std::vector<int64_t>> pack(const ConversationSet& set,
 class InstructBatches : public BatchSource {
  public:
   InstructBatches(ConversationSet set, int32_t tokens_per_batch,
-                  int32_t max_length, uint64_t seed, Replay replay,
-                  WordNoise noise)
+                  int32_t max_length, uint64_t seed, Replay replay)
       : set_(std::move(set)),
         tokens_per_batch_(tokens_per_batch),
         max_length_(max_length),
         seed_(seed),
         distilled_(replay.distilled),
-        noise_(std::move(noise)) {
-    for (const int32_t word : noise_.words) {
+        noise_(replay.noise),
+        words_(std::move(replay.words)) {
+    for (const int32_t word : words_) {
       const auto at = static_cast<size_t>(word);
       if (is_word_.size() <= at) is_word_.resize(at + 1);
       is_word_[at] = true;
     }
-    if (noise_.copied > 0) find_rare();
     int32_t room = tokens_per_batch;
     const auto take = [&](double share) {
       if (!(share >= 0 && share < 1))
@@ -123,74 +121,24 @@ class InstructBatches : public BatchSource {
       source->batch(index, replay_batch_);
       filler.add_batch(replay_batch_);
     }
-    replace_replayed(index, out);
+    replace_words(index, out);
     if (distilled_) {
       out.distilled = static_cast<int32_t>(out.tokens.size());
       out.distilled_loss_tokens = out.loss_tokens;
     }
-    Rng rng(seed_, kCopyStreams + index);
     for (const int64_t place : bins_[bin_order_[index % bins_.size()]])
-      add_example(filler, stand_in_[place], rng);
+      add(filler, set_, stand_in_[place]);
     filler.pad();
   }
 
  private:
-  bool is_word(int32_t token) const {
-    return static_cast<size_t>(token) < is_word_.size() && is_word_[token];
-  }
-  int32_t random_word(Rng& rng) const {
-    return noise_.words[rng.below(noise_.words.size())];
-  }
-
-  void replace_replayed(uint64_t index, Batch& out) const {
-    if (noise_.replayed == 0) return;
+  void replace_words(uint64_t index, Batch& out) const {
+    if (noise_ == 0) return;
     Rng rng(seed_, kNoiseStreams + index);
     for (int32_t& token : out.tokens)
-      if (is_word(token) && rng.uniform() < noise_.replayed)
-        token = random_word(rng);
-  }
-
-  // Words that stand in few of the examples.
-  void find_rare() {
-    constexpr double kFew = 0.05;
-    std::map<int32_t, int64_t> examples, last;
-    for (int64_t i = 0; i < set_.size(); ++i)
-      for (int64_t t = set_.offsets[i]; t < set_.offsets[i + 1]; ++t)
-        if (const auto [at, fresh] = last.try_emplace(set_.tokens[t], i);
-            fresh || std::exchange(at->second, i) != i)
-          ++examples[set_.tokens[t]];
-    is_rare_.resize(is_word_.size());
-    for (const auto& [token, count] : examples)
-      if (is_word(token) && static_cast<double>(count) <=
-                                kFew * static_cast<double>(set_.size()))
-        is_rare_[token] = true;
-  }
-
-  // What is repeated may be replaced, everywhere in the example by the same.
-  void add_example(BatchFiller& filler, int64_t conversation, Rng& rng) const {
-    if (noise_.copied == 0) return add(filler, set_, conversation);
-    const int64_t begin = set_.offsets[conversation];
-    const int64_t end = set_.offsets[conversation + 1];
-    example_.assign(set_.tokens.begin() + begin, set_.tokens.begin() + end);
-    replaced_.clear();
-    for (int64_t t = begin; t < end; ++t)
-      if (const int32_t token = set_.tokens[t];
-          set_.is_output[t] == 0 && static_cast<size_t>(token) < is_rare_.size() &&
-          is_rare_[token])
-        replaced_.try_emplace(token, -1);
-    for (int64_t t = begin; t < end; ++t)
-      if (const auto found = replaced_.find(set_.tokens[t]);
-          set_.is_output[t] != 0 && found != replaced_.end() &&
-          found->second == -1)
-        found->second =
-            rng.uniform() < noise_.copied ? random_word(rng) : found->first;
-    for (int32_t& token : example_)
-      if (const auto found = replaced_.find(token);
-          found != replaced_.end() && found->second >= 0)
-        token = found->second;
-    filler.add_conversation(
-        example_, std::span(set_.is_output)
-                      .subspan(begin, static_cast<size_t>(end - begin)));
+      if (static_cast<size_t>(token) < is_word_.size() && is_word_[token] &&
+          rng.uniform() < noise_)
+        token = words_[rng.below(words_.size())];
   }
 
   // The order of the bins in an epoch, and which conversation stands in the
@@ -213,16 +161,15 @@ class InstructBatches : public BatchSource {
   int32_t tokens_per_batch_, max_length_;
   uint64_t seed_;
   bool distilled_;
-  WordNoise noise_;
-  std::vector<bool> is_word_, is_rare_;
+  double noise_;
+  std::vector<int32_t> words_;
+  std::vector<bool> is_word_;
   std::vector<std::unique_ptr<BatchSource>> replay_;
   std::vector<std::vector<int64_t>> bins_;
   std::map<int32_t, std::vector<int64_t>> of_length_;
   mutable uint64_t epoch_ = std::numeric_limits<uint64_t>::max();  // laid out
   mutable std::vector<int64_t> bin_order_, stand_in_, shuffled_;
   mutable Batch replay_batch_;
-  mutable std::vector<int32_t> example_;
-  mutable std::map<int32_t, int32_t> replaced_;
 };
 
 }  // namespace
@@ -234,10 +181,10 @@ int32_t replay_room(double share, int32_t tokens_per_batch) {
 std::unique_ptr<BatchSource> instruct_batches(ConversationSet conversations,
                                               int32_t tokens_per_batch,
                                               int32_t max_length, uint64_t seed,
-                                              Replay replay, WordNoise noise) {
+                                              Replay replay) {
   return std::make_unique<InstructBatches>(std::move(conversations),
                                            tokens_per_batch, max_length, seed,
-                                           std::move(replay), std::move(noise));
+                                           std::move(replay));
 }
 
 std::vector<Batch> validation_batches(const ConversationSet& conversations,

@@ -73,8 +73,9 @@ std::string framed(const Suite& suite, const std::string& question,
 // runs/NAME/base, of runs/NAME/instruct.
 std::filesystem::path run_of(const std::filesystem::path& model);
 
-// The suite files of that run: runs/NAME/corpus/suites/*.jsonl, in the order held out,
-// final, seen, general, then others by name. Empty when there are none.
+// The suite files of that run: runs/NAME/corpus/suites/*.jsonl, in the order
+// held out, final, seen, general, then others by name. Empty when there are
+// none.
 std::vector<std::filesystem::path> suites_of_run(
     const std::filesystem::path& model);
 

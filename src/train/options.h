@@ -149,7 +149,6 @@ struct InstructOptions {
   double replay_texts = 0.5;  // of that, the share of texts
   double distill = 0;         // weight of staying near the start on them
   double distill_noise = 0;   // share of their words replaced
-  double copy_noise = 0;  // of the words that an example repeats, the share
   double validation = 0.02;   // share of the examples held out
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
@@ -190,11 +189,6 @@ void visit_options(InstructOptions& o, Visit&& visit) {
   visit("distill-noise", o.distill_noise,
         "Replace this share of their words by random ones first: what it did "
         "with words that the texts do not have is kept, too",
-        from_to_below(0, 1));
-  visit("copy-noise", o.copy_noise,
-        "Replace this share of the names and numbers that an example's output "
-        "repeats by random words, in prompt and output alike: what is learned "
-        "is to copy, not these names",
         from_to_below(0, 1));
   visit("freeze-embeddings", o.freeze_embeddings,
         "Leave the embedding and the output layer as they are: words that the "

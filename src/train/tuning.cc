@@ -173,10 +173,11 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
     return set;
   };
   Replay replay{.distilled = o.distill > 0};
-  WordNoise noise{.replayed = o.distill_noise, .copied = o.copy_noise};
-  if (noise.replayed > 0 || noise.copied > 0)
+  if (o.distill_noise > 0) {
+    replay.noise = o.distill_noise;
     for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
-      if (!tokenizer.is_special(id)) noise.words.push_back(id);
+      if (!tokenizer.is_special(id)) replay.words.push_back(id);
+  }
   if (o.replay > 0 && texts) {
     replay.texts = TokenShards::open(o.replay_data, "train");
     replay.texts->check_made_with(tokenizer);
@@ -197,8 +198,7 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
   run.examples.learned = learned.size();
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
-                       o.train.context, o.train.seed, std::move(replay),
-                       std::move(noise));
+                       o.train.context, o.train.seed, std::move(replay));
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
     o.train.learning_rate =

@@ -286,8 +286,9 @@ TEST(InstructBatches, ReplayedWordsMayBeReplaced) {
     return instruct_batches(set, 200, 30, 4,
                             {.conversations = others,
                              .conversations_share = 0.5,
-                             .distilled = true},
-                            {.words = words, .replayed = noise});
+                             .distilled = true,
+                             .noise = noise,
+                             .words = words});
   };
   const auto clean = batches(0), noisy = batches(0.25), again = batches(0.25);
   int64_t words = 0, replaced = 0;
@@ -311,49 +312,6 @@ TEST(InstructBatches, ReplayedWordsMayBeReplaced) {
   ASSERT_GT(words, 500);
   EXPECT_NEAR(static_cast<double>(replaced) / static_cast<double>(words), 0.25,
               0.06);
-}
-
-// Prompt "label name value", output "label name end": names that the output
-// repeats may become others, the same in both; labels, which all examples have,
-// and values, which are not repeated, stay.
-TEST(InstructBatches, RepeatedNamesMayBeReplaced) {
-  constexpr int32_t kLabel = 10, kEnd = 11, kNames = 100, kValues = 1000;
-  ConversationSet set;
-  for (int32_t i = 0; i < 200; ++i) {
-    for (const int32_t token :
-         {kLabel, kNames + i, kValues + i, kLabel, kNames + i, kEnd})
-      set.tokens.push_back(token);
-    for (const uint8_t is_output : {0, 0, 0, 1, 1, 1})
-      set.is_output.push_back(is_output);
-    set.offsets.push_back(static_cast<int64_t>(set.tokens.size()));
-  }
-  std::vector<int32_t> words;
-  for (int32_t id = 1; id < 5000; ++id) words.push_back(id);
-  const auto source = instruct_batches(set, 60, 30, 4, {},
-                                       {.words = words, .copied = 0.5});
-  const auto again = instruct_batches(set, 60, 30, 4, {},
-                                      {.words = words, .copied = 0.5});
-  int replaced = 0;
-  std::set<int32_t> values;
-  Batch batch, same;
-  for (uint64_t i = 0; i < source->batches_per_epoch(); ++i) {
-    source->batch(i, batch);
-    again->batch(i, same);
-    expect_equal(batch, same);
-    for (const SequenceSpan& span : batch.spans) {
-      const int32_t* token = batch.tokens.data() + span.begin;
-      if (token[0] == 0) continue;  // padding
-      EXPECT_EQ(token[0], kLabel);
-      EXPECT_EQ(token[3], kLabel);
-      EXPECT_EQ(token[5], kEnd);
-      EXPECT_EQ(token[1], token[4]);
-      EXPECT_EQ(batch.targets[span.begin + 3], token[4]);
-      EXPECT_TRUE(values.insert(token[2]).second);
-      replaced += token[1] != kNames + token[2] - kValues;
-    }
-  }
-  EXPECT_EQ(values.size(), 200u);
-  EXPECT_NEAR(replaced, 100, 25);
 }
 
 TEST(InstructBatches, AreAFunctionOfSeedAndIndex) {
