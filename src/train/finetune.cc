@@ -111,6 +111,9 @@ class Balance {
     for (std::string text; lines.next(text);) {
       const auto line = Json::parse(text, nullptr, false);
       if (!line.is_object() || !line.contains("task")) continue;
+      // A process that went on from its last step measured it again.
+      if (!points.empty() && points.back().step == line.value("step", -1))
+        points.pop_back();
       points.push_back({.step = line.value("step", int64_t{0}),
                         .task = line.value("task", 0.0),
                         .kept = line.value("kept", 0.0)});
@@ -229,9 +232,10 @@ FinetuneOptions with_replay(FinetuneOptions o) {
       tuning.replay_examples = {examples};
   }
   if (tuning.replay_data.empty() && tuning.replay_examples.empty()) return o;
-  tuning.replay = 0.4;
+  tuning.replay = 0.5;
+  tuning.replay_texts = 0.3;
   if (tuning.distill == 0) {
-    tuning.distill = 2;
+    tuning.distill = 5;
     tuning.distill_noise = 0.1;
   }
   return o;

@@ -30,8 +30,8 @@ void visit_options(FinetuneOptions& o, Visit&& visit) {
         "Hold general ability at this share of before: stay near the start on "
         "what is replayed, and choose the point between start and tuned model "
         "that does the task best within it. Where nothing is said of replay: "
-        "--replay 0.4 of what the run has that the model lies in, --distill 2, "
-        "--distill-noise 0.1 (0: measure only)",
+        "--replay 0.5 --replay-texts 0.3 of what the run has that the model "
+        "lies in, --distill 5 --distill-noise 0.1 (0: measure only)",
         from_to(0, 1));
   visit("max-answer-tokens", o.max_answer_tokens,
         "Most tokens of an answer to a general suite", from_to(1, 1 << 20));

@@ -91,6 +91,43 @@ TEST_F(Training, KilledAtAnyMomentEndsInTheSameBytes) {
   EXPECT_TRUE(leftovers("killed").empty()) << leftovers("killed").front();
 }
 
+// Repairs and the search included, whose points the report tells.
+TEST_F(Training, AKilledFinetuneEndsInTheSameBytes) {
+  write("known.jsonl", "{\"instruction\": \"1?\", \"output\": \"2 and 3.\"}\n");
+  write("task.jsonl",
+        "{\"instruction\": \"5?\", \"output\": \"form 5 and 6\"}\n");
+  write("texts.jsonl", "{\"text\": \"1 and 2 make 3.\"}\n");
+  must(
+      "pretrain --data data --tokenizer tok -o base --size nano --steps 20 "
+      "--batch-tokens 64 --threads 1");
+  must(
+      "instruct base known.jsonl -o instruct --steps 10 --replay 0 "
+      "--validation 0 --batch-tokens 64 --threads 1");
+  const auto finetune = [](const std::string& output) {
+    return words("finetune instruct task.jsonl -o " + output +
+                 " --steps 12 --checkpoint-every 1 --validate-every 5 "
+                 "--validation 0 --test task.jsonl --general texts.jsonl "
+                 "--keep 1 --replay-examples known.jsonl --replay 0.5 "
+                 "--distill 1 --batch-tokens 128 --threads 1");
+  };
+  const Outcome whole = run(dir_, finetune("whole"));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_NE(whole.out.find("kept"), std::string::npos) << whole.out;
+  Rng rng(4);
+  for (int stop = 0; stop < 4; ++stop) {
+    Program program(dir_, finetune("killed"));
+    if (!reaches(program, "killed",
+                 steps_told("killed") + 1 + static_cast<int64_t>(rng.below(5))))
+      break;
+    program.send(SIGKILL);
+    program.wait();
+  }
+  ASSERT_EQ(run(dir_, finetune("killed")).exit_code, 0);
+  for (const char* file : {"/model.safetensors", "/forgetting.json"})
+    EXPECT_EQ(read(std::string("killed") + file),
+              read(std::string("whole") + file));
+}
+
 TEST_F(Training, AnInterruptSavesAndSaysHowToGoOn) {
   const Outcome whole = run(dir_, pretrain("whole"));
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
