@@ -1,12 +1,14 @@
 #include "train/finetune.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/hash.h"
 #include "data/lines.h"
 #include "eval/forgetting.h"
 #include "formats/json.h"
@@ -51,9 +53,10 @@ class Balance {
   Json observe(int64_t step) {
     last_ = {.step = step};
     take(measure(), last_);
-    Json line = {{"task", last_.task}};
-    if (!general_.empty()) line["kept"] = last_.kept;
-    return line;
+    Json shares = Json::object();
+    if (!task_.empty()) shares["task"] = last_.task;
+    if (!general_.empty()) shares["kept"] = last_.kept;
+    return shares;
   }
 
   // Where last observed.
@@ -65,6 +68,7 @@ class Balance {
   // when it was told to stop (TrainingRun::settle).
   bool settle() {
     std::vector<TuningPoint> points = observed();
+    if (points.empty()) points.push_back(last_);  // nothing is measured
     if (is_kept())
       points.back().chosen = true;
     else if (!search(points))
@@ -110,7 +114,9 @@ class Balance {
     LineReader lines(output_ / "metrics.jsonl", 1 << 20);
     for (std::string text; lines.next(text);) {
       const auto line = Json::parse(text, nullptr, false);
-      if (!line.is_object() || !line.contains("task")) continue;
+      if (!line.is_object() ||
+          !(line.contains("task") || line.contains("kept")))
+        continue;
       // A process that went on from its last step measured it again.
       if (!points.empty() && points.back().step == line.value("step", -1))
         points.pop_back();
@@ -241,6 +247,21 @@ FinetuneOptions with_replay(FinetuneOptions o) {
   return o;
 }
 
+// What the choice and the report depend on.
+std::map<std::string, std::string> measured_with(const FinetuneOptions& o) {
+  std::map<std::string, std::string> out = {
+      {"keep", show_option(o.keep)},
+      {"max-answer-tokens", show_option(o.max_answer_tokens)},
+      {"eval-limit", show_option(o.eval_limit)}};
+  const auto add = [&](const char* key, const std::vector<fs::path>& files) {
+    for (const fs::path& file : files) out[key] += fingerprint(file) + " ";
+  };
+  add("test", o.test);
+  add("general", o.general.empty() ? suites_of_run(o.tuning.base) : o.general);
+  if (!o.scorer.empty()) add("scorer", {o.scorer});
+  return out;
+}
+
 }  // namespace
 
 FinetuneOptions default_finetune_options() {
@@ -260,27 +281,27 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
   const Scorer scorer =
       options.scorer.empty() ? Scorer() : Scorer::load(options.scorer);
   std::optional<Balance> balance;
+  TuningStage stage = {.name = "finetune",
+                       .copies = options.keep > 0 ? 2 : 0,
+                       .identity = measured_with(options)};
+  stage.before = [&](TrainingRun& run, Optimizer& optimizer,
+                     const std::vector<Conversation>& held) {
+    if (options.keep > 0 && options.tuning.replay == 0)
+      run.notes.emplace_back(
+          "nothing is replayed, so that only the line from the start to the "
+          "tuned weights is searched; name --replay-data or --replay-examples");
+    balance.emplace(options, run, optimizer, task_suites(options, scorer, held),
+                    general);
+    run.observe = [&](int64_t step) { return balance->observe(step); };
+    if (options.keep > 0 && run.teacher.decoder != nullptr)
+      run.repair = {
+          .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
+          .rounds = kRepairRounds,
+          .needed = [&] { return !balance->is_kept(); }};
+    run.settle = [&] { return balance->settle(); };
+  };
   FinetuneSummary summary;
-  summary.train = tune(
-      options.tuning, "finetune",
-      [&](TrainingRun& run, Optimizer& optimizer,
-          const std::vector<Conversation>& held) {
-        if (options.keep > 0 && options.tuning.replay == 0)
-          run.notes.emplace_back(
-              "nothing is replayed, so that only the line from the start to "
-              "the tuned weights is searched; name --replay-data or "
-              "--replay-examples");
-        balance.emplace(options, run, optimizer,
-                        task_suites(options, scorer, held), general);
-        run.observe = [&](int64_t step) { return balance->observe(step); };
-        if (options.keep > 0 && run.teacher.decoder != nullptr)
-          run.repair = {
-              .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
-              .rounds = kRepairRounds,
-              .needed = [&] { return !balance->is_kept(); }};
-        run.settle = [&] { return balance->settle(); };
-      },
-      options.keep > 0 ? 2 : 0);
+  summary.train = tune(options.tuning, stage);
   summary.forgetting = Json::parse(read_file(options.tuning.output / kReport));
   return summary;
 }

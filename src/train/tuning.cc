@@ -113,8 +113,7 @@ class Start {
 
 }  // namespace
 
-TrainSummary tune(const InstructOptions& options, const std::string& stage,
-                  const BeforeTuning& before, int copies) {
+TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   InstructOptions o = options;
   check_options(o);
   const bool texts = !o.replay_data.empty(),
@@ -130,12 +129,12 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
     throw UsageError("--distill-noise {} needs --distill", o.distill_noise);
   const ModelPath base(o.base);
   Tokenizer tokenizer = Tokenizer::load(base.tokenizer());
-  if (stage == "finetune" && tokenizer.chat_template().empty())
+  if (stage.name == "finetune" && tokenizer.chat_template().empty())
     throw Error(
         "{}: no chat template; this is a base model, which `seodang instruct` "
         "teaches to answer first",
         o.base.string());
-  check_room(o, copies);
+  check_room(o, stage.copies);
   // Before the weights are there: hashing has the files in memory for a moment.
   const std::string base_fingerprint = base.fingerprint();
   Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
@@ -149,26 +148,25 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
 
   TrainingRun run;
   run.identity = identity_of(o);
+  run.identity.insert(stage.identity.begin(), stage.identity.end());
   for (const auto& file : o.examples)
     run.identity["examples"] += fingerprint(file) + " ";
   run.identity["base"] = base_fingerprint;
   const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
   const auto encode = [&](const std::vector<Conversation>& conversations,
-                          int32_t max_length) {
+                          int32_t max_length, const char* what = "examples") {
     ConversationSet set =
         encode_conversations(tokenizer, conversations,
                              {.max_length = max_length,
                               .too_long = too_long_of(o.too_long),
                               .parse_special = o.parse_special,
                               .end_tokens = config.eos_token_id});
-    run.examples.dropped += set.dropped;
-    run.examples.truncated += set.truncated;
     if (set.dropped + set.truncated > 0)
       run.notes.push_back(fmt::format(
-          "{} of {} examples are longer than the context of {} tokens (as {}): "
+          "{} of {} {} are longer than the context of {} tokens (as {}): "
           "{} left out, {} cut; --too-long says what becomes of them",
-          set.dropped + set.truncated, conversations.size(), max_length,
+          set.dropped + set.truncated, conversations.size(), what, max_length,
           set.too_long_example, set.dropped, set.truncated));
     return set;
   };
@@ -190,12 +188,20 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
     const int32_t room =
         replay_room(replay.conversations_share, o.train.batch_tokens);
     replay.conversations =
-        encode(read_all(o.replay_examples), std::min(room, o.train.context));
+        encode(read_all(o.replay_examples), std::min(room, o.train.context),
+               "replayed examples");
+    if (replay.conversations.size() == 0)
+      throw UsageError(
+          "no replayed example fits into the {} tokens of a batch that are for "
+          "them; raise --batch-tokens",
+          room);
     for (const auto& file : o.replay_examples)
       run.identity["replay-examples"] += fingerprint(file) + " ";
   }
   ConversationSet learned = encode(examples, o.train.context);
-  run.examples.learned = learned.size();
+  run.examples = {.learned = learned.size(),
+                  .dropped = learned.dropped,
+                  .truncated = learned.truncated};
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, std::move(replay));
@@ -211,7 +217,7 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
         validation_batches(encode(held, o.train.context), o.train.batch_tokens,
                            o.train.context, 0);
   Optimizer optimizer = optimizer_of(o, std::move(model));
-  run.stage = stage;
+  run.stage = stage.name;
   run.options = o.train;
   run.patience = o.patience;
   run.batches = batches.get();
@@ -229,12 +235,12 @@ TrainSummary tune(const InstructOptions& options, const std::string& stage,
     start.emplace(o, optimizer);
     run.teacher = {start->decoder(), static_cast<float>(o.distill)};
   }
-  if (before) before(run, optimizer, held);
+  if (stage.before) stage.before(run, optimizer, held);
   return train(optimizer, run);
 }
 
 TrainSummary instruct(const InstructOptions& options) {
-  return tune(options, "instruct");
+  return tune(options, {.name = "instruct"});
 }
 
 }  // namespace seodang

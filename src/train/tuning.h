@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,16 @@ namespace seodang {
 using BeforeTuning = std::function<void(TrainingRun& run, Optimizer& optimizer,
                                         const std::vector<Conversation>& held)>;
 
-// Trains `options.base` on its examples; `stage` is what the run is called.
-// `before` takes as many `copies` of what learns, in f32.
-TrainSummary tune(const InstructOptions& options, const std::string& stage,
-                  const BeforeTuning& before = {}, int copies = 0);
+// What a stage adds to tuning.
+struct TuningStage {
+  std::string name;  // what the run is called
+  BeforeTuning before = {};
+  int copies = 0;  // of what learns, in f32, that `before` takes
+  // What the result depends on besides (TrainingRun::identity).
+  std::map<std::string, std::string> identity = {};
+};
+
+// Trains `options.base` on its examples.
+TrainSummary tune(const InstructOptions& options, const TuningStage& stage);
 
 }  // namespace seodang

@@ -152,6 +152,32 @@ TEST_F(Finetune, KeepsItsBudget) {
   }
 }
 
+// Another budget, scorer or suite is another run, not the same one done.
+TEST_F(Finetune, WhatItIsMeasuredWithIsPartOfARun) {
+  FinetuneOptions o = options("measured");
+  finetune(o);
+  EXPECT_EQ(finetune(o).train.steps, 40);  // done already
+  o.keep = 0.5;
+  EXPECT_NE(error_of([&] { finetune(o); }).find("with keep = 0"),
+            std::string::npos)
+      << error_of([&] { finetune(o); });
+  o.keep = 0;
+  o.general.pop_back();
+  EXPECT_NE(error_of([&] { finetune(o); }).find("with general = "),
+            std::string::npos);
+}
+
+// Nothing to measure with is no error where no budget is asked for.
+TEST_F(Finetune, MayMeasureNothing) {
+  FinetuneOptions o = options("unmeasured");
+  o.test.clear();
+  o.general.clear();
+  const auto report = finetune(o).forgetting;
+  EXPECT_TRUE(report["task"].empty());
+  EXPECT_TRUE(report["general"].empty());
+  EXPECT_EQ(report["frontier"].size(), 1u);
+}
+
 // Rounds after the planned steps double the teacher's weight at a low rate.
 TEST(Repair, FollowsThePlannedSteps) {
   const Repair repair = {.steps = 10, .rounds = 2};
@@ -202,6 +228,11 @@ TEST_F(Finetune, BadInputEndsInOneLine) {
   o = options("bad");
   o.tuning.distill = 1;
   EXPECT_NE(error(o).find("--distill 1 needs --replay"), std::string::npos);
+  o = keeping("bad");
+  o.tuning.replay = 0.05;
+  EXPECT_NE(error(o).find("no replayed example fits into the 6 tokens"),
+            std::string::npos)
+      << error(o);
   o = keeping("bad");
   write_file(kDir / "none.jsonl", "");
   o.general = {kDir / "none.jsonl"};
