@@ -136,21 +136,9 @@ std::vector<std::string> forgetting_summary(const ordered_json& forgetting) {
         "; --keep {}: {}", budget,
         forgetting.at("met").get<bool>()
             ? "met"
-            : "NOT met, no point that was measured does; this one keeps most");
+            : "NOT met: of the points measured that do the task, this one "
+              "keeps most");
   out.push_back(std::move(verdict));
-  // A point that keeps everything because it learned nothing is no success.
-  double before = 0, chosen = 0, most = 0;
-  if (const ordered_json& tasks = forgetting.at("task"); !tasks.empty()) {
-    before = (*tasks.begin())[0];
-    chosen = (*tasks.begin())[1];
-  }
-  for (const ordered_json& point : forgetting.at("frontier"))
-    most = std::max(most, point["task"].get<double>());
-  if (budget > 0 && chosen - before < 0.5 * (most - before))
-    out.push_back(fmt::format(
-        "BUT the task is at {} there, and was at {} outside the budget: train "
-        "longer, raise --distill, or give a smaller --keep",
-        share_of(chosen), share_of(most)));
   out.push_back(fmt::format("{} answers lost, {} won (forgetting.json)",
                             forgetting.at("lost").size(),
                             forgetting.at("won").size()));

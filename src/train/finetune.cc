@@ -129,34 +129,37 @@ class Balance {
 
   // Along the line from the start to the last step's weights (Wortsman et al.,
   // "Robust fine-tuning of zero-shot models", 2022, section 3), where the
-  // shares that meet the budget are, up to noise, below those that do not. The
-  // half that is nearer to the tuned weights comes first: a task that is new
-  // in form is done there or not at all.
+  // shares that meet the budget are, up to noise, below those that do not, and
+  // those that do the task above those that do not.
   bool search(std::vector<TuningPoint>& points) {
-    constexpr int kEvaluations = 5;
+    constexpr int kEvaluations = 6;
     const OwnedTensor end = optimizer_.snapshot();
     std::vector<TuningPoint> line = {last_};
     std::vector<Measured> measured = {after_};
     const auto meets = [&](const TuningPoint& point) {
       return point.kept >= options_.keep;
     };
-    for (double low : {0.5, 0.0}) {
-      double high = low + 0.5;
-      for (int i = 0; i < kEvaluations; ++i) {
-        if (InterruptGuard::requested()) {
-          optimizer_.interpolate(start_, end, 1);
-          return false;
-        }
-        TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
-        optimizer_.interpolate(start_, end, static_cast<float>(point.share));
-        take(measure(), point);
-        (meets(point) ? low : high) = point.share;
-        line.push_back(point);
-        measured.push_back(after_);
+    // A point that keeps everything because it learned nothing is none.
+    const double before = before_.task.suites[0].metrics.at("score");
+    const auto does_task = [&](const TuningPoint& point) {
+      return point.task - before >= 0.5 * (last_.task - before);
+    };
+    double low = 0, high = 1;
+    for (int i = 0; i < kEvaluations; ++i) {
+      if (InterruptGuard::requested()) {
+        optimizer_.interpolate(start_, end, 1);
+        return false;
       }
-      if (std::ranges::any_of(line, meets)) break;
+      TuningPoint point = {.step = last_.step, .share = (low + high) / 2};
+      optimizer_.interpolate(start_, end, static_cast<float>(point.share));
+      take(measure(), point);
+      // Where the task is not done there is nothing to choose.
+      (meets(point) || !does_task(point) ? low : high) = point.share;
+      line.push_back(point);
+      measured.push_back(after_);
     }
     const auto better = [&](const TuningPoint& a, const TuningPoint& b) {
+      if (does_task(a) != does_task(b)) return does_task(a);
       if (meets(a) != meets(b)) return meets(a);
       return meets(a) ? std::pair(a.task, a.kept) > std::pair(b.task, b.kept)
                       : a.kept > b.kept;
