@@ -6,6 +6,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "cli/commands.h"
@@ -20,14 +21,14 @@ namespace {
 
 void run(const FinetuneOptions& options, bool json) {
   const FinetuneSummary summary = finetune(options);
+  const auto forgetting = nlohmann::ordered_json::parse(summary.forgetting);
   const std::filesystem::path& output = options.tuning.output;
   const std::filesystem::path page = output / "report.html";
   write_file(page, report_page(collect_finetune_report(
                        output, options.tuning.train.seed)));
-  print_summary(summary.train, output, json,
-                {{"forgetting", summary.forgetting}});
+  print_summary(summary.train, output, json, {{"forgetting", forgetting}});
   if (json) return;
-  for (const std::string& line : forgetting_summary(summary.forgetting))
+  for (const std::string& line : forgetting_summary(forgetting))
     fmt::print("{}\n", line);
   fmt::print("The report: {}\n", page.string());
 }

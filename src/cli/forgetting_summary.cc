@@ -50,7 +50,7 @@ std::string least(const ordered_json& general) {
   return name;
 }
 
-std::string from_to(const ordered_json& values) {
+std::string change_of(const ordered_json& values) {
   return fmt::format("{} → {}", share_of(values[0]), share_of(values[1]));
 }
 
@@ -69,7 +69,7 @@ std::vector<std::string> finetunes_summary(
     }
     Row row = {name};
     for (const auto& [suite, values] : task.items())
-      row.push_back(from_to(values));
+      row.push_back(change_of(values));
     const double budget = forgetting.at("budget");
     row.push_back(share_of(forgetting.at("kept")));
     row.push_back(budget == 0 ? "–"

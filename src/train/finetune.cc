@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <utility>
@@ -305,7 +306,7 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
   };
   FinetuneSummary summary;
   summary.train = tune(options.tuning, stage);
-  summary.forgetting = Json::parse(read_file(options.tuning.output / kReport));
+  summary.forgetting = read_file(options.tuning.output / kReport);
   return summary;
 }
 

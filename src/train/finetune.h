@@ -2,7 +2,7 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "eval/evaluation.h"
@@ -45,7 +45,7 @@ FinetuneOptions default_finetune_options();
 
 struct FinetuneSummary {
   TrainSummary train;
-  nlohmann::ordered_json forgetting;  // eval/forgetting.h; also in the output
+  std::string forgetting;  // the JSON of forgetting.json (eval/forgetting.h)
 };
 
 // Teaches an instruct model a task. Measures the task's score and the general

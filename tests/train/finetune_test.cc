@@ -1,7 +1,11 @@
 // Fine-tuning of a tiny model, which knows two answers, to a third.
 #include "train/finetune.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "error_of.h"
@@ -19,6 +23,9 @@ namespace fs = std::filesystem;
 
 class Finetune : public testing::Test {
  protected:
+  static nlohmann::json report_of(const FinetuneOptions& o) {
+    return nlohmann::json::parse(finetune(o).forgetting);
+  }
   static void SetUpTestSuite() {
     fs::remove_all(kDir);
     fs::create_directories(kDir / "base");
@@ -67,6 +74,8 @@ class Finetune : public testing::Test {
     instruct(o);
   }
 
+  static void TearDownTestSuite() { fs::remove_all(kDir); }
+
   // Leaves `name` as its output.
   static FinetuneOptions options(const char* name) {
     FinetuneOptions o;
@@ -95,15 +104,17 @@ class Finetune : public testing::Test {
     return o;
   }
 
+  // Each test is a process of its own, and they run side by side.
   static inline const fs::path kDir =
-      fs::path(testing::TempDir()) / "seodang_finetune";
+      fs::path(testing::TempDir()) /
+      fmt::format("seodang_finetune-{}", ::getpid());
 };
 
 // It learns the task and forgets the rest, and the report says both, as an
 // evaluation of the two models does.
 TEST_F(Finetune, TellsWhatWasForgotten) {
   const FinetuneOptions o = options("plain");
-  const auto report = finetune(o).forgetting;
+  const auto report = report_of(o);
   EXPECT_EQ(report["task"]["task"][0], 0.5);  // it ends by itself: one of two
   EXPECT_EQ(report["task"]["task"][1], 1.0);
   EXPECT_LT(report["kept"], 0.6);
@@ -131,7 +142,7 @@ TEST_F(Finetune, KeepsItsBudget) {
   for (const bool lora : {false, true}) {
     FinetuneOptions o = keeping(lora ? "kept-lora" : "kept");
     o.tuning.lora = lora;
-    const auto report = finetune(o).forgetting;
+    const auto report = report_of(o);
     EXPECT_GE(report["kept"], 0.9) << report;
     EXPECT_EQ(report["met"], true);
     EXPECT_GT(report["task"]["task"][1], 0.5) << report;
@@ -147,7 +158,7 @@ TEST_F(Finetune, KeepsItsBudget) {
     const std::string once = read_file(o.tuning.output / file);
     o.tuning.output = kDir / "again";
     fs::remove_all(o.tuning.output);
-    EXPECT_EQ(finetune(o).forgetting, report);
+    EXPECT_EQ(report_of(o), report);
     EXPECT_EQ(read_file(o.tuning.output / file), once);
   }
 }
@@ -172,7 +183,7 @@ TEST_F(Finetune, MayMeasureNothing) {
   FinetuneOptions o = options("unmeasured");
   o.test.clear();
   o.general.clear();
-  const auto report = finetune(o).forgetting;
+  const auto report = report_of(o);
   EXPECT_TRUE(report["task"].empty());
   EXPECT_TRUE(report["general"].empty());
   EXPECT_EQ(report["frontier"].size(), 1u);
@@ -196,7 +207,7 @@ TEST(Repair, FollowsThePlannedSteps) {
 TEST_F(Finetune, ABudgetThatCannotBeMetIsNotClaimed) {
   FinetuneOptions o = options("strict");
   o.keep = 1;
-  const auto report = finetune(o).forgetting;
+  const auto report = report_of(o);
   EXPECT_EQ(report["met"], report["kept"] >= 1);
   EXPECT_EQ(report["met"], false);
   EXPECT_GE(report["task"]["task"][1], 0.75);
