@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/training_summary.h"
 #include "cli/tuning_options.h"
 #include "train/training.h"
@@ -19,6 +20,7 @@ void add_instruct(CLI::App& program) {
       command, *options, *json,
       "The base model: a directory or a .gguf file, or MODEL+ADAPTER",
       "Directory that becomes the instruct model, or with --lora the adapter");
+  add_options(command, *options);
   command->footer(
       "Examples:\n"
       "  seodang instruct base examples.jsonl -o tuned --replay-data corpus/\n"

@@ -10,14 +10,16 @@ void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
   command
       ->add_option("examples", options.examples,
                    "JSONL files of instruction/input/output, messages, "
-                   "conversations or prompt/completion")
+                   "conversations or prompt/completion, or a spreadsheet's "
+                   ".csv with such columns")
       ->required();
   command->add_option("-o,--output", options.output, output)->required();
   command->add_option(
       "--replay-data", options.replay_data,
       "Prepared texts to mix in at --replay, so that less is forgotten");
+  command->add_option("--replay-examples", options.replay_examples,
+                      "Examples that the model answers already, likewise");
   command->add_flag("--json", json, "Print the summary as JSON");
-  add_options(command, options);
 }
 
 }  // namespace seodang

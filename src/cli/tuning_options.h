@@ -7,7 +7,8 @@
 
 namespace seodang {
 
-// `model` and `output` say what the model to begin with and the output are.
+// Without those that visit_options declares. `model` and `output` say what the
+// model to begin with and the output are.
 void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
                         const char* model, const char* output);
 

@@ -32,6 +32,13 @@ int64_t items_of(const std::vector<Suite>& suites, const EvalOptions& options) {
   return sum;
 }
 
+EvalOptions shown_by(Progress& progress, EvalOptions options) {
+  options.progress = [&](int64_t done, const std::string& what) {
+    progress.update(done, what);
+  };
+  return options;
+}
+
 // One model on one suite.
 class Examination {
  public:
@@ -329,23 +336,17 @@ ModelResult evaluate(const LanguageModel& model,
 
 ModelResult evaluate_with_progress(const LanguageModel& model,
                                    const std::vector<Suite>& suites,
-                                   EvalOptions options) {
+                                   const EvalOptions& options) {
   if (suites.empty()) return evaluate(model, suites, options);
   Progress progress("eval", items_of(suites, options));
-  options.progress = [&](int64_t done, const std::string& what) {
-    progress.update(done, what);
-  };
-  return evaluate(model, suites, options);
+  return evaluate(model, suites, shown_by(progress, options));
 }
 
 EvaluationReport evaluate_with_progress(
     const std::vector<std::filesystem::path>& models,
-    const std::vector<Suite>& suites, EvalOptions options) {
+    const std::vector<Suite>& suites, const EvalOptions& options) {
   Progress progress("eval", std::ssize(models) * items_of(suites, options));
-  options.progress = [&](int64_t done, const std::string& what) {
-    progress.update(done, what);
-  };
-  return evaluate(models, suites, options);
+  return evaluate(models, suites, shown_by(progress, options));
 }
 
 std::map<std::string, std::map<std::string, Delta>> compare(

@@ -109,13 +109,13 @@ EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
 // The same; shows on stderr how far it is (base/progress.h).
 EvaluationReport evaluate_with_progress(
     const std::vector<std::filesystem::path>& models,
-    const std::vector<Suite>& suites, EvalOptions options);
+    const std::vector<Suite>& suites, const EvalOptions& options);
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options = {});
 ModelResult evaluate_with_progress(const LanguageModel& model,
                                    const std::vector<Suite>& suites,
-                                   EvalOptions options);
+                                   const EvalOptions& options);
 
 // The JSON of `seodang eval --json`; with `records`, each suite also has
 // "records": [{"id","kind","prompt","answers","text","stop","well_formed",

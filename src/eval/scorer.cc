@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "formats/toml_table.h"
+#include "jinja/python_string.h"
 #include "tokenizer/regex.h"
 
 namespace seodang {
@@ -15,25 +16,15 @@ namespace {
 
 using Captures = std::vector<std::vector<std::string_view>>;
 
-std::string_view without_spaces_around(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\r";
-  const size_t begin = text.find_first_not_of(kSpaces);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
-}
+constexpr std::string_view kSpaces = " \t\r";
 
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    lines.push_back(without_spaces_around(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
+std::string_view without_spaces_around(std::string_view text) {
+  return jinja::strip(text, jinja::Side::both, kSpaces);
 }
 
 bool in_order(std::string_view output, const std::vector<std::string>& wanted) {
-  const auto lines = lines_of(output);
+  auto lines = jinja::split(output, "\n", -1);
+  for (std::string& line : lines) line = without_spaces_around(line);
   auto from = lines.begin();
   return std::ranges::all_of(wanted, [&](const std::string& line) {
     if (std::ranges::count(lines, line) != 1) return false;
@@ -84,29 +75,18 @@ bool adds_up(const Captures& addends, const Captures& totals) {
          });
 }
 
-std::vector<std::string_view> words_of(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\r\n";
-  std::vector<std::string_view> words;
-  for (size_t at = 0;
-       (at = text.find_first_not_of(kSpaces, at)) != std::string_view::npos;) {
-    const size_t end = std::min(text.find_first_of(kSpaces, at), text.size());
-    words.push_back(text.substr(at, end - at));
-    at = end;
-  }
-  return words;
-}
-
 bool matches(const Regex& pattern, std::string_view text) {
   size_t begin = 0, end = 0;
   return pattern.search(text, 0, begin, end);
 }
 
 double f1_of_words(std::string_view output, std::string_view wanted) {
-  const auto said = words_of(output), due = words_of(wanted);
+  const auto said = jinja::split(output, "", -1);
+  const auto due = jinja::split(wanted, "", -1);
   std::map<std::string_view, int64_t> left;
-  for (const std::string_view word : due) ++left[word];
+  for (const std::string& word : due) ++left[word];
   double common = 0;
-  for (const std::string_view word : said)
+  for (const std::string& word : said)
     if (const auto found = left.find(word);
         found != left.end() && found->second-- > 0)
       ++common;

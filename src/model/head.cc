@@ -118,12 +118,12 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
                                 Tensor dhidden, const Weights& gradients,
                                 float scale, const Teacher& teacher) {
   const int32_t distilled = teacher.decoder != nullptr ? batch.distilled : 0;
-  Tensor taught;  // the teacher's hidden states of the distilled tokens
+  Tensor teacher_hidden;  // of the distilled tokens
   if (distilled > 0) {
     const auto behind = std::ranges::find_if(
         batch.spans,
         [&](const SequenceSpan& span) { return span.begin >= distilled; });
-    taught = teacher.decoder->forward(
+    teacher_hidden = teacher.decoder->forward(
         std::span(batch.tokens).first(static_cast<size_t>(distilled)),
         {batch.spans.begin(), behind});
     if (teacher_logits_.bytes() == 0) {
@@ -137,21 +137,22 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
   return for_each_block(
       batch, hidden, distilled, nullptr, [&](int64_t first, int64_t count) {
         // Rows are in order, those of the teacher first.
-        const auto imitated = static_cast<int64_t>(
+        const auto distilled_rows = static_cast<int64_t>(
             std::ranges::lower_bound(rows_.begin() + first,
                                      rows_.begin() + first + count, distilled) -
             (rows_.begin() + first));
-        std::fill_n(targets_.begin(), imitated, kIgnoreTarget);
+        std::fill_n(targets_.begin(), distilled_rows, kIgnoreTarget);
         cross_entropy_forward_backward(losses_.data(), dlogits_, logits_,
                                        targets_.data(), scale);
-        if (imitated > 0) {
+        if (distilled_rows > 0) {
           teacher.decoder->logits(
               teacher_logits_,
-              gather(teacher_hidden_, taught, first, imitated));
+              gather(teacher_hidden_, teacher_hidden, first, distilled_rows));
           distillation_forward_backward(
-              losses_.data(), dlogits_.view().rows_from(0, imitated),
-              logits_.view().rows_from(0, imitated),
-              teacher_logits_.view().rows_from(0, imitated), teacher.scale);
+              losses_.data(), dlogits_.view().rows_from(0, distilled_rows),
+              logits_.view().rows_from(0, distilled_rows),
+              teacher_logits_.view().rows_from(0, distilled_rows),
+              teacher.scale);
         }
         if (config_.final_logit_softcapping > 0)
           softcap_backward(dlogits_, logits_,

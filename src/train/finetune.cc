@@ -30,16 +30,18 @@ constexpr int64_t kRepairShare = 10;
 constexpr int kRepairRounds = 3;
 
 // Measures what is being tuned, and chooses the point that is kept.
-class Balance {
+class Retention {
  public:
   // The optimizer has the starting weights; `task` may be empty, and `general`.
-  Balance(const FinetuneOptions& options, const TrainingRun& run,
-          Optimizer& optimizer, std::vector<Suite> task,
-          std::vector<Suite> general)
+  Retention(const FinetuneOptions& options, const TrainingRun& run,
+            Optimizer& optimizer, std::vector<Suite> task,
+            std::vector<Suite> general)
       : options_(options),
         output_(run.output),
-        tokenizer_(*run.tokenizer),
         optimizer_(optimizer),
+        model_(options.tuning.base,
+               Model::view(optimizer.config(), optimizer.weights()),
+               *run.tokenizer),
         task_(std::move(task)),
         general_(std::move(general)),
         eval_{.max_new_tokens = options.max_answer_tokens,
@@ -90,14 +92,10 @@ class Balance {
     ModelResult task, general;
   };
 
-  // The weights that the optimizer has.
   Measured measure(bool show_progress = false) const {
-    const LanguageModel model(
-        options_.tuning.base,
-        Model::view(optimizer_.config(), optimizer_.weights()), tokenizer_);
     const auto of = [&](const std::vector<Suite>& suites) {
-      return show_progress ? evaluate_with_progress(model, suites, eval_)
-                           : evaluate(model, suites, eval_);
+      return show_progress ? evaluate_with_progress(model_, suites, eval_)
+                           : evaluate(model_, suites, eval_);
     };
     return {of(task_), of(general_)};
   }
@@ -177,8 +175,8 @@ class Balance {
 
   const FinetuneOptions& options_;
   fs::path output_;
-  const Tokenizer& tokenizer_;
   Optimizer& optimizer_;
+  LanguageModel model_;  // with the weights that the optimizer has
   std::vector<Suite> task_, general_;
   EvalOptions eval_;
   Measured before_, after_;  // at the start, and where last measured
@@ -189,9 +187,7 @@ class Balance {
 std::vector<Suite> general_suites(const FinetuneOptions& options) {
   std::vector<Suite> suites;
   std::set<std::string> names;
-  for (const fs::path& file : options.general.empty()
-                                  ? suites_of_run(options.tuning.base)
-                                  : options.general) {
+  for (const fs::path& file : options.general) {
     suites.push_back(load_suite(file));
     if (!names.insert(suites.back().name).second)
       throw UsageError("two suites have the name {}", suites.back().name);
@@ -261,7 +257,7 @@ std::map<std::string, std::string> measured_with(const FinetuneOptions& o) {
     for (const fs::path& file : files) out[key] += fingerprint(file) + " ";
   };
   add("test", o.test);
-  add("general", o.general.empty() ? suites_of_run(o.tuning.base) : o.general);
+  add("general", o.general);
   if (!o.scorer.empty()) add("scorer", {o.scorer});
   return out;
 }
@@ -277,14 +273,16 @@ FinetuneOptions default_finetune_options() {
 }
 
 FinetuneSummary finetune(const FinetuneOptions& given) {
-  const FinetuneOptions options = with_replay(given);
+  FinetuneOptions options = with_replay(given);
+  if (options.general.empty())
+    options.general = suites_of_run(options.tuning.base);
   if (options.keep > 0 && options.tuning.patience > 0)
     throw UsageError("--keep and --patience both choose what is kept");
   // What is wrong with these is said before a model is read.
   const std::vector<Suite> general = general_suites(options);
   const Scorer scorer =
       options.scorer.empty() ? Scorer() : Scorer::load(options.scorer);
-  std::optional<Balance> balance;
+  std::optional<Retention> retention;
   TuningStage stage = {.name = "finetune",
                        .copies = options.keep > 0 ? 2 : 0,
                        .identity = measured_with(options)};
@@ -294,15 +292,15 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
       run.notes.emplace_back(
           "nothing is replayed, so that only the line from the start to the "
           "tuned weights is searched; name --replay-data or --replay-examples");
-    balance.emplace(options, run, optimizer, task_suites(options, scorer, held),
-                    general);
-    run.observe = [&](int64_t step) { return balance->observe(step); };
+    retention.emplace(options, run, optimizer,
+                      task_suites(options, scorer, held), general);
+    run.observe = [&](int64_t step) { return retention->observe(step); };
     if (options.keep > 0 && run.teacher.decoder != nullptr)
       run.repair = {
           .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
           .rounds = kRepairRounds,
-          .needed = [&] { return !balance->is_kept(); }};
-    run.settle = [&] { return balance->settle(); };
+          .needed = [&] { return !retention->is_kept(); }};
+    run.settle = [&] { return retention->settle(); };
   };
   FinetuneSummary summary;
   summary.train = tune(options.tuning, stage);

@@ -57,15 +57,15 @@ TrainingMemory training_memory(const ModelConfig& config,
     out.weights += bytes_learned(weights_size(config),
                                  second_moments(config, muon), precision) +
                    trainable.copies * weights_size(config) * kF32;
-    if (trainable.taught_tokens > 0) out.weights += trainable.model_bytes;
+    if (trainable.teacher_tokens > 0) out.weights += trainable.model_bytes;
   }
   out.activations =
       Decoder::bytes_needed(config, precision, options.batch_tokens,
                             options.recompute ? Keep::inputs : Keep::all,
                             trainable.adapter ? trainable.lora.rank : 0);
-  if (trainable.taught_tokens > 0)
+  if (trainable.teacher_tokens > 0)
     out.activations += Decoder::bytes_needed(
-        config, precision, trainable.taught_tokens, Keep::nothing, 0);
+        config, precision, trainable.teacher_tokens, Keep::nothing, 0);
   return out;
 }
 

@@ -21,7 +21,7 @@ struct Trainable {
   LoraOptions lora = {};
   int64_t model_bytes = 0;
   // Tokens that a teacher reads at once; 0: there is none (model/decoder.h).
-  int64_t taught_tokens = 0;
+  int64_t teacher_tokens = 0;
   int copies = 0;  // in f32, of what learns
 };
 

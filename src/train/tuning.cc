@@ -70,7 +70,7 @@ void check_room(const InstructOptions& o, int copies) {
   settle_context(settled, source.config());
   Trainable trainable{.adapter = o.lora, .lora = o.adapter, .copies = copies};
   if (o.distill > 0)
-    trainable.taught_tokens = replay_room(o.replay, o.train.batch_tokens);
+    trainable.teacher_tokens = replay_room(o.replay, o.train.batch_tokens);
   const Dtype act = precision_of(o.train);
   for (const SourceTensor& tensor : source.tensors())
     trainable.model_bytes += static_cast<int64_t>(
@@ -92,17 +92,16 @@ Optimizer optimizer_of(const InstructOptions& o, Model model) {
   return {std::move(model), std::move(adapter), precision, muon};
 }
 
-// What the model said of the replayed tokens before it was tuned.
-class Start {
+// The model before it is tuned, to be distilled from.
+class TeacherModel {
  public:
-  Start(const InstructOptions& o, const Optimizer& optimizer) {
-    const double share = o.replay;
+  TeacherModel(const InstructOptions& o, const Optimizer& optimizer) {
     if (!optimizer.trains_adapter())
       model_.emplace(Model::map(o.base, optimizer.weights().act()));
     decoder_.emplace(optimizer.config(),
                      model_ ? model_->weights() : optimizer.frozen_weights(),
                      // Shares are rounded one by one.
-                     replay_room(share, o.train.batch_tokens) + 2);
+                     replay_room(o.replay, o.train.batch_tokens) + 2);
   }
   Decoder* decoder() { return &*decoder_; }
 
@@ -230,10 +229,10 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
                                        .tokens});
   }
   if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
-  std::optional<Start> start;
+  std::optional<TeacherModel> teacher;
   if (o.distill > 0) {
-    start.emplace(o, optimizer);
-    run.teacher = {start->decoder(), static_cast<float>(o.distill)};
+    teacher.emplace(o, optimizer);
+    run.teacher = {teacher->decoder(), static_cast<float>(o.distill)};
   }
   if (stage.before) stage.before(run, optimizer, held);
   return train(optimizer, run);

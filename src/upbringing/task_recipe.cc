@@ -91,6 +91,14 @@ TaskRecipe load_task_recipe(const fs::path& file, std::optional<uint64_t> seed,
   return recipe;
 }
 
+FinetuneSummary finetune_with_page(const FinetuneOptions& options) {
+  FinetuneSummary summary = finetune(options);
+  const fs::path& output = options.tuning.output;
+  write_file(output / "report.html", report_page(collect_finetune_report(
+                                         output, options.tuning.train.seed)));
+  return summary;
+}
+
 std::vector<Stage> finetune_stages(const TaskRecipe& recipe,
                                    const fs::path& run) {
   std::vector<Stage> stages;
@@ -112,13 +120,7 @@ std::vector<Stage> finetune_stages(const TaskRecipe& recipe,
         if (!file.empty()) inputs.push_back(file);
       return inputs;
     };
-    stage.run = [o] {
-      const FinetuneSummary summary = finetune(o);
-      write_file(o.tuning.output / "report.html",
-                 report_page(collect_finetune_report(o.tuning.output,
-                                                     o.tuning.train.seed)));
-      return summary_json(summary.train);
-    };
+    stage.run = [o] { return summary_json(finetune_with_page(o).train); };
     stages.push_back(std::move(stage));
   }
   return stages;

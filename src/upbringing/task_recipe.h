@@ -30,6 +30,9 @@ TaskRecipe load_task_recipe(const std::filesystem::path& file,
                             std::optional<uint64_t> seed = {},
                             const std::vector<std::string>& settings = {});
 
+// finetune(), and OUTPUT/report.html.
+FinetuneSummary finetune_with_page(const FinetuneOptions& options);
+
 // Each makes RUN/NAME, with forgetting.json and report.html.
 std::vector<Stage> finetune_stages(const TaskRecipe& recipe,
                                    const std::filesystem::path& run);

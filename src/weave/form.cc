@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "jinja/evaluator.h"
 #include "jinja/parser.h"
+#include "jinja/python_string.h"
 #include "jinja/value.h"
 #include "tokenizer/chat_template.h"
 
@@ -57,26 +58,16 @@ Value described(const Description& description) {
   return Value(std::move(dict));
 }
 
-std::string trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \n");
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \n") - begin + 1);
-}
-
 Example example_of(const std::string& text) {
-  constexpr std::string_view kBar = "\n||\n";
-  const size_t first = text.find(kBar);
-  const size_t second =
-      first == std::string::npos ? first : text.find(kBar, first + 1);
-  if (second == std::string::npos ||
-      text.find(kBar, second + 1) != std::string::npos)
+  const auto parts = jinja::split(text, "\n||\n", -1);
+  if (parts.size() != 3)
     throw Error(
         "the template writes no three parts (instruction, input, output) with "
         "a line || between them");
-  const size_t input = first + kBar.size();
-  return {trimmed(text.substr(0, first)),
-          trimmed(text.substr(input, second - input)),
-          trimmed(text.substr(second + kBar.size()))};
+  const auto stripped = [](const std::string& part) {
+    return std::string(jinja::strip(part, jinja::Side::both, " \n"));
+  };
+  return {stripped(parts[0]), stripped(parts[1]), stripped(parts[2])};
 }
 
 }  // namespace

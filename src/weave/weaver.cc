@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "data/conversations.h"
 #include "data/documents.h"
+#include "jinja/python_string.h"
 #include "weave/form.h"
 #include "weave/phrasings.h"
 #include "weave/reading.h"
@@ -215,13 +216,7 @@ class QuestionWeaver {
 };
 
 Example example_of(const std::string& text, const std::string& where) {
-  constexpr std::string_view kBar = " || ";
-  std::vector<std::string> parts;
-  size_t at = 0;
-  for (size_t bar; (bar = text.find(kBar, at)) != text.npos;
-       at = bar + kBar.size())
-    parts.push_back(text.substr(at, bar - at));
-  parts.push_back(text.substr(at));
+  const auto parts = jinja::split(text, " || ", -1);
   if (parts.size() == 2) return {parts[0], "", parts[1]};
   if (parts.size() != 3)
     throw Error(

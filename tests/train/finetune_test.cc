@@ -13,8 +13,8 @@
 #include "formats/json.h"
 #include "generate/language_model.h"
 #include "model/model.h"
-#include "tokenizer/train_bpe.h"
 #include "train/loop.h"
+#include "train/tiny_base.h"
 
 namespace seodang {
 namespace {
@@ -28,26 +28,10 @@ class Finetune : public testing::Test {
   }
   static void SetUpTestSuite() {
     fs::remove_all(kDir);
-    fs::create_directories(kDir / "base");
-    BpeTrainOptions bpe;
-    bpe.special_tokens = {"<|begin_of_text|>", "<|end_of_text|>",
-                          "<|start_header_id|>", "<|end_header_id|>",
-                          "<|eot_id|>"};
-    bpe.vocab_size = 300;
-    bool given = false;
-    const Tokenizer tokenizer = train_bpe(
-        [&](std::string& text) {
-          text = "the cat sat on the mat, the cat sat on the hat";
-          return !std::exchange(given, true);
-        },
-        bpe);
-    ModelConfig config =
-        config_of_size(model_size("nano"), tokenizer.vocab_size());
-    config.bos_token_id = tokenizer.bos_token_id();
-    config.eos_token_id = {tokenizer.eos_token_id()};
-    save_model(kDir / "base", config,
-               Model::random(config, 1, Dtype::f32).weights());
-    tokenizer.save(kDir / "base");
+    write_tiny_base(kDir / "base",
+                    tiny_tokenizer({"<|begin_of_text|>", "<|end_of_text|>",
+                                    "<|start_header_id|>", "<|end_header_id|>",
+                                    "<|eot_id|>"}));
     write_file(kDir / "known.jsonl",
                R"({"instruction": "capital?", "output": "Seoul."}
 {"instruction": "the cat?", "output": "On the mat."}

@@ -12,8 +12,8 @@
 #include "model/convert_model.h"
 #include "model/model.h"
 #include "tokenizer/encoded_chat.h"
-#include "tokenizer/train_bpe.h"
 #include "train/finetune.h"
+#include "train/tiny_base.h"
 #include "train/training.h"
 
 namespace seodang {
@@ -32,30 +32,10 @@ class Instruct : public testing::Test {
   }
 
   static Tokenizer tokenizer(std::vector<std::string> special_tokens) {
-    BpeTrainOptions options;
-    options.special_tokens = std::move(special_tokens);
-    options.vocab_size =
-        280 + static_cast<int32_t>(options.special_tokens.size());
-    bool given = false;
-    return train_bpe(
-        [&](std::string& text) {
-          text = "the cat sat on the mat, the cat sat on the hat";
-          return !std::exchange(given, true);
-        },
-        options);
+    return tiny_tokenizer(std::move(special_tokens));
   }
-
-  // Writes base/, of random weights.
   void make_base(const Tokenizer& tokenizer) const {
-    ModelConfig config =
-        config_of_size(model_size("nano"), tokenizer.vocab_size());
-    config.bos_token_id = tokenizer.bos_token_id();
-    if (tokenizer.eos_token_id() >= 0)
-      config.eos_token_id = {tokenizer.eos_token_id()};
-    fs::create_directories(dir_ / "base");
-    save_model(dir_ / "base", config,
-               Model::random(config, 1, Dtype::f32).weights());
-    tokenizer.save(dir_ / "base");
+    write_tiny_base(dir_ / "base", tokenizer);
   }
 
   InstructOptions options() const {
