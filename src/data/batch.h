@@ -20,11 +20,19 @@ struct SequenceSpan {
   KvCache* kv_cache = nullptr;
 };
 
+// Two answers to one prompt: span `chosen` of a batch, and the next, which is
+// rejected.
+struct PreferencePair {
+  int32_t chosen = 0;
+  int64_t index = 0;  // of the pair in its set
+};
+
 struct Batch {
   std::vector<int32_t> tokens;      // (N)
   std::vector<int32_t> targets;     // (N): the next token, or kIgnoreTarget
   std::vector<SequenceSpan> spans;  // cover [0, N), in order
   int64_t loss_tokens = 0;          // targets that are not ignored
+  std::vector<PreferencePair> pairs;
   // The first so many tokens are not learned but kept: where there is a teacher
   // (model/decoder.h), the loss is the distance from what it predicts there.
   int32_t distilled = 0;

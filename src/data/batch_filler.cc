@@ -10,6 +10,7 @@ BatchFiller::BatchFiller(Batch& out, int32_t tokens_per_batch,
   out.tokens.clear();
   out.targets.clear();
   out.spans.clear();
+  out.pairs.clear();
   out.loss_tokens = 0;
   out.distilled = 0;
   out.distilled_loss_tokens = 0;
@@ -54,6 +55,10 @@ void BatchFiller::add_conversation(std::span<const int32_t> tokens,
     out_.targets.push_back(learn ? tokens[next] : kIgnoreTarget);
     out_.loss_tokens += learn;
   }
+}
+
+void BatchFiller::begin_pair(int64_t index) {
+  out_.pairs.push_back({static_cast<int32_t>(out_.spans.size()), index});
 }
 
 void BatchFiller::add_batch(const Batch& batch) {

@@ -24,6 +24,8 @@ class BatchFiller {
   // One span; loss where is_output says that the next token is one. Must fit.
   void add_conversation(std::span<const int32_t> tokens,
                         std::span<const uint8_t> is_output);
+  // The next two conversations that are added are pair `index` of their set.
+  void begin_pair(int64_t index);
   // A filled batch behind what is there. Must fit.
   void add_batch(const Batch& batch);
   // Fills the room with token 0, without loss.

@@ -56,7 +56,8 @@ int32_t replay_room(double share, int32_t tokens_per_batch);
 
 // Batches of exactly `tokens_per_batch` tokens: first the replay, then whole
 // conversations with loss on outputs alone, then padding (spans of token 0
-// without targets). A conversation occurs once an epoch. Conversations are
+// without targets). A conversation occurs once an epoch, a pair in one batch
+// (Batch::pairs). Conversations are
 // packed once, first fit in shuffled order; each epoch shuffles the batches,
 // and swaps conversations of equal length. Throws Error without conversations,
 // UsageError when one is longer than `max_length` or does not fit beside the

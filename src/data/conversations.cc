@@ -1,6 +1,9 @@
 #include "data/conversations.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "base/error.h"
@@ -55,6 +58,20 @@ class LineParser {
         where_);
   }
 
+  // Chosen and rejected.
+  std::pair<std::vector<Message>, std::vector<Message>> preference() const {
+    auto chosen = answered("chosen", prompt());
+    auto rejected = answered("rejected", prompt());
+    if (!std::ranges::equal(
+            std::span(chosen).first(chosen.size() - 1),
+            std::span(rejected).first(rejected.size() - 1), {},
+            [](const Message& m) { return std::tie(m.role, m.content); },
+            [](const Message& m) { return std::tie(m.role, m.content); }))
+      throw Error("{}: \"chosen\" and \"rejected\" answer different prompts",
+                  where_);
+    return {std::move(chosen), std::move(rejected)};
+  }
+
  private:
   bool has(std::string_view key) const {
     return line_[key].error() == simdjson::SUCCESS;
@@ -81,21 +98,75 @@ class LineParser {
 
   std::vector<Message> message_list(const ListShape& shape,
                                     dom::element element) const {
-    dom::array list;
-    if (element.get(list))
-      throw Error("{}: \"{}\" must be a list", where_, shape.list);
-    std::vector<Message> out;
-    bool answered = false;
-    for (const dom::element item : list) {
-      const std::string path =
-          fmt::format("\"{}\"[{}]", shape.list, out.size());
-      out.push_back(message(shape, item, path));
-      answered |= out.back().role == kAssistant;
-    }
-    if (!answered)
+    std::vector<Message> out = turns(shape, element, shape.list);
+    if (std::ranges::none_of(
+            out, [](const Message& m) { return m.role == kAssistant; }))
       throw Error("{}: \"{}\" holds no answer of the assistant", where_,
                   shape.list);
     return out;
+  }
+
+  std::vector<Message> turns(const ListShape& shape, dom::element element,
+                             std::string_view name) const {
+    dom::array list;
+    if (element.get(list))
+      throw Error("{}: \"{}\" must be a list", where_, name);
+    std::vector<Message> out;
+    for (const dom::element item : list)
+      out.push_back(
+          message(shape, item, fmt::format("\"{}\"[{}]", name, out.size())));
+    return out;
+  }
+
+  // What both answers of a pair follow; empty where they bring it themselves.
+  std::vector<Message> prompt() const {
+    for (const ListShape& shape : {kMessages, kShareGpt}) {
+      dom::element list;
+      if (!line_[shape.list].get(list)) return turns(shape, list, shape.list);
+    }
+    if (has("instruction"))
+      return {{kUser, instruction_prompt(text("instruction"), information())}};
+    dom::element prompt;
+    if (line_["prompt"].get(prompt)) return {};
+    if (prompt.is_array()) return turns(shape_of(prompt), prompt, "prompt");
+    return {{kUser, text("prompt")}};
+  }
+
+  // Of a message, or of a list's first.
+  static const ListShape& shape_of(dom::element element) {
+    dom::element first = element;
+    if (element.is_array() && element.at(0).get(first)) return kMessages;
+    return first.is_object() && first["from"].error() == simdjson::SUCCESS
+               ? kShareGpt
+               : kMessages;
+  }
+
+  std::vector<Message> answered(const char* key,
+                                std::vector<Message> prompt) const {
+    dom::element element;
+    if (line_[key].get(element))
+      throw Error("{}: missing key \"{}\"", where_, key);
+    if (element.is_array()) {
+      std::vector<Message> list = turns(shape_of(element), element, key);
+      // Without a beginning of their own they follow the prompt.
+      const bool whole = !list.empty() && list[0].role != kAssistant;
+      if (whole) prompt.clear();
+      std::ranges::move(list, std::back_inserter(prompt));
+    } else if (element.is_object()) {
+      prompt.push_back(
+          message(shape_of(element), element, fmt::format("\"{}\"", key)));
+    } else {
+      prompt.push_back({kAssistant, answer(key)});
+    }
+    if (prompt.empty() || prompt.back().role != kAssistant)
+      throw Error("{}: \"{}\" does not end with an answer of the assistant",
+                  where_, key);
+    if (prompt.size() < 2)
+      throw Error(
+          "{}: no prompt that \"{}\" answers; wanted are the keys "
+          "prompt, chosen and rejected",
+          where_, key);
+    return prompt;
   }
 
   Message message(const ListShape& shape, dom::element item,
@@ -123,11 +194,12 @@ class LineParser {
   const std::string& where_;
 };
 
-// A row becomes the line that would say the same.
-std::vector<Conversation> read_rows(const std::filesystem::path& path) {
+// Calls read(LineParser, line number) for each row, which becomes the line that
+// would say the same.
+template <class Read>
+void for_each_row(const std::filesystem::path& path, Read&& read) {
   const std::vector<CsvRow> rows = read_csv(path);
   dom::parser parser;
-  std::vector<Conversation> out;
   for (size_t r = 1; r < rows.size(); ++r) {
     const std::string where = fmt::format("{}:{}", path.string(), rows[r].line);
     if (rows[r].cells.size() != rows[0].cells.size())
@@ -135,26 +207,19 @@ std::vector<Conversation> read_rows(const std::filesystem::path& path) {
                   rows[r].cells.size(), rows[0].cells.size());
     nlohmann::json line = nlohmann::json::object();
     for (const char* key : {"instruction", "input", "information", "output",
-                            "prompt", "completion"})
+                            "prompt", "completion", "chosen", "rejected"})
       for (size_t c = 0; c < rows[0].cells.size(); ++c)
         if (rows[0].cells[c] == key) line[key] = rows[r].cells[c];
     const std::string text = line.dump();
-    const dom::object object = parse_json_line(parser, text, where);
-    out.push_back({LineParser(object, where).messages(),
-                   static_cast<uint64_t>(rows[r].line), path.string()});
+    read(LineParser(parse_json_line(parser, text, where), where),
+         static_cast<uint64_t>(rows[r].line));
   }
-  if (out.empty()) throw Error("{}: holds no example", path.string());
-  return out;
 }
 
-}  // namespace
-
-std::vector<Conversation> read_conversations(
-    const std::filesystem::path& path) {
-  if (is_csv(path)) return read_rows(path);
+template <class Read>
+void for_each_line(const std::filesystem::path& path, Read&& read) {
   LineReader lines(path, kMaxJsonLineBytes);
   dom::parser parser;
-  std::vector<Conversation> out;
   std::string line;
   while (lines.next(line)) {
     const std::string where =
@@ -165,12 +230,38 @@ std::vector<Conversation> read_conversations(
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
     if (find_invalid_utf8(line) != std::string::npos)
       throw Error("{}: not UTF-8; convert the file", where);
-    const dom::object object = parse_json_line(parser, line, where);
-    out.push_back(
-        {LineParser(object, where).messages(), lines.number(), path.string()});
+    read(LineParser(parse_json_line(parser, line, where), where),
+         lines.number());
   }
+}
+
+// read(LineParser, line number) makes an example of each line.
+template <class Read>
+auto read_examples(const std::filesystem::path& path, Read&& read) {
+  std::vector<std::invoke_result_t<Read, const LineParser&, uint64_t>> out;
+  const auto add = [&](const LineParser& line, uint64_t number) {
+    out.push_back(read(line, number));
+  };
+  is_csv(path) ? for_each_row(path, add) : for_each_line(path, add);
   if (out.empty()) throw Error("{}: holds no example", path.string());
   return out;
+}
+
+}  // namespace
+
+std::vector<Conversation> read_conversations(
+    const std::filesystem::path& path) {
+  return read_examples(path, [&](const LineParser& line, uint64_t number) {
+    return Conversation{line.messages(), number, path.string()};
+  });
+}
+
+std::vector<Preference> read_preferences(const std::filesystem::path& path) {
+  return read_examples(path, [&](const LineParser& line, uint64_t number) {
+    auto [chosen, rejected] = line.preference();
+    return Preference{{std::move(chosen), number, path.string()},
+                      {std::move(rejected), number, path.string()}};
+  });
 }
 
 std::string instruction_prompt(std::string_view instruction,

@@ -1,6 +1,7 @@
 #include "data/encoded_conversations.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -50,44 +51,91 @@ TooLong too_long_of(std::string_view name) {
   throw UsageError("too-long must be drop, truncate or refuse, not {}", name);
 }
 
+namespace {
+
+EncodedChat encode_checked(const Tokenizer& tokenizer,
+                           const Conversation& conversation,
+                           const EncodeConversations& options) {
+  EncodedChat out =
+      encode_conversation(tokenizer, conversation, options.parse_special);
+  if (!options.end_tokens.empty() &&
+      !every_output_ends(out, options.end_tokens))
+    throw Error(
+        "{}:{}: the chat template ends an answer of this conversation with "
+        "none of the model's end tokens",
+        conversation.source, conversation.line);
+  return out;
+}
+
+// Unmarks all outputs but the last.
+void leave_last_output(EncodedChat& chat) {
+  auto at = chat.is_output.rbegin();
+  while (at != chat.is_output.rend() && *at == 0) ++at;
+  while (at != chat.is_output.rend() && *at != 0) ++at;
+  std::fill(at, chat.is_output.rend(), uint8_t{0});
+}
+
+// An example is one chat, or the two of a pair.
+void add_example(ConversationSet& set, std::span<EncodedChat> example,
+                 const Conversation& conversation,
+                 const EncodeConversations& options) {
+  const auto limit = static_cast<size_t>(options.max_length);
+  const EncodedChat& longest = *std::ranges::max_element(
+      example, {}, [](const EncodedChat& chat) { return chat.tokens.size(); });
+  if (longest.tokens.size() > limit) {
+    const std::string where =
+        fmt::format("{}:{}", conversation.source, conversation.line);
+    if (options.too_long == TooLong::refuse)
+      throw Error("{}: an example of {} tokens; the context is {}", where,
+                  longest.tokens.size(), options.max_length);
+    if (set.too_long_example.empty()) set.too_long_example = where;
+    bool keeps = options.too_long == TooLong::truncate;
+    for (EncodedChat& chat : example) {
+      chat.tokens.resize(std::min(limit, chat.tokens.size()));
+      chat.is_output.resize(chat.tokens.size());
+      keeps &= std::ranges::find(chat.is_output, 1) != chat.is_output.end();
+    }
+    ++(keeps ? set.truncated : set.dropped);
+    if (!keeps) return;
+  }
+  for (const EncodedChat& chat : example) {
+    if (&chat != example.data())
+      set.rejected.push_back(static_cast<int64_t>(set.tokens.size()));
+    set.tokens.insert(set.tokens.end(), chat.tokens.begin(), chat.tokens.end());
+    set.is_output.insert(set.is_output.end(), chat.is_output.begin(),
+                         chat.is_output.end());
+  }
+  set.offsets.push_back(static_cast<int64_t>(set.tokens.size()));
+}
+
+}  // namespace
+
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
     const EncodeConversations& options) {
   std::vector<EncodedChat> encoded(conversations.size());
   parallel_items(static_cast<int64_t>(conversations.size()), [&](int64_t i) {
-    encoded[i] =
-        encode_conversation(tokenizer, conversations[i], options.parse_special);
-    if (!options.end_tokens.empty() &&
-        !every_output_ends(encoded[i], options.end_tokens))
-      throw Error(
-          "{}:{}: the chat template ends an answer of this conversation with "
-          "none of the model's end tokens",
-          conversations[i].source, conversations[i].line);
+    encoded[i] = encode_checked(tokenizer, conversations[i], options);
   });
   ConversationSet set;
-  const auto limit = static_cast<size_t>(options.max_length);
-  for (size_t i = 0; i < encoded.size(); ++i) {
-    EncodedChat& one = encoded[i];
-    if (one.tokens.size() > limit) {
-      const std::string where =
-          fmt::format("{}:{}", conversations[i].source, conversations[i].line);
-      if (options.too_long == TooLong::refuse)
-        throw Error("{}: an example of {} tokens; the context is {}", where,
-                    one.tokens.size(), options.max_length);
-      if (set.too_long_example.empty()) set.too_long_example = where;
-      one.tokens.resize(limit);
-      one.is_output.resize(limit);
-      const bool keeps = options.too_long == TooLong::truncate &&
-                         std::find(one.is_output.begin(), one.is_output.end(),
-                                   1) != one.is_output.end();
-      ++(keeps ? set.truncated : set.dropped);
-      if (!keeps) continue;
-    }
-    set.tokens.insert(set.tokens.end(), one.tokens.begin(), one.tokens.end());
-    set.is_output.insert(set.is_output.end(), one.is_output.begin(),
-                         one.is_output.end());
-    set.offsets.push_back(static_cast<int64_t>(set.tokens.size()));
-  }
+  for (size_t i = 0; i < encoded.size(); ++i)
+    add_example(set, {&encoded[i], 1}, conversations[i], options);
+  return set;
+}
+
+ConversationSet encode_conversations(const Tokenizer& tokenizer,
+                                     std::span<const Preference> preferences,
+                                     const EncodeConversations& options) {
+  std::vector<std::array<EncodedChat, 2>> encoded(preferences.size());
+  parallel_items(static_cast<int64_t>(preferences.size()), [&](int64_t i) {
+    const Preference& pair = preferences[i];
+    encoded[i] = {encode_checked(tokenizer, pair.chosen, options),
+                  encode_checked(tokenizer, pair.rejected, options)};
+    for (EncodedChat& chat : encoded[i]) leave_last_output(chat);
+  });
+  ConversationSet set;
+  for (size_t i = 0; i < encoded.size(); ++i)
+    add_example(set, encoded[i], preferences[i].chosen, options);
   return set;
 }
 

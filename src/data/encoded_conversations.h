@@ -24,6 +24,8 @@ struct ConversationSet {
   std::vector<int32_t> tokens;
   std::vector<uint8_t> is_output;
   std::vector<int64_t> offsets = {0};
+  // Empty, or each is a pair, of which the rejected one begins here.
+  std::vector<int64_t> rejected;
   int64_t dropped = 0, truncated = 0;  // conversations that were too long
   std::string too_long_example;        // "FILE:LINE" of the first of them
 
@@ -49,5 +51,10 @@ struct EncodeConversations {
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
     const EncodeConversations& options);
+// Pairs, of which only the last answers are outputs. One is too long when
+// either of the two is.
+ConversationSet encode_conversations(const Tokenizer& tokenizer,
+                                     std::span<const Preference> preferences,
+                                     const EncodeConversations& options);
 
 }  // namespace seodang

@@ -24,12 +24,30 @@ int32_t length_of(const ConversationSet& set, int64_t conversation) {
                               set.offsets[conversation]);
 }
 
+// Where the first of its spans ends, which is the only one unless it is a pair.
+int64_t first_end(const ConversationSet& set, int64_t conversation) {
+  return set.rejected.empty() ? set.offsets[conversation + 1]
+                              : set.rejected[conversation];
+}
+
+int32_t longest_span(const ConversationSet& set, int64_t conversation) {
+  const int64_t middle = first_end(set, conversation);
+  return static_cast<int32_t>(std::max(middle - set.offsets[conversation],
+                                       set.offsets[conversation + 1] - middle));
+}
+
 void add(BatchFiller& filler, const ConversationSet& set,
          int64_t conversation) {
-  const int64_t begin = set.offsets[conversation];
-  const int32_t length = length_of(set, conversation);
-  filler.add_conversation(std::span(set.tokens).subspan(begin, length),
-                          std::span(set.is_output).subspan(begin, length));
+  const auto add_span = [&](int64_t begin, int64_t end) {
+    filler.add_conversation(
+        std::span(set.tokens).subspan(begin, end - begin),
+        std::span(set.is_output).subspan(begin, end - begin));
+  };
+  const int64_t middle = first_end(set, conversation);
+  const int64_t end = set.offsets[conversation + 1];
+  if (middle < end) filler.begin_pair(conversation);
+  add_span(set.offsets[conversation], middle);
+  if (middle < end) add_span(middle, end);
 }
 
 void check(const ConversationSet& set, int32_t room, int32_t max_length) {
@@ -37,7 +55,7 @@ void check(const ConversationSet& set, int32_t room, int32_t max_length) {
     throw Error("no example fits into the context of {} tokens", max_length);
   for (int64_t i = 0; i < set.size(); ++i) {
     const int32_t length = length_of(set, i);
-    if (length > max_length || length > room)
+    if (longest_span(set, i) > max_length || length > room)
       throw UsageError(
           "an example of {} tokens cannot be placed: the context "
           "is {} and a batch has room for {}; raise --batch-tokens",

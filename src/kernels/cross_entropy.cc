@@ -47,7 +47,7 @@ void CrossEntropy(float* losses, Tensor logits, const int32_t* targets) {
 }
 
 void CrossEntropyGradient(float* losses, Tensor dlogits, Tensor logits,
-                          const int32_t* targets, float scale) {
+                          const int32_t* targets, const float* weights) {
   with_type(dlogits.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     parallel_ranges(logits.rows, [&](int64_t begin, int64_t end) {
@@ -65,10 +65,10 @@ void CrossEntropyGradient(float* losses, Tensor dlogits, Tensor logits,
         losses[r] = total - z[targets[r]];
         for_each(logits.cols, [&](auto d, int64_t i) HWY_ATTR {
           const auto p = hn::Exp(d, hn::Sub(load(d, z + i), hn::Set(d, total)));
-          store(d, hn::Mul(p, hn::Set(d, scale)), to + i);
+          store(d, hn::Mul(p, hn::Set(d, weights[r])), to + i);
         });
         const float p = std::exp(z[targets[r]] - total);
-        to[targets[r]] = T(scale * (p - 1));
+        to[targets[r]] = T(weights[r] * (p - 1));
       }
     });
   });
@@ -121,9 +121,9 @@ void cross_entropy_forward(float* losses, Tensor logits,
 
 void cross_entropy_forward_backward(float* losses, Tensor dlogits,
                                     Tensor logits, const int32_t* targets,
-                                    float scale) {
+                                    const float* weights) {
   HWY_DYNAMIC_DISPATCH(CrossEntropyGradient)
-  (losses, dlogits, logits, targets, scale);
+  (losses, dlogits, logits, targets, weights);
 }
 
 void distillation_forward_backward(float* divergences, Tensor dlogits,

@@ -14,11 +14,12 @@ namespace seodang {
 void cross_entropy_forward(float* losses, Tensor logits,
                            const int32_t* targets);
 
-// As above, and dlogits (R,V) f32 or bf16 = scale · (softmax(logits) - onehot),
-// 0 in ignored rows. dlogits may share no memory with logits.
+// As above, and dlogits (R,V) f32 or bf16 = weight · (softmax(logits) -
+// onehot), with each row's own of weights (R), and 0 in ignored rows. dlogits
+// may share no memory with logits.
 void cross_entropy_forward_backward(float* losses, Tensor dlogits,
                                     Tensor logits, const int32_t* targets,
-                                    float scale);
+                                    const float* weights);
 
 // Knowledge distillation (Hinton et al., "Distilling the Knowledge in a Neural
 // Network", 2015, section 2, at temperature 1): divergences (R) f32 receives

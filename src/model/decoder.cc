@@ -154,7 +154,8 @@ struct Decoder::State {
   void branch_gradient(Tensor dbranch, Tensor dstream, Tensor dbranch_norm,
                        Tensor branch, const float* rstd,
                        Tensor branch_norm) const;
-  void backward(const Batch& batch, const Weights& into);
+  Loss backward(const Batch& batch, Tensor hidden, const Weights& into,
+                const Teacher& teacher);
   void backward_layer(size_t l, const Weights& into);
 
   ModelConfig config;
@@ -178,6 +179,7 @@ struct Decoder::State {
   LoraProducts lora;
   Head head;
   OwnedTensor output_gradient;  // (N, hidden_size) act: of the hidden states
+  std::vector<float> losses, loss_weights;  // (N)
 };
 
 void Decoder::State::check(std::span<const int32_t> tokens) const {
@@ -356,7 +358,11 @@ void Decoder::State::attend(size_t l, const LayerActivations& a) {
                     shape_of(l));
 }
 
-void Decoder::State::backward(const Batch& batch, const Weights& into) {
+// Of the losses, weighed as loss_weights says.
+Loss Decoder::State::backward(const Batch& batch, Tensor hidden,
+                              const Weights& into, const Teacher& teacher) {
+  const Loss loss = head.accumulate_gradients(batch, hidden, output_gradient,
+                                              into, loss_weights, teacher);
   const Tensor dx = gradients->residual.rows_from(0, rows);
   std::memset(dx.data, 0, static_cast<size_t>(dx.size()) * sizeof(float));
   rmsnorm_backward(dx, into.norm, output_gradient.view().rows_from(0, rows),
@@ -371,6 +377,7 @@ void Decoder::State::backward(const Batch& batch, const Weights& into) {
   if (into.embed_tokens)
     embedding_backward(into.embed_tokens, batch.tokens.data(), dx,
                        embedding_scale);
+  return loss;
 }
 
 // Reads upward through forward_layer: what came last there comes first here.
@@ -462,10 +469,21 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
   State& s = *state_;
   s.place(batch);
   const Tensor hidden = s.forward(batch.tokens);
-  const Loss loss = s.head.accumulate_gradients(
-      batch, hidden, s.output_gradient, gradients, scale, teacher);
-  s.backward(batch, gradients);
-  return loss;
+  s.loss_weights.assign(batch.tokens.size(), scale);
+  return s.backward(batch, hidden, gradients, teacher);
+}
+
+Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
+                                   const WeighLosses& weigh,
+                                   const Teacher& teacher) {
+  State& s = *state_;
+  s.place(batch);
+  const Tensor hidden = s.forward(batch.tokens);
+  s.losses.resize(batch.tokens.size());
+  s.loss_weights.assign(batch.tokens.size(), 0);
+  s.head.evaluate(batch, hidden, s.losses.data());
+  weigh(s.losses, s.loss_weights);
+  return s.backward(batch, hidden, gradients, teacher);
 }
 
 int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,

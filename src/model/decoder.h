@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -17,6 +18,11 @@
 #include "model/model.h"
 
 namespace seodang {
+
+// Gives each token's -log p(target) its weight in the loss, knowing all of them
+// (0 where ignored); both are (N).
+using WeighLosses = std::function<void(std::span<const float> losses,
+                                       std::span<float> weights)>;
 
 class Decoder {
  public:
@@ -50,6 +56,11 @@ class Decoder {
   // teacher.scale · KL(teacher ‖ model) instead.
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
                             float scale, const Teacher& teacher = {});
+  // The gradient of Σ weight · -log p(target), for losses that look at more
+  // than one token: the weights are constants of the gradient.
+  Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
+                            const WeighLosses& weigh,
+                            const Teacher& teacher = {});
 
   // Bytes of activations and gradients; weights are not counted.
   int64_t bytes() const;

@@ -49,6 +49,7 @@ void Head::allocate() {
   hidden_ = OwnedTensor(act_, block_rows_, config_.hidden_size);
   logits_ = OwnedTensor(Dtype::f32, block_rows_, config_.vocab_size);
   losses_.resize(static_cast<size_t>(block_rows_));
+  loss_weights_.resize(static_cast<size_t>(block_rows_));
   targets_.resize(static_cast<size_t>(block_rows_));
 }
 
@@ -116,7 +117,8 @@ Loss Head::evaluate(const Batch& batch, Tensor hidden, float* losses) {
 
 Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
                                 Tensor dhidden, const Weights& gradients,
-                                float scale, const Teacher& teacher) {
+                                std::span<const float> weights,
+                                const Teacher& teacher) {
   const int32_t distilled = teacher.decoder != nullptr ? batch.distilled : 0;
   Tensor teacher_hidden;  // of the distilled tokens
   if (distilled > 0) {
@@ -142,8 +144,11 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
                                      rows_.begin() + first + count, distilled) -
             (rows_.begin() + first));
         std::fill_n(targets_.begin(), distilled_rows, kIgnoreTarget);
+        for (int64_t r = 0; r < count; ++r)
+          loss_weights_[static_cast<size_t>(r)] = weights[static_cast<size_t>(
+              rows_[static_cast<size_t>(first + r)])];
         cross_entropy_forward_backward(losses_.data(), dlogits_, logits_,
-                                       targets_.data(), scale);
+                                       targets_.data(), loss_weights_.data());
         if (distilled_rows > 0) {
           teacher.decoder->logits(
               teacher_logits_,

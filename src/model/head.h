@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/batch.h"
@@ -52,12 +53,13 @@ class Head {
   // hidden (N, hidden_size).
   Loss evaluate(const Batch& batch, Tensor hidden, float* losses);
 
-  // Writes the gradient of scale · Σ -log p(target) to dhidden (N, hidden_size)
-  // and adds that of lm_head and its updates to `gradients`. Of the first
-  // batch.distilled tokens, if there is a teacher, it is the gradient of
-  // teacher.scale · KL(teacher ‖ model).
+  // Writes the gradient of Σ weight · -log p(target) to dhidden (N,
+  // hidden_size) and adds that of lm_head and its updates to `gradients`;
+  // weights (N) are the tokens'. Of the first batch.distilled tokens, if there
+  // is a teacher, it is the gradient of teacher.scale · KL(teacher ‖ model).
   Loss accumulate_gradients(const Batch& batch, Tensor hidden, Tensor dhidden,
-                            const Weights& gradients, float scale,
+                            const Weights& gradients,
+                            std::span<const float> weights,
                             const Teacher& teacher);
 
   int64_t bytes() const;
@@ -79,7 +81,7 @@ class Head {
   int64_t block_rows_;
   OwnedTensor hidden_, logits_, dlogits_, dhidden_;
   OwnedTensor teacher_hidden_, teacher_logits_;  // when there is a teacher
-  std::vector<float> losses_;
+  std::vector<float> losses_, loss_weights_;     // of a block's rows
   std::vector<int32_t> targets_;
   std::vector<int32_t> rows_;  // of the batch, those that carry loss
 };

@@ -329,6 +329,39 @@ TEST(InstructBatches, AreAFunctionOfSeedAndIndex) {
   }
 }
 
+// Pairs stay whole: both spans in one batch, behind the replay, and each pair
+// once an epoch.
+TEST(InstructBatches, KeepPairsTogether) {
+  ConversationSet pairs = conversations(60, 30);
+  for (int64_t i = 0; i < pairs.size(); ++i)
+    pairs.rejected.push_back((pairs.offsets[i] + pairs.offsets[i + 1]) / 2);
+  const auto source = instruct_batches(
+      pairs, 100, 30, 4,
+      {.conversations = conversations(40, 15), .conversations_share = 0.3});
+  std::map<int64_t, int> seen;
+  Batch batch;
+  for (uint64_t b = 0; b < source->batches_per_epoch(); ++b) {
+    source->batch(b, batch);
+    for (const PreferencePair& pair : batch.pairs) {
+      ++seen[pair.index];
+      const SequenceSpan& chosen = batch.spans[pair.chosen];
+      const SequenceSpan& rejected = batch.spans[pair.chosen + 1];
+      EXPECT_GE(chosen.begin, 30);
+      EXPECT_EQ(chosen.length,
+                pairs.rejected[pair.index] - pairs.offsets[pair.index]);
+      EXPECT_EQ(chosen.length + rejected.length,
+                pairs.offsets[pair.index + 1] - pairs.offsets[pair.index]);
+      for (int32_t i = 0; i < chosen.length + rejected.length; ++i)
+        EXPECT_EQ(batch.tokens[chosen.begin + i],
+                  pairs.tokens[pairs.offsets[pair.index] + i]);
+      // The first token of the rejected one is no target of the chosen one's.
+      EXPECT_EQ(batch.targets[rejected.begin - 1], kIgnoreTarget);
+    }
+  }
+  EXPECT_EQ(seen.size(), 60u);
+  for (const auto& [index, times] : seen) EXPECT_EQ(times, 1);
+}
+
 TEST(InstructBatches, RefuseWhatDoesNotFit) {
   EXPECT_NE(error_of([] { instruct_batches(conversations(9, 30), 64, 8, 1); }),
             "");

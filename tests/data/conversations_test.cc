@@ -94,5 +94,68 @@ TEST(ReadConversations, NamesLineAndKeyOfBadInput) {
   EXPECT_NE(error_of([] { read_conversations("/none.jsonl"); }), "");
 }
 
+std::vector<Preference> read_pairs(const std::string& lines,
+                                   const char* name = "pairs.jsonl") {
+  const fs::path file = scratch() / name;
+  write_test_file(file, lines);
+  return read_preferences(file);
+}
+
+TEST(ReadPreferences, KnowsEveryShape) {
+  const std::vector<Preference> all = read_pairs(
+      R"({"prompt": "1+1?", "chosen": "2", "rejected": "2. 2+2? 4"}
+{"instruction": "Add.", "input": "1+1", "chosen": "2", "rejected": "2. 2+2? 4"}
+{"prompt": [{"role": "user", "content": "1+1?"}], "chosen": [{"role": "assistant", "content": "2"}], "rejected": [{"role": "assistant", "content": "2. 2+2? 4"}]}
+{"prompt": "1+1?", "chosen": [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}], "rejected": [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2. 2+2? 4"}], "score_chosen": 7}
+{"messages": [{"role": "user", "content": "1+1?"}], "chosen": {"role": "assistant", "content": "2"}, "rejected": {"role": "assistant", "content": "2. 2+2? 4"}}
+{"conversations": [{"from": "human", "value": "1+1?"}], "chosen": {"from": "gpt", "value": "2"}, "rejected": {"from": "gpt", "value": "2. 2+2? 4"}}
+{"chosen": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}], "rejected": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2. 2+2? 4"}]}
+)");
+  ASSERT_EQ(all.size(), 7u);
+  for (size_t i = 0; i < all.size(); ++i) {
+    std::vector<Message> expected = {{"user", "1+1?"}};
+    if (i == 1) expected = {{"user", "Add.\n\n1+1"}};
+    if (i == 6) expected.insert(expected.begin(), {"system", "Be brief."});
+    expected.push_back({"assistant", "2"});
+    expect_messages(all[i].chosen, expected);
+    expected.back() = {"assistant", "2. 2+2? 4"};
+    expect_messages(all[i].rejected, expected);
+    EXPECT_EQ(all[i].rejected.line, i + 1);
+  }
+  const auto rows =
+      read_pairs("prompt,chosen,rejected\n1+1?,2,\"2. 2+2? 4\"\n", "pairs.csv");
+  ASSERT_EQ(rows.size(), 1u);
+  expect_messages(rows[0].rejected,
+                  {{"user", "1+1?"}, {"assistant", "2. 2+2? 4"}});
+}
+
+TEST(ReadPreferences, NamesLineAndKeyOfBadInput) {
+  const struct {
+    const char *line, *message;
+  } kCases[] = {
+      {R"({"prompt": "a", "chosen": "b"})", R"(missing key "rejected")"},
+      {R"({"prompt": "a", "completion": "b"})", R"(missing key "chosen")"},
+      {R"({"prompt": "a", "chosen": "", "rejected": "c"})",
+       R"("chosen" is empty)"},
+      {R"({"prompt": "a", "chosen": 3, "rejected": "c"})",
+       R"("chosen" must be a string)"},
+      {R"({"chosen": "b", "rejected": "c"})",
+       R"(no prompt that "chosen" answers)"},
+      {R"({"prompt": "a", "chosen": [], "rejected": "c"})",
+       R"("chosen" does not end with an answer)"},
+      {R"({"prompt": "a", "chosen": [{"role": "user", "content": "b"}], "rejected": "c"})",
+       R"("chosen" does not end with an answer)"},
+      {R"({"prompt": "a", "chosen": [{"role": "user", "content": "other"}, {"role": "assistant", "content": "b"}], "rejected": "c"})",
+       "answer different prompts"},
+  };
+  for (const auto& one : kCases) {
+    const std::string error =
+        error_of([&] { read_pairs(std::string("\n") + one.line + "\n"); });
+    EXPECT_NE(error.find(std::string("pairs.jsonl:2: ")), std::string::npos)
+        << error;
+    EXPECT_NE(error.find(one.message), std::string::npos) << error;
+  }
+}
+
 }  // namespace
 }  // namespace seodang

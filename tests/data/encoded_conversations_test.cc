@@ -135,5 +135,41 @@ TEST(EncodeConversations, DropsCutsOrRefusesTheTooLong) {
             std::string::npos);
 }
 
+// Of a pair only the last answers are outputs; both stay or neither does.
+TEST(EncodePreferences, BothAnswersBehindOnePrompt) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  Preference pair = {kTwoTurns, kTwoTurns};
+  pair.rejected.messages.back().content = "4. And 3+3 is 6.";
+  const std::vector<Preference> pairs = {pair, pair};
+  const ConversationSet set =
+      encode_conversations(tokenizer, std::span(pairs), {.max_length = 1000});
+  ASSERT_EQ(set.size(), 2);
+  ASSERT_EQ(set.rejected.size(), 2u);
+  const int64_t middle = set.rejected[0], end = set.offsets[1];
+  const auto output = [&](int64_t begin, int64_t stop) {
+    std::string text;
+    for (int64_t i = begin; i < stop; ++i)
+      if (set.is_output[i]) text += tokenizer.token_bytes(set.tokens[i]);
+    return text;
+  };
+  EXPECT_EQ(output(0, middle), "4<|eot_id|>");
+  EXPECT_EQ(output(middle, end), "4. And 3+3 is 6.<|eot_id|>");
+  EXPECT_EQ(set.tokens[middle], tokenizer.bos_token_id());
+  const auto chosen = encode_conversation(tokenizer, pair.chosen);
+  EXPECT_EQ(std::vector(set.tokens.begin(), set.tokens.begin() + middle),
+            chosen.tokens);
+
+  // The rejected one alone is too long.
+  const auto limit = static_cast<int32_t>(middle);
+  EncodeConversations options = {.max_length = limit};
+  EXPECT_EQ(encode_conversations(tokenizer, std::span(pairs), options).dropped,
+            2);
+  options.too_long = TooLong::truncate;
+  const ConversationSet cut =
+      encode_conversations(tokenizer, std::span(pairs), options);
+  EXPECT_EQ(cut.truncated, 2);
+  EXPECT_EQ(cut.offsets[1], 2 * middle);
+}
+
 }  // namespace
 }  // namespace seodang

@@ -242,13 +242,14 @@ TEST_P(RowKernels, RopeTurnsComplexNumbers) {
 }
 
 double cross_entropy_reference(const Values& z, int64_t vocab,
-                               const std::vector<int32_t>& targets) {
+                               const std::vector<int32_t>& targets,
+                               const Values& weights) {
   double sum = 0;
   for (size_t r = 0; r < targets.size(); ++r) {
     if (targets[r] < 0) continue;
     double total = 0;
     for (int64_t v = 0; v < vocab; ++v) total += std::exp(z[r * vocab + v]);
-    sum += std::log(total) - z[r * vocab + targets[r]];
+    sum += weights[r] * (std::log(total) - z[r * vocab + targets[r]]);
   }
   return sum;
 }
@@ -257,10 +258,13 @@ TEST_P(RowKernels, CrossEntropy) {
   for (const int64_t vocab : {5, 16, 51}) {
     const OwnedTensor z = random_tensor(Dtype::f32, 4, vocab, 1);
     const std::vector<int32_t> targets = {0, -100, 4, 2};
+    const Values weights = {0.5, 7, -0.25, 2};
+    const std::vector<float> row_weights(weights.begin(), weights.end());
     const OwnedTensor dz(dtype, 4, vocab);
     float losses[4], again[4];
     cross_entropy_forward(losses, z, targets.data());
-    cross_entropy_forward_backward(again, dz, z, targets.data(), 0.5f);
+    cross_entropy_forward_backward(again, dz, z, targets.data(),
+                                   row_weights.data());
     const Values zv = values_of(z);
     double sum = 0;
     for (int i = 0; i < 4; ++i) {
@@ -268,12 +272,13 @@ TEST_P(RowKernels, CrossEntropy) {
       sum += losses[i];
     }
     EXPECT_EQ(losses[1], 0);
-    EXPECT_NEAR(sum, cross_entropy_reference(zv, vocab, targets), 1e-5);
+    const Values ones(4, 1.0);
+    EXPECT_NEAR(sum, cross_entropy_reference(zv, vocab, targets, ones), 1e-5);
     expect_near(dz,
                 differences(zv,
                             [&](const Values& v) {
-                              return 0.5 *
-                                     cross_entropy_reference(v, vocab, targets);
+                              return cross_entropy_reference(v, vocab, targets,
+                                                             weights);
                             }),
                 tolerance, "dlogits");
   }
@@ -325,10 +330,11 @@ TEST(CrossEntropy, HugeLogitsAreFineAndNanIsSeen) {
   v[3] = 3e4f;
   const int32_t target = 3;
   float loss = -1;
-  cross_entropy_forward_backward(&loss, dz, z, &target, 1);
+  const float weight = 1;
+  cross_entropy_forward_backward(&loss, dz, z, &target, &weight);
   EXPECT_EQ(loss, 0);
   v[7] = std::nanf("");
-  cross_entropy_forward_backward(&loss, dz, z, &target, 1);
+  cross_entropy_forward_backward(&loss, dz, z, &target, &weight);
   EXPECT_TRUE(std::isnan(loss));
   v[7] = std::numeric_limits<float>::infinity();
   cross_entropy_forward(&loss, z, &target);
