@@ -15,6 +15,7 @@ void add_data(CLI::App& program);
 void add_pretrain(CLI::App& program);
 void add_instruct(CLI::App& program);
 void add_finetune(CLI::App& program);
+void add_prefer(CLI::App& program);
 void add_raise(CLI::App& program);
 void add_generate(CLI::App& program);
 void add_chat(CLI::App& program);

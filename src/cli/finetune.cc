@@ -31,21 +31,18 @@ void run(const FinetuneOptions& options, bool json) {
 
 }  // namespace
 
-void add_finetune(CLI::App& program) {
-  const auto options =
-      std::make_shared<FinetuneOptions>(default_finetune_options());
-  InstructOptions& tuning = options->tuning;
+namespace {
+
+// Flags, and what both commands do. `examples` says what they learn from.
+void add_command(CLI::App* command, const FinetuneOptions& defaults,
+                 const char* examples, const char* test) {
+  const auto options = std::make_shared<FinetuneOptions>(defaults);
   const auto json = std::make_shared<bool>(false);
-  CLI::App* command = program.add_subcommand(
-      "finetune", "Teach an instruct model a task of one's own");
   add_tuning_options(
-      command, tuning, *json,
+      command, options->tuning, *json,
       "The instruct model: a directory or a .gguf file, or MODEL+ADAPTER",
-      "Directory that becomes the model, or with --lora the adapter");
-  command->add_option("--test", options->test,
-                      "Examples of the task to measure it with, each file by "
-                      "itself, the first counting for --keep (default: those "
-                      "held out by --validation)");
+      examples, "Directory that becomes the model, or with --lora the adapter");
+  command->add_option("--test", options->test, test);
   command->add_option("--scorer", options->scorer,
                       "How the task's outputs are judged (TOML, "
                       "docs/finetune.md); without, by the words they share "
@@ -54,6 +51,18 @@ void add_finetune(CLI::App& program) {
                       "Suites of what the model is able to do besides "
                       "(default: those of the run it lies in)");
   add_options(command, *options);
+  command->callback([=] { run(*options, *json); });
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& program) {
+  CLI::App* command = program.add_subcommand(
+      "finetune", "Teach an instruct model a task of one's own");
+  add_command(command, default_finetune_options(), kExampleFiles,
+              "Examples of the task to measure it with, each file by itself, "
+              "the first counting for --keep (default: those held out by "
+              "--validation)");
   command->footer(
       "An adapter is used as MODEL+ADAPTER in every command, and `seodang "
       "convert MODEL+ADAPTER OUT` merges it (docs/finetune.md).\n\n"
@@ -62,7 +71,23 @@ void add_finetune(CLI::App& program) {
       "  seodang finetune runs/demo/instruct reports.csv -o tuned --keep 0.98\n"
       "  seodang finetune llama.gguf reports.jsonl -o adapter --lora --rank 8 "
       "--target q_proj --target v_proj --general my-questions.jsonl");
-  command->callback([=] { run(*options, *json); });
+}
+
+void add_prefer(CLI::App& program) {
+  CLI::App* command = program.add_subcommand(
+      "prefer", "Teach an instruct model which of two answers is the better");
+  add_command(command, default_preference_options(),
+              "JSONL files of prompt, chosen and rejected (texts or lists of "
+              "messages), or a spreadsheet's .csv with such columns",
+              "Examples to measure answers with, as for finetune (default: the "
+              "chosen answers of the pairs held out by --validation)");
+  command->footer(
+      "Direct preference optimization, with the chosen answers learned beside "
+      "it (docs/preferences.md).\n\n"
+      "Examples:\n"
+      "  seodang prefer runs/demo/instruct pairs.jsonl -o tuned\n"
+      "  seodang prefer llama.gguf pairs.jsonl -o adapter --lora --beta 0.3\n"
+      "  seodang prefer runs/demo/instruct pairs.csv -o tuned --keep 0.98");
 }
 
 }  // namespace seodang

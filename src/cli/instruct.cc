@@ -19,6 +19,7 @@ void add_instruct(CLI::App& program) {
   add_tuning_options(
       command, *options, *json,
       "The base model: a directory or a .gguf file, or MODEL+ADAPTER",
+      kExampleFiles,
       "Directory that becomes the instruct model, or with --lora the adapter");
   add_options(command, *options);
   command->footer(

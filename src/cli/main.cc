@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   seodang::add_pretrain(program);
   seodang::add_instruct(program);
   seodang::add_finetune(program);
+  seodang::add_prefer(program);
   seodang::add_raise(program);
   seodang::add_generate(program);
   seodang::add_chat(program);

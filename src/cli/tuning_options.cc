@@ -5,14 +5,10 @@
 namespace seodang {
 
 void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
-                        const char* model, const char* output) {
+                        const char* model, const char* examples,
+                        const char* output) {
   command->add_option("model", options.base, model)->required();
-  command
-      ->add_option("examples", options.examples,
-                   "JSONL files of instruction/input/output, messages, "
-                   "conversations or prompt/completion, or a spreadsheet's "
-                   ".csv with such columns")
-      ->required();
+  command->add_option("examples", options.examples, examples)->required();
   command->add_option("-o,--output", options.output, output)->required();
   command->add_option(
       "--replay-data", options.replay_data,

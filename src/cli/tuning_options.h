@@ -7,9 +7,14 @@
 
 namespace seodang {
 
-// Without those that visit_options declares. `model` and `output` say what the
-// model to begin with and the output are.
+inline constexpr char kExampleFiles[] =
+    "JSONL files of instruction/input/output, messages, conversations or "
+    "prompt/completion, or a spreadsheet's .csv with such columns";
+
+// Without those that visit_options declares. `model`, `examples` and `output`
+// say what the model to begin with, what it learns from, and the output are.
 void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
-                        const char* model, const char* output);
+                        const char* model, const char* examples,
+                        const char* output);
 
 }  // namespace seodang

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/error.h"
@@ -25,8 +26,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kReport = "forgetting.json";
 
-// Repairs take a tenth of the steps each.
+// Repairs take a tenth of the steps each, and are looked at three times.
 constexpr int64_t kRepairShare = 10;
+constexpr int64_t kRepairObservations = 3;
 constexpr int kRepairRounds = 3;
 
 // Measures what is being tuned, and chooses the point that is kept.
@@ -138,10 +140,14 @@ class Retention {
     const auto meets = [&](const TuningPoint& point) {
       return point.kept >= options_.keep;
     };
-    // A point that keeps everything because it learned nothing is none.
     const double before = before_.task.suites[0].metrics.at("score");
+    const auto learned = [&](const TuningPoint& point) {
+      const double all = last_.task - before;
+      return all > 0 ? std::max(0.0, (point.task - before) / all) : 0;
+    };
+    // A point that keeps everything because it learned nothing is none.
     const auto does_task = [&](const TuningPoint& point) {
-      return point.task - before >= 0.5 * (last_.task - before);
+      return learned(point) >= 0.5;
     };
     double low = 0, high = 1;
     for (int i = 0; i < kEvaluations; ++i) {
@@ -157,11 +163,15 @@ class Retention {
       line.push_back(point);
       measured.push_back(after_);
     }
+    // Where nothing is within the budget, a per cent of what was learned weighs
+    // as much as one of what was kept.
     const auto better = [&](const TuningPoint& a, const TuningPoint& b) {
-      if (does_task(a) != does_task(b)) return does_task(a);
-      if (meets(a) != meets(b)) return meets(a);
-      return meets(a) ? std::pair(a.task, a.kept) > std::pair(b.task, b.kept)
-                      : a.kept > b.kept;
+      const auto rank = [&](const TuningPoint& p) {
+        return meets(p) && does_task(p)
+                   ? std::tuple(true, p.task, p.kept)
+                   : std::tuple(false, learned(p) * p.kept, p.kept);
+      };
+      return rank(a) > rank(b);
     };
     const auto best = std::min_element(line.begin(), line.end(), better);
     best->chosen = true;
@@ -225,8 +235,10 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
 
 // A budget, and nothing said of how to hold it: what the model's run has is
 // replayed.
-FinetuneOptions with_replay(FinetuneOptions o) {
+FinetuneOptions with_what_keep_asks_for(FinetuneOptions o) {
   InstructOptions& tuning = o.tuning;
+  if (tuning.freeze_embeddings == "auto")
+    tuning.freeze_embeddings = o.keep > 0 ? "unseen" : "none";
   if (o.keep == 0 || tuning.replay > 0) return o;
   if (tuning.replay_data.empty() && tuning.replay_examples.empty()) {
     const fs::path run = run_of(tuning.base);
@@ -272,8 +284,15 @@ FinetuneOptions default_finetune_options() {
   return o;
 }
 
+FinetuneOptions default_preference_options() {
+  FinetuneOptions o = default_finetune_options();
+  o.preference.emplace();
+  o.tuning.train.epochs = 1;
+  return o;
+}
+
 FinetuneSummary finetune(const FinetuneOptions& given) {
-  FinetuneOptions options = with_replay(given);
+  FinetuneOptions options = with_what_keep_asks_for(given);
   if (options.general.empty())
     options.general = suites_of_run(options.tuning.base);
   if (options.keep > 0 && options.tuning.patience > 0)
@@ -283,7 +302,8 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
   const Scorer scorer =
       options.scorer.empty() ? Scorer() : Scorer::load(options.scorer);
   std::optional<Retention> retention;
-  TuningStage stage = {.name = "finetune",
+  TuningStage stage = {.name = options.preference ? "prefer" : "finetune",
+                       .preference = options.preference,
                        .copies = options.keep > 0 ? 2 : 0,
                        .identity = measured_with(options)};
   stage.before = [&](TrainingRun& run, Optimizer& optimizer,
@@ -295,11 +315,15 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
     retention.emplace(options, run, optimizer,
                       task_suites(options, scorer, held), general);
     run.observe = [&](int64_t step) { return retention->observe(step); };
-    if (options.keep > 0 && run.teacher.decoder != nullptr)
+    if (options.keep > 0 && run.teacher.decoder != nullptr) {
+      const int64_t steps =
+          std::max<int64_t>(1, run.options.steps / kRepairShare);
       run.repair = {
-          .steps = std::max<int64_t>(1, run.options.steps / kRepairShare),
+          .steps = steps,
           .rounds = kRepairRounds,
+          .observe_every = std::max<int64_t>(1, steps / kRepairObservations),
           .needed = [&] { return !retention->is_kept(); }};
+    }
     run.settle = [&] { return retention->settle(); };
   };
   FinetuneSummary summary;

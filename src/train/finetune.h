@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct FinetuneOptions {
   // Suites of what the model is able to do besides; empty: its run's own.
   std::vector<std::filesystem::path> general = {};
   double keep = 0;
+  // The examples are pairs of answers (data/conversations.h).
+  std::optional<PreferenceOptions> preference = {};
   int64_t max_answer_tokens = 48;
   int64_t eval_limit = 0;
 };
@@ -37,21 +40,25 @@ void visit_options(FinetuneOptions& o, Visit&& visit) {
         "Most tokens of an answer to a general suite", from_to(1, 1 << 20));
   visit("eval-limit", o.eval_limit,
         "Use only so many items of each suite (0: all)", at_least(0));
+  if (o.preference) visit_options(*o.preference, visit);
   visit_options(o.tuning, visit);
 }
 
 // What the command and a recipe begin with.
 FinetuneOptions default_finetune_options();
+// What `seodang prefer` begins with.
+FinetuneOptions default_preference_options();
 
 struct FinetuneSummary {
   TrainSummary train;
   std::string forgetting;  // the JSON of forgetting.json (eval/forgetting.h)
 };
 
-// Teaches an instruct model a task. Measures the task's score and the general
-// suites before, at each validation and in the end, and leaves what was gained
-// and lost in OUTPUT/forgetting.json. Throws Error where the model has no chat
-// template, UsageError where nothing can be measured.
+// Teaches an instruct model a task, or which answers are preferred. Measures
+// the task's score and the general suites before, at each validation and in the
+// end, and leaves what was gained and lost in OUTPUT/forgetting.json. Throws
+// Error where the model has no chat template, UsageError where nothing can be
+// measured.
 FinetuneSummary finetune(const FinetuneOptions& options);
 
 }  // namespace seodang

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include "train/checkpoint.h"
 #include "train/interrupt.h"
 #include "train/metrics.h"
+#include "train/preference.h"
 #include "train/samples.h"
 #include "train/schedule.h"
 
@@ -47,6 +49,11 @@ int64_t Repair::round(int64_t step, int64_t planned) const {
   return steps == 0 || step <= planned ? 0 : (step - planned - 1) / steps + 1;
 }
 
+bool Repair::observes(int64_t step, int64_t planned) const {
+  return round(step, planned) > 0 && observe_every > 0 &&
+         ((step - planned - 1) % steps + 1) % observe_every == 0;
+}
+
 double Repair::learning_rate_factor(int64_t step, int64_t planned) const {
   constexpr double kPeak = 0.2;
   const int64_t done = (step - planned - 1) % steps;
@@ -72,6 +79,7 @@ class Loop {
  private:
   void resume();
   void announce();
+  void read_references();
   void step(int64_t step);
   void validate();
   void probe();
@@ -93,16 +101,39 @@ class Loop {
   double peak_;
   std::vector<Batch> micro_batches_;
   TrainerState state_;
+  // Of the pairs learned from, and of those held out.
+  std::optional<PreferenceLoss> preference_, validation_preference_;
   std::optional<Metrics> metrics_;
   std::optional<Progress> progress_;
   double before_ = 0;  // seconds spent by earlier processes
   // Of the step just done.
   double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0, divergence_ = 0;
-  double probe_ = 0;       // last measured
-  int64_t observed_ = -1;  // the step, last
+  PreferenceSums preferred_;
+  double probe_ = 0;            // last measured
+  double preferred_share_ = 0;  // of the pairs held out, likewise
+  int64_t observed_ = -1;       // the step, last
   // Of all steps of this process.
   double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
 };
+
+// What the model says of the pairs before it learns from them.
+void Loop::read_references() {
+  if (!run_.preference) return;
+  preference_.emplace(*run_.preference);
+  validation_preference_.emplace(*run_.preference);
+  const auto batches =
+      std::min(run_.batches->batches_per_epoch(),
+               static_cast<uint64_t>(options_.steps * options_.accumulate));
+  Progress progress(run_.stage, static_cast<int64_t>(batches), 0);
+  for (uint64_t i = 0; i < batches; ++i) {
+    run_.batches->batch(i, micro_batches_[0]);
+    preference_->add_reference(decoder_, micro_batches_[0]);
+    progress.update(static_cast<int64_t>(i) + 1,
+                    "pairs read before the first step");
+  }
+  for (const Batch& batch : run_.validation)
+    validation_preference_->add_reference(decoder_, batch);
+}
 
 void Loop::resume() {
   state_.options = run_.identity;
@@ -142,13 +173,14 @@ void Loop::announce() {
 void Loop::step(int64_t step) {
   const double begin = progress_->seconds();
   const bool taught = run_.teacher.decoder != nullptr;
-  int64_t loss_tokens = 0, distilled = 0;
+  int64_t loss_tokens = 0, distilled = 0, pairs = 0;
   for (size_t i = 0; i < micro_batches_.size(); ++i) {
     const uint64_t index =
         static_cast<uint64_t>((step - 1) * options_.accumulate) + i;
     run_.batches->batch(index, micro_batches_[i]);
     if (taught) distilled += micro_batches_[i].distilled_loss_tokens;
     loss_tokens += micro_batches_[i].loss_tokens;
+    pairs += static_cast<int64_t>(micro_batches_[i].pairs.size());
   }
   loss_tokens -= distilled;
   const auto share_of = [](int64_t tokens) {
@@ -159,9 +191,18 @@ void Loop::step(int64_t step) {
   const int64_t round = run_.repair.round(step, options_.steps);
   teacher.scale *= share_of(distilled) * std::exp2f(static_cast<float>(round));
   Loss loss;
+  preferred_ = {};
   for (const Batch& batch : micro_batches_) {
-    loss.add(decoder_.accumulate_gradients(batch, optimizer_.gradients(), scale,
-                                           teacher));
+    const auto weigh_pairs = [&](std::span<const float> losses,
+                                 std::span<float> weights) {
+      std::ranges::fill(weights, scale);  // what is replayed
+      preferred_.add((*preference_)(batch, losses, share_of(pairs), weights));
+    };
+    loss.add(preference_
+                 ? decoder_.accumulate_gradients(batch, optimizer_.gradients(),
+                                                 weigh_pairs, teacher)
+                 : decoder_.accumulate_gradients(batch, optimizer_.gradients(),
+                                                 scale, teacher));
     const double n = static_cast<double>(batch.tokens.size());
     step_tokens_ += n;
     // Weights that stay have no gradient: two of three products.
@@ -171,7 +212,7 @@ void Loop::step(int64_t step) {
                           mean_context(batch));
     state_.tokens += static_cast<int64_t>(batch.tokens.size());
   }
-  loss_ = loss.mean();
+  loss_ = preference_ ? preferred_.mean_loss() : loss.mean();
   divergence_ = loss.mean_divergence();
   gradient_norm_ = optimizer_.gradient_norm();
   const double absurd = 3 * std::log(optimizer_.config().vocab_size);
@@ -208,10 +249,14 @@ void Loop::step(int64_t step) {
 void Loop::validate() {
   if (run_.validation.empty()) return;
   Loss loss;
+  PreferenceSums preferred;
+  std::vector<float> losses(static_cast<size_t>(options_.batch_tokens));
   for (const Batch& batch : run_.validation) {
-    loss.add(decoder_.evaluate(batch));
+    loss.add(decoder_.evaluate(batch, losses.data()));
+    if (preference_) preferred.add((*validation_preference_)(batch, losses));
   }
-  state_.validation_loss = loss.mean();
+  state_.validation_loss = preference_ ? preferred.mean_loss() : loss.mean();
+  preferred_share_ = preferred.preferred_share();
   const bool first = state_.best_validation_loss == 0;
   if (first || state_.validation_loss < state_.best_validation_loss) {
     state_.best_validation_loss = state_.validation_loss;
@@ -220,10 +265,19 @@ void Loop::validate() {
   } else {
     ++state_.validations_without_gain;
   }
-  metrics_->write(
-      {{"step", state_.step}, {"validation_loss", state_.validation_loss}});
-  progress_->note(fmt::format("step {}: validation loss {:.4f}", state_.step,
-                              state_.validation_loss));
+  Json line = {{"step", state_.step},
+               {"validation_loss", state_.validation_loss}};
+  std::string note = fmt::format("step {}: validation loss {:.4f}", state_.step,
+                                 state_.validation_loss);
+  if (preference_) {
+    line["validation_preferred"] = preferred_share_;
+    line["validation_margin"] = preferred.mean_margin();
+    note +=
+        fmt::format(", {:.1f}% prefer the chosen answer, mean margin {:.2f}",
+                    100 * preferred_share_, preferred.mean_margin());
+  }
+  metrics_->write(line);
+  progress_->note(note);
 }
 
 // Of the weights as products read them.
@@ -322,6 +376,7 @@ void Loop::stop() {
 
 TrainSummary Loop::run() {
   fs::create_directories(run_.output);
+  read_references();
   resume();
   metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes);
   progress_.emplace(run_.stage, state_.last_step, state_.step);
@@ -351,12 +406,20 @@ TrainSummary Loop::run() {
                  {"tokens_per_second", rate},
                  {"peak_share", share}};
     if (run_.teacher.decoder != nullptr) line["divergence"] = divergence_;
+    if (preference_) {
+      line["preferred"] = preferred_.preferred_share();
+      line["margin"] = preferred_.mean_margin();
+    }
     metrics_->write(line);
     if (every(options_.validate_every)) {
       validate();
       probe();
       observe();
     }
+    if (run_.repair.observes(state_.step, options_.steps)) observe();
+    if (run_.repair.round(state_.step, options_.steps) > 0 &&
+        observed_ == state_.step && !run_.repair.needed())
+      state_.last_step = state_.step;
     check_time_limit();
     if (every(options_.sample_every)) sample();
     if (InterruptGuard::requested()) stop();
@@ -389,6 +452,7 @@ TrainSummary Loop::finish(std::string_view why) {
   sample();
   summary.probe_before = state_.probe_before;
   summary.probe = probe_;
+  summary.preferred = preferred_share_;
   summary.steps = state_.step;
   summary.tokens = state_.tokens;
   summary.seconds = elapsed();
@@ -425,15 +489,19 @@ bool already_trained(const fs::path& output,
                      TrainSummary& summary) {
   const auto complain = [&](const std::map<std::string, std::string>& other,
                             std::string_view what) {
+    std::string differences;
     for (const auto& [key, value] : identity) {
       const auto found = other.find(key);
       if (found != other.end() && found->second == value) continue;
-      throw UsageError(
-          "{} holds {} with {} = {}, now it is {}; name another --output, or "
-          "remove it to start over",
-          output.string(), what, key,
+      differences += fmt::format(
+          "{}{} = {}, now it is {}", differences.empty() ? "" : "; ", key,
           found == other.end() ? "(nothing)" : found->second, value);
     }
+    if (!differences.empty())
+      throw UsageError(
+          "{} holds {} with {}; name another --output, or remove it to start "
+          "over",
+          output.string(), what, differences);
   };
   if (const auto checkpoint = find_checkpoint(output))
     complain(read_trainer_state(*checkpoint).options, "a run");

@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -12,6 +13,11 @@ namespace {
 // The matrices whose input and output are both hidden.
 bool is_hidden_matrix(const NamedTensor& weight) {
   return weight.decayed && weight.name.find(".layers.") != std::string::npos;
+}
+
+bool is_of_tokens(const NamedTensor& weight) {
+  return weight.name == "model.embed_tokens.weight" ||
+         weight.name == "lm_head.weight";
 }
 
 }  // namespace
@@ -70,10 +76,38 @@ void Optimizer::make_slots(bool muon) {
 
 void Optimizer::freeze_embeddings() {
   gradients_.embed_tokens = gradients_.lm_head = {};
-  std::erase_if(slots_, [](const Slot& slot) {
-    return slot.master.name == "model.embed_tokens.weight" ||
-           slot.master.name == "lm_head.weight";
-  });
+  std::erase_if(slots_,
+                [](const Slot& slot) { return is_of_tokens(slot.master); });
+}
+
+void Optimizer::freeze_embeddings_but(const std::vector<bool>& learned) {
+  learned_rows_.clear();
+  const auto size = static_cast<int64_t>(learned.size());
+  for (int64_t row = 0; row < size; ++row) {
+    if (!learned[static_cast<size_t>(row)]) continue;
+    if (learned_rows_.empty() || learned_rows_.back().end != row)
+      learned_rows_.push_back({row, row});
+    learned_rows_.back().end = row + 1;
+  }
+}
+
+// So that they are not in the norm either.
+void Optimizer::clear_frozen_rows() const {
+  if (learned_rows_.empty()) return;
+  for (const Slot& slot : slots_) {
+    if (!is_of_tokens(slot.master)) continue;
+    const Tensor gradient = part(gradient_memory_, slot, slot.at);
+    int64_t row = 0;
+    const auto clear_until = [&](int64_t end) {
+      for (; row < end; ++row)
+        std::fill_n(gradient.row<float>(row), gradient.cols, 0.0f);
+    };
+    for (const Rows& rows : learned_rows_) {
+      clear_until(rows.begin);
+      row = rows.end;
+    }
+    clear_until(gradient.rows);
+  }
 }
 
 std::vector<NamedTensor> Optimizer::masters() const {
@@ -173,6 +207,7 @@ int64_t Optimizer::bytes() const {
 }
 
 double Optimizer::gradient_norm() const {
+  clear_frozen_rows();
   return std::sqrt(sum_of_squares(gradient_memory_.view().row<float>(0),
                                   gradient_memory_.view().size()));
 }
@@ -192,10 +227,19 @@ void Optimizer::step(int64_t step, AdamW options, float momentum) {
       continue;
     }
     options.weight_decay = slot.master.decayed ? decay : 0;
-    adamw_step(weight.row<float>(0), copy ? copy.row<bf16>(0) : nullptr,
-               first.row<float>(0),
-               part(second_, slot, slot.second_at).row<float>(0),
-               gradient.row<float>(0), weight.size(), step, options);
+    const Tensor second = part(second_, slot, slot.second_at);
+    const auto step_rows = [&](int64_t begin, int64_t end) {
+      adamw_step(weight.row<float>(begin),
+                 copy ? copy.row<bf16>(begin) : nullptr,
+                 first.row<float>(begin), second.row<float>(begin),
+                 gradient.row<float>(begin), (end - begin) * weight.cols, step,
+                 options);
+    };
+    if (!is_of_tokens(slot.master) || learned_rows_.empty()) {
+      step_rows(0, weight.rows);
+    } else {
+      for (const Rows& rows : learned_rows_) step_rows(rows.begin, rows.end);
+    }
   }
 }
 

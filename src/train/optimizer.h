@@ -33,6 +33,8 @@ class Optimizer {
   int64_t num_trainable_parameters() const;  // numbers that learn
   // The embedding and the output layer stay as they are: they get no gradient.
   void freeze_embeddings();
+  // Of both only the rows of these tokens (by id) learn.
+  void freeze_embeddings_but(const std::vector<bool>& learned);
   // Writes the model, or the adapter alone, into an existing directory.
   void save(const std::filesystem::path& directory) const;
   // Reads what save() wrote into the masters. Throws Error naming file and
@@ -78,6 +80,7 @@ class Optimizer {
     bool muon = false;  // has no second moments
   };
   void make_slots(bool muon);
+  void clear_frozen_rows() const;
   Weights lay_out(void* memory, Dtype dtype) const;
   Tensor memory() const {
     return adapter_ ? adapter_->memory() : model_.memory();
@@ -87,6 +90,11 @@ class Optimizer {
   OwnedTensor copy_, gradient_memory_, first_, second_;
   Weights weights_, gradients_;
   std::vector<Slot> slots_;
+  // Runs of rows of the embedding and the output layer that learn; empty: all.
+  struct Rows {
+    int64_t begin = 0, end = 0;
+  };
+  std::vector<Rows> learned_rows_;
   Muon muon_;
 };
 

@@ -153,9 +153,9 @@ struct InstructOptions {
   int32_t patience =
       0;  // stop after so many validations without gain; 0: never
   bool parse_special = false;
-  std::string too_long = "drop";  // or "truncate", "refuse"
-  bool freeze_embeddings = false;
-  bool lora = false;  // only an adapter learns
+  std::string too_long = "drop";           // or "truncate", "refuse"
+  std::string freeze_embeddings = "auto";  // or "none", "unseen", "all"
+  bool lora = false;                       // only an adapter learns
   LoraOptions adapter;
   TrainOptions train;
 };
@@ -191,12 +191,32 @@ void visit_options(InstructOptions& o, Visit&& visit) {
         "with words that the texts do not have is kept, too",
         from_to_below(0, 1));
   visit("freeze-embeddings", o.freeze_embeddings,
-        "Leave the embedding and the output layer as they are: words that the "
-        "examples do not have are not forgotten");
+        "Rows of the embedding and the output layer that stay as they are: "
+        "none, those of tokens that the examples do not have (unseen), or all "
+        "(auto: unseen with --keep, else none)",
+        one_of({"auto", "none", "unseen", "all"}));
   visit("lora", o.lora,
         "Train a low-rank adapter (LoRA) and leave the model as it is");
   visit_options(o.adapter, visit);
   visit_options(o.train, visit);
+}
+
+// Of pairs of answers (train/preference.h).
+struct PreferenceOptions {
+  double beta = 0.1;
+  double sft_weight = 1;
+};
+
+template <class Visit>
+void visit_options(PreferenceOptions& o, Visit&& visit) {
+  visit("beta", o.beta,
+        "How firmly the model is held to what it said before: the higher, the "
+        "less the preferred answers are learned (DPO)",
+        Allowed{.least = 0, .most = 100, .without_least = true});
+  visit("sft-weight", o.sft_weight,
+        "Weight of learning the chosen answers themselves beside preferring "
+        "them (0: none)",
+        from_to(0, 1000));
 }
 
 // "auto" is what this machine multiplies fastest.

@@ -22,6 +22,9 @@ struct TrainSummary {
   double tokens_per_second = 0;
   // Of the suites that were probed, before the first step and at the end.
   double probe_before = 0, probe = 0;
+  // Of the pairs held out, the share in which the chosen answer gained on the
+  // rejected one (train/preference.h).
+  double preferred = 0;
   double peak_share = 0;    // model FLOP/s over the measured product peak
   int64_t peak_memory = 0;  // bytes
   ExampleCounts examples;
@@ -42,6 +45,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("validation_loss", s.validation_loss);
   visit("probe_before", s.probe_before);
   visit("probe", s.probe);
+  visit("preferred", s.preferred);
   visit("tokens_per_second", s.tokens_per_second);
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);

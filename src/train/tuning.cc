@@ -1,7 +1,9 @@
 #include "train/tuning.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -21,28 +23,32 @@ namespace seodang {
 namespace {
 
 // Tuning moves gently: this share of the learning rate that pretraining uses.
-// An adapter begins at nothing and takes larger steps.
-constexpr double kTuningRate = 0.3, kLoraRate = 1.5;
+// An adapter begins at nothing and takes larger steps. Preferences take smaller
+// ones: they ask for a difference, which has no end.
+constexpr double kTuningRate = 0.3, kLoraRate = 1.5, kPreferenceShare = 0.1;
 
-std::vector<Conversation> read_all(
-    const std::vector<std::filesystem::path>& files) {
-  std::vector<Conversation> out;
-  for (const auto& file : files)
-    for (Conversation& conversation : read_conversations(file))
-      out.push_back(std::move(conversation));
+// read(file) has the examples of one.
+template <class Read>
+auto read_all(const std::vector<std::filesystem::path>& files, Read&& read) {
+  std::invoke_result_t<Read, const std::filesystem::path&> out;
+  for (const auto& file : files) {
+    auto examples = read(file);
+    std::ranges::move(examples, std::back_inserter(out));
+  }
   if (out.empty()) throw Error("no examples to learn from");
   return out;
 }
 
 // Takes every so-many-th of the shuffled examples away for validation.
-std::vector<Conversation> hold_out(std::vector<Conversation>& examples,
-                                   double share, uint64_t seed) {
+template <class Example>
+std::vector<Example> hold_out(std::vector<Example>& examples, double share,
+                              uint64_t seed) {
   constexpr uint64_t kStream = 0x7e57;
   Rng(seed, kStream).shuffle(std::span(examples));
   const size_t count = std::min(
       examples.size() - 1,
       static_cast<size_t>(share * static_cast<double>(examples.size())));
-  std::vector<Conversation> held(
+  std::vector<Example> held(
       std::make_move_iterator(examples.end() - static_cast<int64_t>(count)),
       std::make_move_iterator(examples.end()));
   examples.resize(examples.size() - count);
@@ -79,12 +85,16 @@ void check_room(const InstructOptions& o, int copies) {
   check_memory(source.config(), settled, trainable, true, machine_memory());
 }
 
-Optimizer optimizer_of(const InstructOptions& o, Model model) {
+// `examples_tokens` are those of the examples, by id.
+Optimizer optimizer_of(const InstructOptions& o, Model model,
+                       const std::vector<bool>& examples_tokens) {
   const Dtype precision = precision_of(o.train);
   const bool muon = o.train.optimizer == "muon";
   if (!o.lora) {
     Optimizer optimizer(std::move(model), precision, muon);
-    if (o.freeze_embeddings) optimizer.freeze_embeddings();
+    if (o.freeze_embeddings == "all") optimizer.freeze_embeddings();
+    if (o.freeze_embeddings == "unseen")
+      optimizer.freeze_embeddings_but(examples_tokens);
     return optimizer;
   }
   Adapter adapter =
@@ -128,7 +138,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
     throw UsageError("--distill-noise {} needs --distill", o.distill_noise);
   const ModelPath base(o.base);
   Tokenizer tokenizer = Tokenizer::load(base.tokenizer());
-  if (stage.name == "finetune" && tokenizer.chat_template().empty())
+  if (stage.name != "instruct" && tokenizer.chat_template().empty())
     throw Error(
         "{}: no chat template; this is a base model, which `seodang instruct` "
         "teaches to answer first",
@@ -143,20 +153,19 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
         std::string(turn_format_of(tokenizer).chat_template));
   model.set_token_ids(tokenizer.bos_token_id(), taught_end_tokens(tokenizer));
   const ModelConfig config = model.config();
-  std::vector<Conversation> examples = read_all(o.examples);
 
   TrainingRun run;
   run.identity = identity_of(o);
   run.identity.insert(stage.identity.begin(), stage.identity.end());
+  if (stage.preference) run.identity.merge(identity_of(*stage.preference));
   for (const auto& file : o.examples)
     run.identity["examples"] += fingerprint(file) + " ";
   run.identity["base"] = base_fingerprint;
-  const auto held = hold_out(examples, o.validation, o.train.seed);
   settle_context(o.train, config);
-  const auto encode = [&](const std::vector<Conversation>& conversations,
-                          int32_t max_length, const char* what = "examples") {
+  const auto encode = [&](const auto& conversations, int32_t max_length,
+                          const char* what = "examples") {
     ConversationSet set =
-        encode_conversations(tokenizer, conversations,
+        encode_conversations(tokenizer, std::span(conversations),
                              {.max_length = max_length,
                               .too_long = too_long_of(o.too_long),
                               .parse_special = o.parse_special,
@@ -187,8 +196,8 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
     const int32_t room =
         replay_room(replay.conversations_share, o.train.batch_tokens);
     replay.conversations =
-        encode(read_all(o.replay_examples), std::min(room, o.train.context),
-               "replayed examples");
+        encode(read_all(o.replay_examples, read_conversations),
+               std::min(room, o.train.context), "replayed examples");
     if (replay.conversations.size() == 0)
       throw UsageError(
           "no replayed example fits into the {} tokens of a batch that are for "
@@ -197,27 +206,45 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
     for (const auto& file : o.replay_examples)
       run.identity["replay-examples"] += fingerprint(file) + " ";
   }
-  ConversationSet learned = encode(examples, o.train.context);
+  ConversationSet learned, validation;
+  std::vector<Conversation> held;
+  if (stage.preference) {
+    auto pairs = read_all(o.examples, read_preferences);
+    const auto rest = hold_out(pairs, o.validation, o.train.seed);
+    learned = encode(pairs, o.train.context);
+    validation = encode(rest, o.train.context, "pairs held out");
+    for (const Preference& pair : rest) held.push_back(pair.chosen);
+  } else {
+    auto examples = read_all(o.examples, read_conversations);
+    held = hold_out(examples, o.validation, o.train.seed);
+    learned = encode(examples, o.train.context);
+    validation = encode(held, o.train.context, "examples held out");
+  }
   run.examples = {.learned = learned.size(),
                   .dropped = learned.dropped,
                   .truncated = learned.truncated};
+  std::vector<bool> examples_tokens(static_cast<size_t>(config.vocab_size));
+  for (const int32_t token : learned.tokens)
+    if (token < config.vocab_size)
+      examples_tokens[static_cast<size_t>(token)] = true;
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, std::move(replay));
   settle_steps(o.train, *batches);
   if (o.train.learning_rate == 0)
-    o.train.learning_rate =
-        (o.lora ? kLoraRate : kTuningRate) * default_learning_rate(config);
+    o.train.learning_rate = (o.lora ? kLoraRate : kTuningRate) *
+                            (stage.preference ? kPreferenceShare : 1) *
+                            default_learning_rate(config);
 
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
-  if (!held.empty())
-    run.validation =
-        validation_batches(encode(held, o.train.context), o.train.batch_tokens,
-                           o.train.context, 0);
-  Optimizer optimizer = optimizer_of(o, std::move(model));
+  if (validation.size() > 0)
+    run.validation = validation_batches(validation, o.train.batch_tokens,
+                                        o.train.context, 0);
+  Optimizer optimizer = optimizer_of(o, std::move(model), examples_tokens);
   run.stage = stage.name;
   run.options = o.train;
+  run.preference = stage.preference;
   run.patience = o.patience;
   run.batches = batches.get();
   run.tokenizer = &tokenizer;

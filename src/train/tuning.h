@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@
 namespace seodang {
 
 // Hears of a run when all is ready and nothing has been learned: the optimizer
-// has the starting weights, and `held` are the examples held out.
+// has the starting weights, and `held` are the examples held out, of pairs what
+// was chosen.
 using BeforeTuning = std::function<void(TrainingRun& run, Optimizer& optimizer,
                                         const std::vector<Conversation>& held)>;
 
@@ -23,6 +25,8 @@ using BeforeTuning = std::function<void(TrainingRun& run, Optimizer& optimizer,
 struct TuningStage {
   std::string name;  // what the run is called
   BeforeTuning before = {};
+  // The examples are pairs, to be learned from so.
+  std::optional<PreferenceOptions> preference = {};
   int copies = 0;  // of what learns, in f32, that `before` takes
   // What the result depends on besides (TrainingRun::identity).
   std::map<std::string, std::string> identity = {};

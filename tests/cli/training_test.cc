@@ -103,29 +103,36 @@ TEST_F(Training, AKilledFinetuneEndsInTheSameBytes) {
   must(
       "instruct base known.jsonl -o instruct --steps 10 --replay 0 "
       "--validation 0 --batch-tokens 64 --threads 1");
-  const auto finetune = [](const std::string& output) {
-    return words("finetune instruct task.jsonl -o " + output +
-                 " --steps 12 --checkpoint-every 1 --validate-every 5 "
-                 "--validation 0 --test task.jsonl --general texts.jsonl "
-                 "--keep 1 --replay-examples known.jsonl --replay 0.5 "
-                 "--distill 1 --batch-tokens 128 --threads 1");
-  };
-  const Outcome whole = run(dir_, finetune("whole"));
-  ASSERT_EQ(whole.exit_code, 0) << whole.err;
-  EXPECT_NE(whole.out.find("kept"), std::string::npos) << whole.out;
+  write("pairs.jsonl",
+        R"({"prompt": "5?", "chosen": "form 5 and 6", "rejected": "5. 1?"})"
+        "\n");
   Rng rng(4);
-  for (int stop = 0; stop < 4; ++stop) {
-    Program program(dir_, finetune("killed"));
-    if (!reaches(program, "killed",
-                 steps_told("killed") + 1 + static_cast<int64_t>(rng.below(5))))
-      break;
-    program.send(SIGKILL);
-    program.wait();
+  for (const std::string what :
+       {"finetune instruct task.jsonl", "prefer instruct pairs.jsonl"}) {
+    const std::string name = what.substr(0, what.find(' '));
+    const auto tuning = [&](const std::string& output) {
+      return words(what + " -o " + output +
+                   " --steps 12 --checkpoint-every 1 --validate-every 5 "
+                   "--validation 0 --test task.jsonl --general texts.jsonl "
+                   "--keep 1 --replay-examples known.jsonl --replay 0.5 "
+                   "--distill 1 --batch-tokens 128 --threads 1");
+    };
+    const std::string killed = name + "-killed";
+    const Outcome whole = run(dir_, tuning(name));
+    ASSERT_EQ(whole.exit_code, 0) << whole.err;
+    EXPECT_NE(whole.out.find("kept"), std::string::npos) << whole.out;
+    for (int stop = 0; stop < 4; ++stop) {
+      Program program(dir_, tuning(killed));
+      if (!reaches(program, killed,
+                   steps_told(killed) + 1 + static_cast<int64_t>(rng.below(5))))
+        break;
+      program.send(SIGKILL);
+      program.wait();
+    }
+    ASSERT_EQ(run(dir_, tuning(killed)).exit_code, 0);
+    for (const char* file : {"/model.safetensors", "/forgetting.json"})
+      EXPECT_EQ(read(killed + file), read(name + file));
   }
-  ASSERT_EQ(run(dir_, finetune("killed")).exit_code, 0);
-  for (const char* file : {"/model.safetensors", "/forgetting.json"})
-    EXPECT_EQ(read(std::string("killed") + file),
-              read(std::string("whole") + file));
 }
 
 TEST_F(Training, AnInterruptSavesAndSaysHowToGoOn) {

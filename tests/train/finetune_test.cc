@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/files.h"
+#include "data/encoded_conversations.h"
 #include "error_of.h"
 #include "eval/forgetting.h"
 #include "formats/json.h"
@@ -147,18 +149,44 @@ TEST_F(Finetune, KeepsItsBudget) {
   }
 }
 
+// Rows of tokens that the examples do not have are the start's to the bit, all
+// others have learned.
+TEST_F(Finetune, UnseenTokensKeepTheirRows) {
+  FinetuneOptions o = options("unseen");
+  o.tuning.freeze_embeddings = "unseen";
+  finetune(o);
+  const Tokenizer tokenizer = Tokenizer::load(o.tuning.output);
+  std::vector<Conversation> examples = read_conversations(o.tuning.examples[0]);
+  const ConversationSet set = encode_conversations(
+      tokenizer, std::span<const Conversation>(examples), {.max_length = 64});
+  const std::set<int32_t> seen(set.tokens.begin(), set.tokens.end());
+  const Model before = Model::load(o.tuning.base, Dtype::f32);
+  const Model after = Model::load(o.tuning.output, Dtype::f32);
+  int64_t unseen = 0;
+  for (int32_t token = 0; token < before.config().vocab_size; ++token) {
+    const auto row = [&](const Model& model) {
+      const Tensor rows = model.weights().embed_tokens;
+      return std::vector(rows.row<float>(token),
+                         rows.row<float>(token) + rows.cols);
+    };
+    EXPECT_EQ(row(before) == row(after), !seen.contains(token)) << token;
+    unseen += !seen.contains(token);
+  }
+  EXPECT_GT(unseen, 10);
+}
+
 // Another budget, scorer or suite is another run, not the same one done.
 TEST_F(Finetune, WhatItIsMeasuredWithIsPartOfARun) {
   FinetuneOptions o = options("measured");
   finetune(o);
   EXPECT_EQ(finetune(o).train.steps, 40);  // done already
   o.keep = 0.5;
-  EXPECT_NE(error_of([&] { finetune(o); }).find("with keep = 0"),
+  EXPECT_NE(error_of([&] { finetune(o); }).find("keep = 0, now it is 0.5"),
             std::string::npos)
       << error_of([&] { finetune(o); });
   o.keep = 0;
   o.general.pop_back();
-  EXPECT_NE(error_of([&] { finetune(o); }).find("with general = "),
+  EXPECT_NE(error_of([&] { finetune(o); }).find("general = "),
             std::string::npos);
 }
 
@@ -175,7 +203,7 @@ TEST_F(Finetune, MayMeasureNothing) {
 
 // Rounds after the planned steps double the teacher's weight at a low rate.
 TEST(Repair, FollowsThePlannedSteps) {
-  const Repair repair = {.steps = 10, .rounds = 2};
+  const Repair repair = {.steps = 10, .rounds = 2, .observe_every = 3};
   EXPECT_EQ(repair.round(100, 100), 0);
   EXPECT_EQ(repair.round(101, 100), 1);
   EXPECT_EQ(repair.round(110, 100), 1);
@@ -184,6 +212,11 @@ TEST(Repair, FollowsThePlannedSteps) {
   EXPECT_DOUBLE_EQ(repair.learning_rate_factor(110, 100), 0.02);
   EXPECT_DOUBLE_EQ(repair.learning_rate_factor(111, 100), 0.2);
   EXPECT_EQ(Repair{}.round(101, 100), 0);
+  EXPECT_FALSE(repair.observes(99, 100));
+  EXPECT_FALSE(repair.observes(102, 100));
+  EXPECT_TRUE(repair.observes(103, 100));
+  EXPECT_TRUE(repair.observes(109, 100));
+  EXPECT_TRUE(repair.observes(113, 100));
 }
 
 // Where nothing that does the task meets the budget, that is said, and an
