@@ -19,19 +19,25 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string describe(const fs::path& directory, const Adapter& adapter) {
-  int64_t numbers = 0, least = INT64_MAX, most = 0;
+  int64_t numbers = 0, least = INT64_MAX, most = 0, layers = 0, rows = 0;
   for (const Adapter::Part& part : adapter.parts()) {
+    if (!part.rows.tokens.empty()) {
+      rows += part.rows.size();
+      continue;
+    }
+    ++layers;
     numbers += part.lora.a.size() + part.lora.b.size();
     least = std::min(least, part.lora.a.rows);
     most = std::max(most, part.lora.a.rows);
   }
   std::string out = directory.string() + ":";
-  if (!adapter.parts().empty())
+  if (layers > 0)
     out += fmt::format(" LoRA of {} linear layers, rank {}, {:.2f} million",
-                       adapter.parts().size(),
+                       layers,
                        least == most ? fmt::format("{}", most)
                                      : fmt::format("{} to {}", least, most),
                        static_cast<double>(numbers) / 1e6);
+  if (rows > 0) out += fmt::format(" {} rows of tokens", rows);
   if (!adapter.replaced().empty())
     out += fmt::format(" {} whole weights", adapter.replaced().size());
   return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -22,6 +23,9 @@ constexpr const char* kConfig = "adapter_config.json";
 constexpr const char* kTensors = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
+constexpr const char* kEmbedding = "model.embed_tokens";
+constexpr const char* kHead = "lm_head";
+constexpr const char* kRows = ".token_adapter.trainable_tokens_delta";
 
 // A module that can have a low-rank update.
 struct Module {
@@ -44,8 +48,67 @@ std::vector<Module> modules_of(const ModelConfig& config) {
                            shape.rows, shape.cols});
       });
   if (config.tie_word_embeddings)
-    modules.push_back({"lm_head", config.vocab_size, config.hidden_size});
+    modules.push_back({kHead, config.vocab_size, config.hidden_size});
   return modules;
+}
+
+// Those that have a row for each token; a tied lm_head has none of its own.
+std::vector<const char*> token_matrices(const ModelConfig& config) {
+  if (config.tie_word_embeddings) return {kEmbedding};
+  return {kEmbedding, kHead};
+}
+
+// Copies the rows of a base, which may have some of its own.
+void begin_rows(const TokenRows& to, Tensor base,
+                const std::vector<TokenRows>& own) {
+  for (int64_t i = 0; i < to.size(); ++i) {
+    const int32_t token = to.tokens[static_cast<size_t>(i)];
+    Tensor from = base.rows_from(token, 1);
+    for (const TokenRows& rows : own)
+      if (const int64_t row = rows.row_of(token); row >= 0)
+        from = rows.rows.rows_from(row, 1);
+    convert(to.rows.rows_from(i, 1), from);
+  }
+}
+
+// Of trainable_token_indices: a list, which is the embedding's, or lists by the
+// last names of matrices.
+std::vector<int32_t> token_indices(const nlohmann::json& settings,
+                                   std::string_view matrix,
+                                   const ModelConfig& config,
+                                   const std::string& where) {
+  constexpr const char* kKey = "trainable_token_indices";
+  nlohmann::json list = settings.value(kKey, nlohmann::json());
+  const auto last = std::string(matrix.substr(matrix.rfind('.') + 1));
+  if (list.is_object()) list = list.value(last, nlohmann::json());
+  if (!list.is_array())
+    throw Error("{}: {} has no list for {}", where, kKey, matrix);
+  std::vector<int32_t> tokens;
+  for (const nlohmann::json& token : list) {
+    if (!token.is_number_integer() || token < 0 || token >= config.vocab_size)
+      throw Error("{}: {} has {}, and the vocabulary {} tokens", where, kKey,
+                  token.dump(), config.vocab_size);
+    tokens.push_back(token.get<int32_t>());
+  }
+  std::vector<int32_t> sorted = tokens;
+  std::ranges::sort(sorted);
+  if (std::ranges::adjacent_find(sorted) != sorted.end())
+    throw Error("{}: {} names a token twice", where, kKey);
+  return tokens;
+}
+
+// The rows by token, whatever order they had.
+TokenRows in_order(const std::vector<int32_t>& tokens, Tensor rows,
+                   std::vector<OwnedTensor>& memory) {
+  std::vector<int64_t> order(tokens.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, {}, [&](int64_t i) { return tokens[i]; });
+  TokenRows out{.rows = memory.emplace_back(Dtype::f32, rows.rows, rows.cols)};
+  for (const int64_t i : order) {
+    convert(out.rows.rows_from(out.size(), 1), rows.rows_from(i, 1));
+    out.tokens.push_back(tokens[static_cast<size_t>(i)]);
+  }
+  return out;
 }
 
 double scale_of(double alpha, int64_t rank, bool rslora) {
@@ -100,7 +163,7 @@ std::vector<Module> targets_of(const ModelConfig& config,
           target, fmt::join(known, ", "));
   std::vector<Module> targets;
   for (const Module& module : modules) {
-    if (!wanted.contains(module.last()) && (!all || module.name == "lm_head"))
+    if (!wanted.contains(module.last()) && (!all || module.name == kHead))
       continue;
     if (options.rank > std::min(module.rows, module.cols))
       throw UsageError("--rank {} is more than {} ({} x {}) has", options.rank,
@@ -139,34 +202,57 @@ std::string ModelPath::fingerprint() const {
   return out;
 }
 
+std::vector<Tensor*> Adapter::Part::tensors() {
+  if (!rows.tokens.empty()) return {&rows.rows};
+  return {&lora.a, &lora.b};
+}
+
 int64_t Adapter::size_of_new(const ModelConfig& config,
-                             const LoraOptions& options) {
-  int64_t size = 0;
+                             const LoraOptions& options, int64_t tokens) {
+  int64_t size = tokens * config.hidden_size *
+                 static_cast<int64_t>(token_matrices(config).size());
   for (const Module& module : targets_of(config, options))
     size += options.rank * (module.rows + module.cols);
   return size;
 }
 
 Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
-                        uint64_t seed, const fs::path& base) {
+                        uint64_t seed, const fs::path& base,
+                        const std::vector<int32_t>& tokens,
+                        const Weights& base_weights) {
   Adapter adapter;
   adapter.options_ = options;
   adapter.base_ = base;
   int64_t size = 0;
   for (const Module& module : targets_of(config, options)) {
     const int64_t rank = options.rank;
-    Part part{module.name, {}};
+    Part part{.module = module.name};
     part.lora.a = Tensor(nullptr, Dtype::f32, rank, module.cols);
     part.lora.b = Tensor(nullptr, Dtype::f32, module.rows, rank);
     part.lora.scale =
         static_cast<float>(scale_of(options.alpha, rank, options.rslora));
-    size += part.lora.a.size() + part.lora.b.size();
     adapter.parts_.push_back(std::move(part));
   }
+  for (const char* matrix : token_matrices(config))
+    if (!tokens.empty())
+      adapter.parts_.push_back(
+          {.module = matrix,
+           .rows = {tokens, Tensor(nullptr, Dtype::f32,
+                                   static_cast<int64_t>(tokens.size()),
+                                   config.hidden_size)}});
+  for (Part& part : adapter.parts_)
+    for (const Tensor* tensor : part.tensors()) size += tensor->size();
   adapter.memory_ = OwnedTensor(Dtype::f32, 1, size);
   adapter.parts_ = adapter.parts_at(adapter.memory_.view().data, Dtype::f32);
   uint64_t stream = 0;
   for (const Part& part : adapter.parts_) {
+    if (!part.rows.tokens.empty()) {
+      const bool head = part.module == kHead;
+      begin_rows(part.rows,
+                 head ? base_weights.lm_head : base_weights.embed_tokens,
+                 head ? base_weights.lm_head_rows : base_weights.embed_rows);
+      continue;
+    }
     Rng rng(seed, mix_bits(0x10a, ++stream));
     const double bound = 1 / std::sqrt(static_cast<double>(part.lora.a.cols));
     float* a = part.lora.a.row<float>(0);
@@ -179,6 +265,10 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
 std::vector<NamedTensor> Adapter::named() const {
   std::vector<NamedTensor> out;
   for (const Part& part : parts_) {
+    if (!part.rows.tokens.empty()) {
+      out.push_back({part.module + kRows, part.rows.rows, true});
+      continue;
+    }
     out.push_back({part.module + ".lora_A.weight", part.lora.a, true});
     out.push_back({part.module + ".lora_B.weight", part.lora.b, true});
   }
@@ -193,10 +283,8 @@ std::vector<Adapter::Part> Adapter::parts_at(void* memory, Dtype dtype) const {
                     dtype, tensor.rows, tensor.cols);
     at += tensor.size();
   };
-  for (Part& part : out) {
-    place(part.lora.a);
-    place(part.lora.b);
-  }
+  for (Part& part : out)
+    for (Tensor* tensor : part.tensors()) place(*tensor);
   return out;
 }
 
@@ -257,13 +345,25 @@ Adapter Adapter::load(const fs::path& directory, const ModelConfig& config) {
       throw Error("{}: tensor {} has the shape {}",
                   (directory / kTensors).string(), a_in_file,
                   show_shape(shape));
-    Part part{module.name, {}};
+    Part part{.module = module.name};
     part.lora.a = numbers(a_in_file, {rank, module.cols});
     part.lora.b =
         numbers(take(module.name + ".lora_B.weight"), {module.rows, rank});
     part.lora.scale = static_cast<float>(scale_of(
         alpha_of(settings, module.name, where), rank, adapter.options_.rslora));
     adapter.parts_.push_back(std::move(part));
+  }
+  for (const char* matrix : token_matrices(config)) {
+    // PEFT writes the whole matrix beside its rows when tokens were added.
+    left.erase(std::string(matrix) + ".token_adapter.base_layer.weight");
+    const std::string name = std::string(matrix) + kRows;
+    if (!left.contains(name)) continue;
+    const std::vector<int32_t> tokens =
+        token_indices(settings, matrix, config, where);
+    const Tensor rows = numbers(
+        take(name), {static_cast<int64_t>(tokens.size()), config.hidden_size});
+    adapter.parts_.push_back(
+        {.module = matrix, .rows = in_order(tokens, rows, adapter.converted_)});
   }
   Weights weights;
   for_each_weight(
@@ -293,7 +393,12 @@ void Adapter::save(const fs::path& directory) const {
                      {part.tensor.rows, part.tensor.cols},
                      part.tensor});
   std::vector<std::string> modules;
+  nlohmann::ordered_json tokens;
   for (const Part& part : parts_) {
+    if (!part.rows.tokens.empty()) {
+      tokens[part.module.substr(part.module.rfind('.') + 1)] = part.rows.tokens;
+      continue;
+    }
     const std::string last = part.module.substr(part.module.rfind('.') + 1);
     if (std::ranges::find(modules, last) == modules.end())
       modules.push_back(last);
@@ -308,6 +413,7 @@ void Adapter::save(const fs::path& directory) const {
       {"use_rslora", options_.rslora},
       {"use_dora", false},
       {"target_modules", modules},
+      {"trainable_token_indices", tokens},
       {"modules_to_save", nullptr},
       {"rank_pattern", nlohmann::ordered_json::object()},
       {"alpha_pattern", nlohmann::ordered_json::object()},
@@ -319,8 +425,15 @@ void Adapter::save(const fs::path& directory) const {
   write_safetensors(directory / kTensors, items, {{"format", "pt"}});
 }
 
-void attach(const Adapter::Part& part, Weights& weights) {
-  if (part.module == "lm_head") {
+void attach(const Adapter::Part& part, const ModelConfig& config,
+            Weights& weights) {
+  if (!part.rows.tokens.empty()) {
+    if (part.module == kEmbedding) weights.embed_rows.push_back(part.rows);
+    if (part.module == kHead || config.tie_word_embeddings)
+      weights.lm_head_rows.push_back(part.rows);
+    return;
+  }
+  if (part.module == kHead) {
     weights.lm_head_loras.push_back(part.lora);
     return;
   }

@@ -139,8 +139,8 @@ class RowConverter {
   void convert_into(Tensor out, int64_t begin) {
     if (out.dtype == tensor_.stored.dtype && is_quantized(out.dtype) &&
         reordered_head_dim_ == tensor_.reordered_head_dim &&
-        shift_ == tensor_.shift &&
-        tensor_.loras.empty()) {  // blocks stay as they are
+        shift_ == tensor_.shift && tensor_.loras.empty() &&
+        tensor_.token_rows.empty()) {  // blocks stay as they are
       convert(out, tensor_.stored.rows_from(begin, out.rows));
       return;
     }

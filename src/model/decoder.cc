@@ -145,6 +145,9 @@ struct Decoder::State {
   void check(std::span<const int32_t> tokens) const;
   void place(const Batch& batch);
   Tensor forward(std::span<const int32_t> tokens);
+  void put_own_rows(std::span<const int32_t> tokens);
+  void own_rows_backward(std::span<const int32_t> tokens, Tensor dx,
+                         const Weights& into) const;
   void forward_layer(size_t l, Tensor output);
   void attend(size_t l, const LayerActivations& a);
   void normalize_heads(const LayerWeights& w, const LayerActivations& a);
@@ -233,6 +236,7 @@ Tensor Decoder::State::forward(std::span<const int32_t> tokens) {
 
   embedding_forward(activations.layers[0].input.rows_from(0, n), tokens.data(),
                     weights.embed_tokens, embedding_scale);
+  put_own_rows(tokens);
   const size_t depth = activations.layers.size();
   for (size_t l = 0; l < depth; ++l)
     forward_layer(l, l + 1 < depth ? activations.layers[l + 1].input
@@ -377,6 +381,7 @@ Loss Decoder::State::backward(const Batch& batch, Tensor hidden,
   if (into.embed_tokens)
     embedding_backward(into.embed_tokens, batch.tokens.data(), dx,
                        embedding_scale);
+  own_rows_backward(batch.tokens, dx, into);
   return loss;
 }
 
@@ -440,6 +445,34 @@ void Decoder::State::backward_layer(size_t l, const Weights& into) {
                 dw.lora(Linear::v_proj));
   rmsnorm_backward(dx, dw.input_layernorm, use(d.norm), use(a.input),
                    w.input_layernorm, a.input_rstd, norm, true);
+}
+
+// The embeddings of tokens that have rows of their own.
+void Decoder::State::put_own_rows(std::span<const int32_t> tokens) {
+  const Tensor x = activations.layers[0].input;
+  for (const TokenRows& own : weights.embed_rows)
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const int64_t row = own.row_of(tokens[i]);
+      if (row < 0) continue;
+      const Tensor to = x.rows_from(static_cast<int64_t>(i), 1);
+      convert(to, own.rows.rows_from(row, 1));
+      for (int64_t c = 0; c < to.cols; ++c)
+        to.row<float>(0)[c] *= embedding_scale;
+    }
+}
+
+// Adds the gradient of the last list's.
+void Decoder::State::own_rows_backward(std::span<const int32_t> tokens,
+                                       Tensor dx, const Weights& into) const {
+  if (into.embed_rows.empty()) return;
+  const TokenRows& own = into.embed_rows.back();
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const int64_t row = own.row_of(tokens[i]);
+    if (row < 0) continue;
+    const float* from = dx.row<float>(static_cast<int64_t>(i));
+    for (int64_t c = 0; c < dx.cols; ++c)
+      own.rows.row<float>(row)[c] += embedding_scale * from[c];
+  }
 }
 
 Decoder::Decoder(const ModelConfig& config, const Weights& weights,

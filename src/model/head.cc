@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ranges>
 
 #include "base/error.h"
+#include "kernels/columns.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/matmul.h"
 #include "kernels/softcap.h"
@@ -37,8 +39,12 @@ Head::Head(const ModelConfig& config, const Weights& weights,
       act_(weights.act()),
       block_rows_(logit_rows_of(config, max_tokens)) {
   rows_.reserve(static_cast<size_t>(max_tokens));
+  int64_t own = 0;
+  for (const TokenRows& rows : weights.lm_head_rows) own += rows.size();
+  row_logits_ = OwnedTensor(Dtype::f32, max_tokens, own);
   if (!trains) return;
   allocate();
+  row_dlogits_ = OwnedTensor(act_, block_rows_, own);
   dlogits_ = OwnedTensor(act_, block_rows_, config.vocab_size);
   dhidden_ = OwnedTensor(act_, block_rows_, config.hidden_size);
 }
@@ -55,6 +61,12 @@ void Head::allocate() {
 
 void Head::logits(Tensor out, Tensor hidden) const {
   linear_forward(out, hidden, weights_.lm_head);
+  for (const TokenRows& own : weights_.lm_head_rows) {
+    const Tensor some(row_logits_.view().data, Dtype::f32, out.rows,
+                      own.size());
+    linear_forward(some, hidden, own.rows);
+    put_columns(out, own.tokens, some);
+  }
   lora_.forward(out, hidden, weights_.lm_head_loras);
   if (config_.final_logit_softcapping > 0)
     softcap_forward(out, static_cast<float>(config_.final_logit_softcapping));
@@ -164,7 +176,9 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
                            static_cast<float>(config_.final_logit_softcapping));
         if (gradients.lm_head)
           linear_backward_weight(gradients.lm_head, dlogits_, hidden_);
+        take_row_gradients();
         linear_backward_input(dhidden_, dlogits_, weights_.lm_head);
+        row_backward(gradients);
         lora_.backward(dhidden_, dlogits_, hidden_, weights_.lm_head_loras,
                        gradients.lm_head_loras);
         for (int64_t r = 0; r < count; ++r)
@@ -173,6 +187,32 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
               dhidden_.view().rows_from(r, 1).data,
               static_cast<size_t>(dhidden.cols) * size_of(dhidden.dtype));
       });
+}
+
+// Moves the gradients of logits that come from rows of their own out of
+// dlogits_, from the last list to the first, as they win.
+void Head::take_row_gradients() {
+  int64_t at = row_dlogits_.view().cols;
+  for (const TokenRows& own : weights_.lm_head_rows | std::views::reverse) {
+    at -= own.size();
+    take_columns(row_dlogits_.view().cols_from(at, own.size()), dlogits_,
+                 own.tokens);
+  }
+}
+
+// Adds what comes through them to dhidden_, and the gradient of the last list;
+// then moves them back.
+void Head::row_backward(const Weights& gradients) {
+  int64_t at = 0;
+  for (const TokenRows& own : weights_.lm_head_rows) {
+    const Tensor dy = row_dlogits_.view().cols_from(at, own.size());
+    at += own.size();
+    linear_backward_input(dhidden_, dy, own.rows, true);
+    if (!gradients.lm_head_rows.empty() &&
+        &own == &weights_.lm_head_rows.back())
+      linear_backward_weight(gradients.lm_head_rows.back().rows, dy, hidden_);
+    put_columns(dlogits_, own.tokens, dy);
+  }
 }
 
 int64_t Head::bytes_needed(const ModelConfig& config, Dtype act,
@@ -185,7 +225,8 @@ int64_t Head::bytes_needed(const ModelConfig& config, Dtype act,
 
 int64_t Head::bytes() const {
   return static_cast<int64_t>(hidden_.bytes() + logits_.bytes() +
-                              dlogits_.bytes() + dhidden_.bytes());
+                              dlogits_.bytes() + dhidden_.bytes() +
+                              row_logits_.bytes() + row_dlogits_.bytes());
 }
 
 }  // namespace seodang

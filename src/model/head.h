@@ -68,6 +68,8 @@ class Head {
 
  private:
   void allocate();
+  void take_row_gradients();
+  void row_backward(const Weights& gradients);
   template <class Block>
   Loss for_each_block(const Batch& batch, Tensor hidden, int32_t distilled,
                       float* losses, Block&& block);
@@ -81,7 +83,10 @@ class Head {
   int64_t block_rows_;
   OwnedTensor hidden_, logits_, dlogits_, dhidden_;
   OwnedTensor teacher_hidden_, teacher_logits_;  // when there is a teacher
-  std::vector<float> losses_, loss_weights_;     // of a block's rows
+  // Of tokens with rows of their own, list behind list: their logits, and when
+  // it trains the gradients of these.
+  OwnedTensor row_logits_, row_dlogits_;
+  std::vector<float> losses_, loss_weights_;  // of a block's rows
   std::vector<int32_t> targets_;
   std::vector<int32_t> rows_;  // of the batch, those that carry loss
 };

@@ -107,12 +107,12 @@ Model Model::load_frozen(const fs::path& path, Dtype dtype) {
 void Model::attach_adapters(const ModelSource& source, Dtype dtype) {
   for (const Adapter& adapter : source.adapters())
     for (Adapter::Part part : adapter.parts()) {
-      for (Tensor* tensor : {&part.lora.a, &part.lora.b}) {
+      for (Tensor* tensor : part.tensors()) {
         const Tensor numbers = *tensor;
         *tensor = converted_.emplace_back(dtype, numbers.rows, numbers.cols);
         convert(*tensor, numbers);
       }
-      attach(part, weights_);
+      attach(part, config_, weights_);
     }
 }
 

@@ -214,8 +214,12 @@ void ModelSource::open_adapters() {
     }
     for (const Adapter::Part& part : adapter.parts())
       if (const auto found = by_name.find(part.module + ".weight");
-          found != by_name.end())  // a tied lm_head has no tensor
-        found->second->loras.push_back(part.lora);
+          found != by_name.end()) {  // a tied lm_head has no tensor
+        if (part.rows.tokens.empty())
+          found->second->loras.push_back(part.lora);
+        else
+          found->second->token_rows.push_back(part.rows);
+      }
   }
 }
 
@@ -232,10 +236,23 @@ void ModelSource::check_mergeable() const {
 
 SourceTensor unmerged(SourceTensor tensor) {
   tensor.loras.clear();
+  tensor.token_rows.clear();
   return tensor;
 }
 
 void read_rows(const SourceTensor& tensor, int64_t begin, Tensor out) {
+  if (!tensor.token_rows.empty()) {
+    SourceTensor rest = tensor;
+    rest.token_rows.clear();
+    read_rows(rest, begin, out);
+    for (const TokenRows& own : tensor.token_rows)
+      for (int64_t i = 0; i < own.size(); ++i) {
+        const int64_t row = own.tokens[static_cast<size_t>(i)] - begin;
+        if (row >= 0 && row < out.rows)
+          convert(out.rows_from(row, 1), own.rows.rows_from(i, 1));
+      }
+    return;
+  }
   if (!tensor.loras.empty()) {
     const OwnedTensor sum(Dtype::f32, out.rows, out.cols);
     read_rows(unmerged(tensor), begin, sum);

@@ -29,6 +29,7 @@ struct SourceTensor {
   float shift = 0;
   // What adapters add, f32, in Hugging Face's order.
   std::vector<Lora> loras = {};
+  std::vector<TokenRows> token_rows = {};
 };
 
 // A Hugging Face directory, or a file that ends in .gguf, and adapters behind

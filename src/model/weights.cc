@@ -44,6 +44,11 @@ Weights lay_out(const ModelConfig& config, Arena& arena) {
 
 }  // namespace
 
+int64_t TokenRows::row_of(int32_t token) const {
+  const auto at = std::ranges::lower_bound(tokens, token);
+  return at != tokens.end() && *at == token ? at - tokens.begin() : -1;
+}
+
 std::vector<int64_t> WeightShape::in_file() const {
   if (!decayed) return {cols};
   return {rows, cols};

@@ -23,6 +23,16 @@ struct Lora {
   float scale = 0;
 };
 
+// Rows of its own for some tokens, which stand in for those of a matrix over
+// the vocabulary (PEFT's trainable_token_indices).
+struct TokenRows {
+  std::vector<int32_t> tokens = {};  // ascending
+  Tensor rows = {};  // (tokens, hidden_size), f32 or what activations are
+
+  int64_t size() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t row_of(int32_t token) const;  // -1: there is none
+};
+
 // The linear layers of a decoder layer.
 enum class Linear : uint8_t {
   q_proj,
@@ -66,6 +76,9 @@ struct Weights {
   Tensor
       lm_head;  // (vocab_size, hidden_size); the embedding's memory when tied
   std::vector<Lora> lm_head_loras;
+  // Of the two; the later ones win. Those of a tied lm_head are the
+  // embedding's.
+  std::vector<TokenRows> embed_rows, lm_head_rows;
 
   // What activations are computed in. Norms and biases have this dtype,
   // matrices any.

@@ -49,7 +49,8 @@ TrainingMemory training_memory(const ModelConfig& config,
   out.weights = kProgram;
   constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
   if (trainable.adapter) {
-    const int64_t numbers = Adapter::size_of_new(config, trainable.lora);
+    const int64_t numbers =
+        Adapter::size_of_new(config, trainable.lora, trainable.token_rows);
     out.weights += trainable.model_bytes +
                    bytes_learned(numbers, muon ? 0 : numbers, precision) +
                    trainable.copies * numbers * kF32;

@@ -19,6 +19,7 @@ struct TrainingMemory {
 struct Trainable {
   bool adapter = false;
   LoraOptions lora = {};
+  int64_t token_rows = 0;  // of the adapter
   int64_t model_bytes = 0;
   // Tokens that a teacher reads at once; 0: there is none (model/decoder.h).
   int64_t teacher_tokens = 0;

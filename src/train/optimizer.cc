@@ -42,7 +42,7 @@ Weights Optimizer::lay_out(void* memory, Dtype dtype) const {
   Weights weights;
   weights.layers.resize(static_cast<size_t>(config().num_hidden_layers));
   for (const Adapter::Part& part : adapter_->parts_at(memory, dtype))
-    attach(part, weights);
+    attach(part, config(), weights);
   return weights;
 }
 
@@ -57,7 +57,7 @@ void Optimizer::make_slots(bool muon) {
   if (adapter_) {
     weights_ = model_.weights();
     for (const Adapter::Part& part : adapter_->parts_at(read, precision_))
-      attach(part, weights_);
+      attach(part, config(), weights_);
   } else {
     weights_ = lay_out(read, precision_);
   }
@@ -80,11 +80,9 @@ void Optimizer::freeze_embeddings() {
                 [](const Slot& slot) { return is_of_tokens(slot.master); });
 }
 
-void Optimizer::freeze_embeddings_but(const std::vector<bool>& learned) {
+void Optimizer::freeze_embeddings_but(const std::vector<int32_t>& learned) {
   learned_rows_.clear();
-  const auto size = static_cast<int64_t>(learned.size());
-  for (int64_t row = 0; row < size; ++row) {
-    if (!learned[static_cast<size_t>(row)]) continue;
+  for (const int32_t row : learned) {
     if (learned_rows_.empty() || learned_rows_.back().end != row)
       learned_rows_.push_back({row, row});
     learned_rows_.back().end = row + 1;

@@ -33,8 +33,8 @@ class Optimizer {
   int64_t num_trainable_parameters() const;  // numbers that learn
   // The embedding and the output layer stay as they are: they get no gradient.
   void freeze_embeddings();
-  // Of both only the rows of these tokens (by id) learn.
-  void freeze_embeddings_but(const std::vector<bool>& learned);
+  // Of both only the rows of these tokens, ascending, learn.
+  void freeze_embeddings_but(const std::vector<int32_t>& learned);
   // Writes the model, or the adapter alone, into an existing directory.
   void save(const std::filesystem::path& directory) const;
   // Reads what save() wrote into the masters. Throws Error naming file and

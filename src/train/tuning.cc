@@ -69,12 +69,15 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
   return ends;
 }
 
-// Before anything of the model is read but what its files say.
-void check_room(const InstructOptions& o, int copies) {
+// With the model's files as all that is read of it.
+void check_room(const InstructOptions& o, int copies, int64_t token_rows) {
   const ModelSource source(o.base);
   TrainOptions settled = o.train;
   settle_context(settled, source.config());
-  Trainable trainable{.adapter = o.lora, .lora = o.adapter, .copies = copies};
+  Trainable trainable{.adapter = o.lora,
+                      .lora = o.adapter,
+                      .token_rows = token_rows,
+                      .copies = copies};
   if (o.distill > 0)
     trainable.teacher_tokens = replay_room(o.replay, o.train.batch_tokens);
   const Dtype act = precision_of(o.train);
@@ -85,20 +88,42 @@ void check_room(const InstructOptions& o, int copies) {
   check_memory(source.config(), settled, trainable, true, machine_memory());
 }
 
-// `examples_tokens` are those of the examples, by id.
+std::vector<int32_t> tokens_of(const ConversationSet& examples,
+                               int32_t vocab_size) {
+  std::vector<bool> seen(static_cast<size_t>(vocab_size));
+  for (const int32_t token : examples.tokens)
+    if (token < vocab_size) seen[static_cast<size_t>(token)] = true;
+  std::vector<int32_t> tokens;
+  for (int32_t token = 0; token < vocab_size; ++token)
+    if (seen[static_cast<size_t>(token)]) tokens.push_back(token);
+  return tokens;
+}
+
+// Those whose rows an adapter has.
+std::vector<int32_t> row_tokens(const InstructOptions& o,
+                                std::vector<int32_t> tokens_of_examples,
+                                const Tokenizer& tokenizer) {
+  if (!o.lora || o.adapter.token_rows == "none") return {};
+  if (o.adapter.token_rows == "special")
+    std::erase_if(tokens_of_examples,
+                  [&](int32_t token) { return !tokenizer.is_special(token); });
+  return tokens_of_examples;
+}
+
 Optimizer optimizer_of(const InstructOptions& o, Model model,
-                       const std::vector<bool>& examples_tokens) {
+                       const std::vector<int32_t>& tokens_of_examples,
+                       const std::vector<int32_t>& rows) {
   const Dtype precision = precision_of(o.train);
   const bool muon = o.train.optimizer == "muon";
   if (!o.lora) {
     Optimizer optimizer(std::move(model), precision, muon);
     if (o.freeze_embeddings == "all") optimizer.freeze_embeddings();
     if (o.freeze_embeddings == "unseen")
-      optimizer.freeze_embeddings_but(examples_tokens);
+      optimizer.freeze_embeddings_but(tokens_of_examples);
     return optimizer;
   }
-  Adapter adapter =
-      Adapter::create(model.config(), o.adapter, o.train.seed, o.base);
+  Adapter adapter = Adapter::create(model.config(), o.adapter, o.train.seed,
+                                    o.base, rows, model.weights());
   return {std::move(model), std::move(adapter), precision, muon};
 }
 
@@ -143,7 +168,9 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
         "{}: no chat template; this is a base model, which `seodang instruct` "
         "teaches to answer first",
         o.base.string());
-  check_room(o, stage.copies);
+  if (o.adapter.token_rows == "auto")
+    o.adapter.token_rows = stage.name == "instruct" ? "special" : "none";
+  check_room(o, stage.copies, 0);
   // Before the weights are there: hashing has the files in memory for a moment.
   const std::string base_fingerprint = base.fingerprint();
   Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
@@ -223,10 +250,9 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   run.examples = {.learned = learned.size(),
                   .dropped = learned.dropped,
                   .truncated = learned.truncated};
-  std::vector<bool> examples_tokens(static_cast<size_t>(config.vocab_size));
-  for (const int32_t token : learned.tokens)
-    if (token < config.vocab_size)
-      examples_tokens[static_cast<size_t>(token)] = true;
+  const std::vector<int32_t> seen = tokens_of(learned, config.vocab_size);
+  const std::vector<int32_t> rows = row_tokens(o, seen, tokenizer);
+  check_room(o, stage.copies, static_cast<int64_t>(rows.size()));
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, std::move(replay));
@@ -241,7 +267,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   if (validation.size() > 0)
     run.validation = validation_batches(validation, o.train.batch_tokens,
                                         o.train.context, 0);
-  Optimizer optimizer = optimizer_of(o, std::move(model), examples_tokens);
+  Optimizer optimizer = optimizer_of(o, std::move(model), seen, rows);
   run.stage = stage.name;
   run.options = o.train;
   run.preference = stage.preference;

@@ -205,6 +205,69 @@ TEST_F(AdapterTest, WhatDoesNotFitIsNamed) {
             std::string::npos);
 }
 
+// trainable_token_indices as PEFT has it: whole rows, in the order of the list,
+// of the embedding alone, or of both matrices; they replace the base's.
+TEST_F(AdapterTest, RowsOfTokensReplaceThoseOfTheModel) {
+  base_ = Model::random(tiny(false), 1, Dtype::f32);
+  save_model(place_ / "base", base_.config(), base_.weights());
+  const OwnedTensor embed = random(3, 16), head = random(2, 16);
+  const std::string prefix = "base_model.model.";
+  const std::string suffix = ".token_adapter.trainable_tokens_delta";
+  write_file(place_ / "adapter/adapter_config.json",
+             json({{"peft_type", "LORA"},
+                   {"r", 2},
+                   {"lora_alpha", 8},
+                   {"trainable_token_indices",
+                    {{"embed_tokens", {7, 2, 11}}, {"lm_head", {2, 3}}}}})
+                 .dump());
+  write_safetensors(place_ / "adapter/adapter_model.safetensors",
+                    {{prefix + "model.embed_tokens" + suffix, {3, 16}, embed},
+                     {prefix + "lm_head" + suffix, {2, 16}, head}});
+  const Model merged = Model::load(both_, Dtype::f32);
+  const auto expect_rows = [&](Tensor got, Tensor base,
+                               const std::vector<int32_t>& tokens,
+                               Tensor rows) {
+    for (int32_t token = 0; token < 20; ++token) {
+      const auto at = std::ranges::find(tokens, token);
+      const Tensor expected = at == tokens.end()
+                                  ? base.rows_from(token, 1)
+                                  : rows.rows_from(at - tokens.begin(), 1);
+      for (int64_t i = 0; i < 16; ++i)
+        EXPECT_EQ(got.row<float>(token)[i], expected.row<float>(0)[i]) << token;
+    }
+  };
+  expect_rows(merged.weights().embed_tokens, base_.weights().embed_tokens,
+              {7, 2, 11}, embed);
+  expect_rows(merged.weights().lm_head, base_.weights().lm_head, {2, 3}, head);
+
+  // Beside the model they say the same, and written again they are the same.
+  const Model apart = Model::map(both_, Dtype::f32);
+  ASSERT_EQ(apart.weights().embed_rows.size(), 1u);
+  EXPECT_EQ(apart.weights().embed_rows[0].tokens,
+            (std::vector<int32_t>{2, 7, 11}));
+  EXPECT_EQ(apart.weights().lm_head_rows[0].tokens,
+            (std::vector<int32_t>{2, 3}));
+  Adapter::load(place_ / "adapter", base_.config()).save(place_ / "adapter");
+  const Model again = Model::load(both_, Dtype::f32);
+  expect_rows(again.weights().embed_tokens, base_.weights().embed_tokens,
+              {7, 2, 11}, embed);
+
+  const auto fails_with = [&](const json& indices, const char* message) {
+    write_file(place_ / "adapter/adapter_config.json",
+               json({{"peft_type", "LORA"},
+                     {"lora_alpha", 8},
+                     {"trainable_token_indices", indices}})
+                   .dump());
+    EXPECT_NE(complaint(both_).find(message), std::string::npos)
+        << complaint(both_);
+  };
+  fails_with(nullptr, "has no list for model.embed_tokens");
+  fails_with({2, 7}, "shape");
+  fails_with({2, 7, 20}, "has 20, and the vocabulary 20 tokens");
+  fails_with({2, 7, 7}, "names a token twice");
+  fails_with({2, "a", 7}, "has \"a\"");
+}
+
 TEST_F(AdapterTest, AnUpdateOfATiedHeadCannotBeMerged) {
   const Adapter head = Adapter::create(
       tiny(true), {.rank = 2, .target = {"lm_head"}}, 1, "base");

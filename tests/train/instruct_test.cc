@@ -190,6 +190,36 @@ TEST_F(Instruct, ReplayOfAnotherTokenizerIsRefused) {
             std::string::npos);
 }
 
+// The rows of special tokens, which a base never saw, learn beside an adapter:
+// those alone, and merged they are the model's.
+TEST_F(Instruct, AnAdapterBringsTheRowsOfSpecialTokens) {
+  make_base(
+      tokenizer({"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
+                 "<|end_header_id|>", "<|eot_id|>"}));
+  InstructOptions o = options();
+  o.lora = true;
+  o.train.steps = 10;
+  instruct(o);
+  const Tokenizer tokenizer = Tokenizer::load(o.output);
+  const Model before = Model::load(o.base, Dtype::f32);
+  const Model after =
+      Model::load(o.base.string() + "+" + o.output.string(), Dtype::f32);
+  int special = 0;
+  for (int32_t token = 0; token < before.config().vocab_size; ++token) {
+    const auto row = [&](const Model& model) {
+      const Tensor rows = model.weights().embed_tokens;
+      return std::vector(rows.row<float>(token),
+                         rows.row<float>(token) + rows.cols);
+    };
+    const std::string text(tokenizer.token_bytes(token));
+    const bool in_turns =
+        tokenizer.is_special(token) && text != "<|end_of_text|>";
+    EXPECT_EQ(row(before) != row(after), in_turns) << text;
+    special += in_turns;
+  }
+  EXPECT_EQ(special, 4);
+}
+
 // A GGUF file is another spelling of the same base.
 TEST_F(Instruct, AnAdapterIsUsedBehindAPlusSign) {
   make_base(
