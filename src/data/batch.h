@@ -33,6 +33,8 @@ struct Batch {
   std::vector<SequenceSpan> spans;  // cover [0, N), in order
   int64_t loss_tokens = 0;          // targets that are not ignored
   std::vector<PreferencePair> pairs;
+  // Of what is drawn while it is learned from (dropout); 0: nothing is.
+  uint64_t seed = 0;
   // The first so many tokens are not learned but kept: where there is a teacher
   // (model/decoder.h), the loss is the distance from what it predicts there.
   int32_t distilled = 0;

@@ -18,6 +18,7 @@ namespace {
 constexpr uint64_t kPackingStream = uint64_t{1} << 63;
 constexpr uint64_t kEpochStreams = uint64_t{1} << 62;
 constexpr uint64_t kNoiseStreams = uint64_t{1} << 61;
+constexpr uint64_t kDropoutStreams = uint64_t{1} << 60;
 
 int32_t length_of(const ConversationSet& set, int64_t conversation) {
   return static_cast<int32_t>(set.offsets[conversation + 1] -
@@ -147,6 +148,7 @@ class InstructBatches : public BatchSource {
     for (const int64_t place : bins_[bin_order_[index % bins_.size()]])
       add(filler, set_, stand_in_[place]);
     filler.pad();
+    out.seed = mix_bits(seed_, kDropoutStreams + index);
   }
 
  private:

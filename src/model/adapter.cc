@@ -231,6 +231,7 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
     part.lora.b = Tensor(nullptr, Dtype::f32, module.rows, rank);
     part.lora.scale =
         static_cast<float>(scale_of(options.alpha, rank, options.rslora));
+    part.lora.dropout = static_cast<float>(options.dropout);
     adapter.parts_.push_back(std::move(part));
   }
   for (const char* matrix : token_matrices(config))
@@ -409,7 +410,7 @@ void Adapter::save(const fs::path& directory) const {
       {"base_model_name_or_path", base_.string()},
       {"r", options_.rank},
       {"lora_alpha", options_.alpha},
-      {"lora_dropout", 0.0},
+      {"lora_dropout", options_.dropout},
       {"use_rslora", options_.rslora},
       {"use_dora", false},
       {"target_modules", modules},
@@ -433,8 +434,10 @@ void attach(const Adapter::Part& part, const ModelConfig& config,
       weights.lm_head_rows.push_back(part.rows);
     return;
   }
+  Lora lora = part.lora;
   if (part.module == kHead) {
-    weights.lm_head_loras.push_back(part.lora);
+    lora.id = UINT32_MAX;
+    weights.lm_head_loras.push_back(lora);
     return;
   }
   static const std::map<std::string, Linear, std::less<>> kByName = {
@@ -447,7 +450,9 @@ void attach(const Adapter::Part& part, const ModelConfig& config,
       static_cast<size_t>(std::stoll(part.module.substr(kLayers.size())));
   const auto linear =
       kByName.find(part.module.substr(part.module.rfind('.') + 1));
-  weights.layers[layer].lora(linear->second).push_back(part.lora);
+  lora.id = static_cast<uint32_t>(layer * kLinears) +
+            static_cast<uint32_t>(linear->second);
+  weights.layers[layer].lora(linear->second).push_back(lora);
 }
 
 }  // namespace seodang

@@ -25,6 +25,7 @@ struct LoraOptions {
   int32_t rank = 16;
   double alpha = 32;
   bool rslora = false;
+  double dropout = 0;
   // Linear layers by their last name, or "all-linear": all of a decoder layer.
   std::vector<std::string> target = {"all-linear"};
   std::string token_rows = "auto";  // or "none", "special", "examples"
@@ -35,6 +36,8 @@ void visit_options(LoraOptions& o, Visit&& visit) {
   visit("rank", o.rank, "Rank of the low-rank updates", from_to(1, 4096));
   visit("alpha", o.alpha, "They are scaled by alpha / rank", at_least(0));
   visit("rslora", o.rslora, "Scale them by alpha / sqrt(rank) instead");
+  visit("dropout", o.dropout, "Share of their inputs that a step does without",
+        from_to_below(0, 1));
   visit("target", o.target,
         "What is updated: all-linear, or q_proj, k_proj, v_proj, o_proj, "
         "gate_proj, up_proj, down_proj, lm_head (repeatable)");

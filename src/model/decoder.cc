@@ -382,6 +382,7 @@ Loss Decoder::State::backward(const Batch& batch, Tensor hidden,
     embedding_backward(into.embed_tokens, batch.tokens.data(), dx,
                        embedding_scale);
   own_rows_backward(batch.tokens, dx, into);
+  lora.draw_dropout(0);
   return loss;
 }
 
@@ -501,6 +502,7 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
                                    float scale, const Teacher& teacher) {
   State& s = *state_;
   s.place(batch);
+  s.lora.draw_dropout(batch.seed);
   const Tensor hidden = s.forward(batch.tokens);
   s.loss_weights.assign(batch.tokens.size(), scale);
   return s.backward(batch, hidden, gradients, teacher);
@@ -511,6 +513,7 @@ Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
                                    const Teacher& teacher) {
   State& s = *state_;
   s.place(batch);
+  s.lora.draw_dropout(batch.seed);
   const Tensor hidden = s.forward(batch.tokens);
   s.losses.resize(batch.tokens.size());
   s.loss_weights.assign(batch.tokens.size(), 0);

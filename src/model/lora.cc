@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/rng.h"
 #include "kernels/convert.h"
+#include "kernels/dropout.h"
 #include "kernels/matmul.h"
 
 namespace seodang {
@@ -27,10 +29,20 @@ Tensor LoraProducts::reduced(Tensor x, const Lora& lora) const {
   return scaled(sums, lora.scale);
 }
 
+// x, or a copy without what is dropped, valid until the next.
+Tensor LoraProducts::dropped(Tensor x, const Lora& lora) const {
+  if (!drops(lora)) return x;
+  if (inputs_.view().size() < x.size())
+    inputs_ = OwnedTensor(act_, 1, x.size());
+  const Tensor out(inputs_.view().data, act_, x.rows, x.cols);
+  dropout(out, x, lora.dropout, mix_bits(seed_, lora.id));
+  return out;
+}
+
 void LoraProducts::forward(Tensor y, Tensor x,
                            const std::vector<Lora>& loras) const {
   for (const Lora& lora : loras)
-    linear_forward(y, reduced(x, lora), lora.b, true);
+    linear_forward(y, reduced(dropped(x, lora), lora), lora.b, true);
 }
 
 void LoraProducts::backward(Tensor dx, Tensor dy, Tensor x,
@@ -38,17 +50,25 @@ void LoraProducts::backward(Tensor dx, Tensor dy, Tensor x,
                             const std::vector<Lora>& into) const {
   for (const Lora& lora : loras) {
     const bool learns = !into.empty() && &lora == &loras.back();
-    if (learns) linear_backward_weight(into.back().b, dy, reduced(x, lora));
+    const Tensor seen = dropped(x, lora);
+    if (learns) linear_backward_weight(into.back().b, dy, reduced(seen, lora));
     const Tensor sums(sums_.view().data, Dtype::f32, dy.rows, lora.b.cols);
     linear_backward_input(sums, dy, lora.b);
     const Tensor dreduced = scaled(sums, lora.scale);
-    if (learns) linear_backward_weight(into.back().a, dreduced, x);
-    linear_backward_input(dx, dreduced, lora.a, true);
+    if (learns) linear_backward_weight(into.back().a, dreduced, seen);
+    if (!drops(lora)) {
+      linear_backward_input(dx, dreduced, lora.a, true);
+      continue;
+    }
+    // What was seen is no longer needed.
+    linear_backward_input(seen, dreduced, lora.a);
+    dropout(dx, seen, lora.dropout, mix_bits(seed_, lora.id), true);
   }
 }
 
 int64_t LoraProducts::bytes() const {
-  return static_cast<int64_t>(sums_.bytes() + hidden_.bytes());
+  return static_cast<int64_t>(sums_.bytes() + hidden_.bytes() +
+                              inputs_.bytes());
 }
 
 int64_t LoraProducts::bytes_needed(Dtype act, int64_t tokens, int64_t rank) {

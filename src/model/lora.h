@@ -15,6 +15,10 @@ class LoraProducts {
   // For up to `tokens` rows and updates of up to `rank`; 0: there are none.
   LoraProducts(Dtype act, int64_t tokens, int64_t rank);
 
+  // What is dropped of inputs until the next call is drawn with `seed`; 0:
+  // nothing is.
+  void draw_dropout(uint64_t seed) { seed_ = seed; }
+
   // y (N, out) += Σ scale · (x·aᵀ)·bᵀ; x (N, in).
   void forward(Tensor y, Tensor x, const std::vector<Lora>& loras) const;
   // Adds to dx (N, in) what comes through the updates, and the gradient of the
@@ -28,8 +32,12 @@ class LoraProducts {
  private:
   Tensor scaled(Tensor sums, float scale) const;
   Tensor reduced(Tensor x, const Lora& lora) const;
+  bool drops(const Lora& lora) const { return seed_ != 0 && lora.dropout > 0; }
+  Tensor dropped(Tensor x, const Lora& lora) const;
 
   Dtype act_;
+  uint64_t seed_ = 0;
+  mutable OwnedTensor inputs_;  // where they are dropped from, a copy
   OwnedTensor sums_, hidden_;  // x·aᵀ as it is summed, and as products take it
 };
 

@@ -21,6 +21,8 @@ struct Lora {
   Tensor a;  // (rank, in)
   Tensor b;  // (out, rank)
   float scale = 0;
+  float dropout = 0;  // of x, in what is learned from (model/lora.h)
+  uint32_t id = 0;    // of its layer in the model
 };
 
 // Rows of its own for some tokens, which stand in for those of a matrix over

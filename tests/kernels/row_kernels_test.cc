@@ -9,6 +9,7 @@
 #include "kernels/check.h"
 #include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/dropout.h"
 #include "kernels/embedding.h"
 #include "kernels/glu.h"
 #include "kernels/matmul.h"
@@ -322,6 +323,35 @@ TEST_P(RowKernels, Distillation) {
     distillation_forward_backward(divergences, dz, teacher, teacher, 0.5f);
     for (const float divergence : divergences) EXPECT_NEAR(divergence, 0, 1e-6);
   }
+}
+
+// About so many are dropped, the rest is scaled; the same key drops the same,
+// whatever the dtype, and another key others.
+TEST_P(RowKernels, Dropout) {
+  constexpr float kShare = 0.25f;
+  constexpr int64_t kRows = 40, kCols = 101;
+  const OwnedTensor x(dtype, kRows, kCols), out(dtype, kRows, kCols),
+      other(Dtype::f32, kRows, kCols), ones(Dtype::f32, kRows, kCols);
+  for (int64_t r = 0; r < kRows; ++r)
+    std::fill_n(ones.view().row<float>(r), kCols, 3.0f);
+  convert(x, ones);
+  dropout(out, x, kShare, 5);
+  const Values first = values_of(out);
+  int64_t kept = 0;
+  for (const double value : first) {
+    EXPECT_TRUE(value == 0 || std::abs(value - 4) < 0.02) << value;
+    kept += value != 0;
+  }
+  EXPECT_NEAR(static_cast<double>(kept) / (kRows * kCols), 1 - kShare, 0.03);
+  dropout(other, x, kShare, 5);
+  dropout(other, x, kShare, 5, true);
+  const Values twice = values_of(other);
+  for (size_t i = 0; i < first.size(); ++i)
+    EXPECT_NEAR(twice[i], 2 * first[i], 0.02);
+  dropout(other, x, kShare, 6);
+  EXPECT_NE(values_of(other), first);
+  dropout(other, x, 0, 6);
+  EXPECT_EQ(values_of(other), values_of(ones));
 }
 
 TEST(CrossEntropy, HugeLogitsAreFineAndNanIsSeen) {

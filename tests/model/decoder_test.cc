@@ -239,6 +239,51 @@ TEST_P(DecoderTest, AdaptersAddUpAndTheirGradientsMatchFiniteDifferences) {
   }
 }
 
+// Dropout draws the same in forward, backward and what is recomputed, so the
+// gradient is that of the loss with what was drawn; another seed draws others,
+// and what only reads drops nothing.
+TEST_P(DecoderTest, DropoutHasTheGradientOfWhatItDrew) {
+  LoraOptions options{.rank = 3, .alpha = 5, .dropout = 0.3};
+  const Adapter adapter = Adapter::create(config, options, 1, "base");
+  Rng rng(21);
+  float* numbers = adapter.memory().row<float>(0);
+  for (int64_t i = 0; i < adapter.memory().size(); ++i)
+    numbers[i] = static_cast<float>(0.2 * rng.normal());
+  Weights weights = model.weights(), gradients;
+  gradients.layers.resize(weights.layers.size());
+  for (const Adapter::Part& part : adapter.parts())
+    attach(part, config, weights);
+  const OwnedTensor memory(Dtype::f32, 1, adapter.memory().size());
+  for (const Adapter::Part& part :
+       adapter.parts_at(memory.view().data, Dtype::f32))
+    attach(part, config, gradients);
+  for (const Keep keep : {Keep::all, Keep::inputs}) {
+    Decoder decoder(config, weights, 32, keep);
+    const auto loss_with = [&](uint64_t seed) {
+      batch.seed = seed;
+      std::memset(memory.view().data, 0, memory.bytes());
+      return decoder.accumulate_gradients(batch, gradients, 1.0f).sum;
+    };
+    EXPECT_NE(loss_with(7), loss_with(8));
+    EXPECT_NEAR(loss_with(0), decoder.evaluate(batch).sum, 1e-3);
+    loss_with(7);
+    const float* got = memory.view().row<float>(0);
+    const std::vector<float> gradient(got, got + memory.view().size());
+    for (int trial = 0; trial < 20; ++trial) {
+      const auto at = static_cast<int64_t>(rng.below(gradient.size()));
+      const float value = numbers[at], h = 0.003f;
+      numbers[at] = value + h;
+      const double above = loss_with(7);
+      numbers[at] = value - h;
+      const double below = loss_with(7);
+      numbers[at] = value;
+      const double expected = (above - below) / (2 * h);
+      EXPECT_NEAR(gradient[static_cast<size_t>(at)], expected,
+                  0.01 * std::abs(expected) + 0.01);
+    }
+  }
+}
+
 // Learned tokens count their loss, those of the first two documents the
 // divergence from another model: scale · Σ loss + teacher's · Σ KL, against
 // (L(w+h) - L(w-h)) / 2h in float64.
