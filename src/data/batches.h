@@ -44,7 +44,9 @@ struct Replay {
   double texts_share = 0;
   ConversationSet conversations = {};
   double conversations_share = 0;
-  bool distilled = false;  // Batch::distilled
+  // Batch::distilled; then every token of the conversations counts, since how
+  // a question is read is to stay as well as what is answered.
+  bool distilled = false;
   // Of the replayed tokens that are among `words`, this share is replaced by
   // others of them, drawn at random.
   double noise = 0;

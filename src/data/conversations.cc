@@ -9,9 +9,8 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "data/clean.h"
-#include "data/documents.h"
 #include "data/json_line.h"
-#include "data/lines.h"
+#include "data/json_records.h"
 #include "formats/csv.h"
 
 namespace seodang {
@@ -217,21 +216,22 @@ void for_each_row(const std::filesystem::path& path, Read&& read) {
 }
 
 template <class Read>
-void for_each_line(const std::filesystem::path& path, Read&& read) {
-  LineReader lines(path, kMaxJsonLineBytes);
+void for_each_record(const std::filesystem::path& path, Read&& read) {
+  JsonRecords records(path);
   dom::parser parser;
-  std::string line;
-  while (lines.next(line)) {
+  std::string record;
+  while (records.next(record)) {
     const std::string where =
-        fmt::format("{}:{}", path.string(), lines.number());
-    if (!lines.complete())
-      throw Error("{}: a line of more than {} MB; one line is one example",
-                  where, kMaxJsonLineBytes >> 20);
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    if (find_invalid_utf8(line) != std::string::npos)
+        fmt::format("{}:{}", path.string(), records.line());
+    if (find_invalid_utf8(record) != std::string::npos)
       throw Error("{}: not UTF-8; convert the file", where);
-    read(LineParser(parse_json_line(parser, line, where), where),
-         lines.number());
+    if (replace_lone_surrogates(record))
+      throw Error(
+          "{}: half of a surrogate pair, as in \"\\ud83d\"; whoever "
+          "wrote the file cut a character",
+          where);
+    read(LineParser(parse_json_line(parser, record, where), where),
+         records.line());
   }
 }
 
@@ -242,7 +242,7 @@ auto read_examples(const std::filesystem::path& path, Read&& read) {
   const auto add = [&](const LineParser& line, uint64_t number) {
     out.push_back(read(line, number));
   };
-  is_csv(path) ? for_each_row(path, add) : for_each_line(path, add);
+  is_csv(path) ? for_each_row(path, add) : for_each_record(path, add);
   if (out.empty()) throw Error("{}: holds no example", path.string());
   return out;
 }

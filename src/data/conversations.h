@@ -1,5 +1,5 @@
-// Examples for instruction tuning: conversations in JSONL (also .gz, .zst), one
-// a line,
+// Examples for instruction tuning: conversations in JSONL or an array (also
+// .gz, .zst; data/json_records.h), one a line or an element,
 //   {"instruction": …, "input" or "information": …, "output": …}
 //   {"messages": [{"role": "system|user|assistant", "content": …}, …]}
 //   {"conversations": [{"from": "system|human|gpt", "value": …}, …]}

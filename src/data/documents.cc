@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "data/json_line.h"
+#include "data/json_records.h"
 #include "data/lines.h"
 
 namespace seodang {
@@ -17,18 +18,22 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kDocumentEnd = "<|endoftext|>";
+constexpr std::string_view kLone =
+    "half of a surrogate pair, as in \"\\ud83d\"; --invalid-utf8 replace would "
+    "read it as U+FFFD";
 
-enum class Shape { text, json_lines };
+enum class Shape { text, json };
 
 Shape shape_of(const fs::path& file) {
   fs::path name = file.filename();
   if (name.extension() == ".gz" || name.extension() == ".zst")
     name = name.stem();
   if (name.extension() == ".txt") return Shape::text;
-  if (name.extension() == ".jsonl") return Shape::json_lines;
+  if (name.extension() == ".jsonl" || name.extension() == ".json")
+    return Shape::json;
   throw Error(
-      "{}: not a corpus file: the name must end in .txt or .jsonl, with .gz or "
-      ".zst behind it when compressed",
+      "{}: not a corpus file: the name must end in .txt, .jsonl or .json, with "
+      ".gz or .zst behind it when compressed",
       file.string());
 }
 
@@ -56,7 +61,8 @@ struct DocumentReader::State {
   std::vector<fs::path> files;
   InvalidUtf8 policy;
   size_t next_file = 0;
-  std::optional<LineReader> lines;
+  std::optional<LineReader> lines;  // of a text, or
+  std::optional<JsonRecords> records;
   std::string name;
   Shape shape = Shape::text;
   std::string line;
@@ -68,21 +74,22 @@ struct DocumentReader::State {
     const fs::path& file = files[next_file++];
     name = file.string();
     shape = shape_of(file);
-    lines.emplace(
-        file, shape == Shape::text ? kTextDocumentBytes : kMaxJsonLineBytes);
+    if (shape == Shape::text)
+      lines.emplace(file, kTextDocumentBytes);
+    else
+      records.emplace(file);
     return true;
   }
 
-  bool next_json_line(Document& out) {
-    do {
-      if (!lines->next(line)) return false;
-    } while (lines->complete() && blank(line));
-    const std::string where = fmt::format("{}:{}", name, lines->number());
-    if (!lines->complete())
-      throw Error("{}: a line of more than {} MB; one line is one document",
-                  where, kMaxJsonLineBytes >> 20);
-    out.line = lines->number();
+  bool next_record(Document& out) {
+    if (!records->next(line)) return false;
+    out.line = records->line();
+    const std::string where = fmt::format("{}:{}", name, out.line);
     out.repaired = make_valid(line, out.line);
+    if (replace_lone_surrogates(line)) {
+      if (policy == InvalidUtf8::refuse) throw Error("{}: {}", where, kLone);
+      out.repaired = true;
+    }
     simdjson::dom::element value;
     if (parse_json_line(parser, line, where)["text"].get(value))
       throw Error("{}: missing key \"text\"", where);
@@ -155,11 +162,12 @@ DocumentReader::~DocumentReader() = default;
 bool DocumentReader::next(Document& out) {
   State& s = *state_;
   while (true) {
-    if (s.lines) {
+    if (s.lines || s.records) {
       out.source = s.name;
-      if (s.shape == Shape::text ? s.next_text(out) : s.next_json_line(out))
+      if (s.shape == Shape::text ? s.next_text(out) : s.next_record(out))
         return true;
       s.lines.reset();
+      s.records.reset();
     }
     if (!s.open_next()) return false;
   }

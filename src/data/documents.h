@@ -12,10 +12,12 @@
 namespace seodang {
 
 struct Document {
-  std::string text;       // valid UTF-8
-  std::string source;     // the file
-  uint64_t line = 0;      // where it begins in the file, from 1
-  bool repaired = false;  // bytes that were not UTF-8 have been replaced
+  std::string text;    // valid UTF-8
+  std::string source;  // the file
+  uint64_t line = 0;   // where it begins in the file, from 1
+  // Bytes that were not UTF-8, or halves of surrogate pairs, have been
+  // replaced.
+  bool repaired = false;
 };
 
 // Bytes that are not UTF-8 become U+FFFD, or are an Error.
@@ -23,14 +25,14 @@ enum class InvalidUtf8 { replace, refuse };
 // By its name. Throws UsageError.
 InvalidUtf8 invalid_utf8_of(std::string_view name);
 
-// The longest line of a .jsonl file; a longer one is an Error.
-constexpr size_t kMaxJsonLineBytes = size_t{16} << 20;
 // A document of a .txt file that has grown beyond this ends at the next empty
 // line, at the latest at twice this size.
 constexpr size_t kTextDocumentBytes = size_t{64} << 10;
 
-// Streams the documents of .txt and .jsonl files, each also as .gz or .zst.
-//   .jsonl  one document a line, in the key "text"; empty lines are skipped.
+// Streams the documents of .txt, .jsonl and .json files, each also as .gz or
+// .zst.
+//   .jsonl, .json  one document a line, or an element of the array that the
+//           file is (data/json_records.h), in the key "text".
 //   .txt    documents are parted by lines that are just "<|endoftext|>"; long
 //           ones are cut at empty lines (kTextDocumentBytes).
 // Never holds more than one document and one line in memory. Throws Error, with

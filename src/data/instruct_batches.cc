@@ -117,6 +117,8 @@ class InstructBatches : public BatchSource {
     if (text_tokens > 0)
       replay_.push_back(pretrain_batches(*std::move(replay.texts), text_tokens,
                                          max_length, seed));
+    if (replay.distilled)
+      std::ranges::fill(replay.conversations.is_output, uint8_t{1});
     if (other_tokens > 0)
       replay_.push_back(instruct_batches(std::move(replay.conversations),
                                          other_tokens, max_length, seed));

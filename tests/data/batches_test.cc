@@ -314,6 +314,31 @@ TEST(InstructBatches, ReplayedWordsMayBeReplaced) {
               0.06);
 }
 
+// What is distilled counts at every token that has a next one, learned examples
+// at their outputs.
+TEST(InstructBatches, DistilledConversationsCountAtEveryToken) {
+  const auto source = instruct_batches(conversations(100, 30), 100, 30, 4,
+                                       {.conversations = conversations(40, 15),
+                                        .conversations_share = 0.4,
+                                        .distilled = true});
+  Batch batch;
+  source->batch(3, batch);
+  ASSERT_GT(batch.distilled, 20);
+  int64_t counted = 0, ignored = 0;
+  for (const SequenceSpan& span : batch.spans)
+    for (int32_t i = span.begin; i + 1 < span.begin + span.length; ++i) {
+      const bool has_target = batch.targets[i] != kIgnoreTarget;
+      if (span.begin < batch.distilled && batch.tokens[i] != 0) {
+        EXPECT_EQ(batch.targets[i], batch.tokens[i + 1]);
+        ++counted;
+      } else {
+        ignored += !has_target;
+      }
+    }
+  EXPECT_EQ(batch.distilled_loss_tokens, counted);
+  EXPECT_GT(ignored, 0);
+}
+
 TEST(InstructBatches, AreAFunctionOfSeedAndIndex) {
   const ConversationSet set = conversations(100, 30);
   const TokenShards shards =

@@ -50,6 +50,15 @@ TEST(ReadConversations, KnowsEveryShape) {
   EXPECT_EQ(instruction_prompt("번역하라.", "dog"), all[0].messages[0].content);
 }
 
+TEST(ReadConversations, AnArrayIsAFileOfThem) {
+  const auto all = read(
+      "[\n  {\"prompt\": \"a\", \"completion\": \"b\"},\n"
+      "  {\"prompt\": \"c\",\n   \"completion\": \"d\"}\n]\n");
+  ASSERT_EQ(all.size(), 2u);
+  expect_messages(all[1], {{"user", "c"}, {"assistant", "d"}});
+  EXPECT_EQ(all[1].line, 3u);
+}
+
 TEST(ReadConversations, NamesLineAndKeyOfBadInput) {
   const struct {
     const char *line, *message;
@@ -75,7 +84,8 @@ TEST(ReadConversations, NamesLineAndKeyOfBadInput) {
        R"("messages"[0].content is empty)"},
       {R"({"conversations": [{"from": "human", "text": "a"}]})",
        R"(missing key "conversations"[0].value)"},
-      {R"(["prompt"])", "must be a JSON object"},
+      {R"("prompt")", "must be a JSON object"},
+      {R"({"prompt": "\ud83d", "completion": "b"})", "half of a surrogate"},
       {R"({"prompt": "a", "completion": "b")", "broken JSON"},
       {"{\"prompt\": \"\xFF\", \"completion\": \"b\"}", "not UTF-8"},
   };
