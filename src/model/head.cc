@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ranges>
 
 #include "base/error.h"
 #include "kernels/columns.h"
@@ -193,10 +192,11 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
 // dlogits_, from the last list to the first, as they win.
 void Head::take_row_gradients() {
   int64_t at = row_dlogits_.view().cols;
-  for (const TokenRows& own : weights_.lm_head_rows | std::views::reverse) {
-    at -= own.size();
-    take_columns(row_dlogits_.view().cols_from(at, own.size()), dlogits_,
-                 own.tokens);
+  const auto& lists = weights_.lm_head_rows;
+  for (auto own = lists.rbegin(); own != lists.rend(); ++own) {
+    at -= own->size();
+    take_columns(row_dlogits_.view().cols_from(at, own->size()), dlogits_,
+                 own->tokens);
   }
 }
 
