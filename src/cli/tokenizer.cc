@@ -31,7 +31,7 @@ struct TokenizerArguments {
   std::vector<int32_t> ids;
   TrainTokenizerOptions train;
   std::string invalid_utf8 = "replace";  // of the text to encode
-  bool add_special_tokens = false, special = false, skip_special = false,
+  bool add_special_tokens = false, special = true, skip_special = false,
        json = false;
 };
 
@@ -144,8 +144,10 @@ void add_encode(CLI::App& group,
       ->excludes("text");
   command.add_flag("--add-special-tokens,--bos", options->add_special_tokens,
                    "Put what the tokenizer puts around a text, as bos");
-  command.add_flag("--parse-special,--special", options->special,
-                   "Special tokens in the text become their ids");
+  command.add_flag("--parse-special,--special,!--no-parse-special",
+                   options->special,
+                   "Special tokens in the text are their ids, and not text "
+                   "(default)");
   command
       .add_option("--invalid-utf8", options->invalid_utf8,
                   "Bytes that are not UTF-8: replace (by U+FFFD) or refuse")

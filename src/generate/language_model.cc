@@ -31,11 +31,13 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
     : path_(std::move(path)),
       model_(std::move(model)),
       tokenizer_(std::move(tokenizer)) {
-  if (tokenizer_.vocab_size() > config().vocab_size)
-    throw Error(
-        "{}: the tokenizer has {} tokens and the model {}; they are not of one "
-        "another",
-        path_.string(), tokenizer_.vocab_size(), config().vocab_size);
+  // Added tokens may have no row, as long as they are not used.
+  for (int32_t id = config().vocab_size; id < tokenizer_.vocab_size(); ++id)
+    if (!tokenizer_.is_added(id))
+      throw Error(
+          "{}: the tokenizer has {} tokens and the model {}; they are not of "
+          "one another",
+          path_.string(), tokenizer_.vocab_size(), config().vocab_size);
   const fs::path base = ModelPath(path_).base;
   const auto declared = declared_eos(base, config());
   kind_ = judge_kind(base, tokenizer_, declared, weights().embed_tokens).kind();

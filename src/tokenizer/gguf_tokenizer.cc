@@ -12,6 +12,7 @@
 #include "tokenizer/byte_level.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/sentencepiece.h"
+#include "tokenizer/tokenizer_files.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/train_bpe.h"
@@ -308,14 +309,6 @@ std::vector<double> scores_of(const std::vector<std::string>& merges,
   return out;
 }
 
-std::string tokenizer_json_of(const fs::path& model_dir) {
-  if (fs::exists(model_dir / "tokenizer.json"))
-    return read_file(model_dir / "tokenizer.json");
-  const fs::path pieces = model_dir / "tokenizer.model";
-  return write_tokenizer_json(tokenizer_of_pieces(
-      parse_sentencepiece(MappedFile(pieces).text(), pieces.string()), false));
-}
-
 struct Vocabulary {
   std::vector<std::string> tokens;
   std::vector<int64_t> types;
@@ -345,8 +338,10 @@ Vocabulary vocabulary_of(const json& file, const std::string& where,
     out.set(id, token, is_byte ? kByte : kNormal, where);
   }
   for (const json& token : file.value("added_tokens", json::array()))
-    out.set(token.value("id", json()), token.value("content", std::string()),
-            token.value("special", false) ? kControl : kUserDefined, where);
+    // Behind the model's last row there is nothing that it could mean.
+    if (token.value("id", int64_t{0}) < vocab_size)
+      out.set(token.value("id", json()), token.value("content", std::string()),
+              token.value("special", false) ? kControl : kUserDefined, where);
   return out;
 }
 
@@ -358,9 +353,8 @@ Tokenizer read_gguf_tokenizer(const GgufFile& file) {
 
 GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
   const Tokenizer tokenizer = Tokenizer::load(model_dir);  // checks the files
-  const fs::path path = model_dir / "tokenizer.json";
-  const std::string where = path.string();
-  const std::string text = tokenizer_json_of(model_dir);
+  const std::string where = vocabulary_file(model_dir).string();
+  const std::string text = write_tokenizer_json(read_vocabulary(model_dir));
   const json file = parse_json(text, where);
   const bool byte_level =
       has_part(file.value("pre_tokenizer", json()), "ByteLevel");

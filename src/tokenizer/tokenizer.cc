@@ -16,6 +16,7 @@
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/token_decoder.h"
 #include "tokenizer/tokenizer_config.h"
+#include "tokenizer/tokenizer_files.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/turn_format.h"
@@ -24,7 +25,6 @@ namespace seodang {
 namespace {
 
 constexpr const char* kJson = "tokenizer.json";
-constexpr const char* kPieces = "tokenizer.model";
 
 }  // namespace
 
@@ -131,39 +131,15 @@ Tokenizer& Tokenizer::operator=(const Tokenizer&) = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-namespace {
-
-TokenizerSpec read_pieces(const std::filesystem::path& model_dir) {
-  const std::filesystem::path path = model_dir / kPieces;
-  const SentencePieceModel model =
-      parse_sentencepiece(MappedFile(path).text(), path.string());
-  try {
-    return tokenizer_of_pieces(model, read_prefix_once(model_dir));
-  } catch (const Error& error) {
-    throw Error("{}: {}", path.string(), error.what());
-  }
-}
-
-}  // namespace
-
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
   if (model_dir.extension() == ".gguf")
     return read_gguf_tokenizer(GgufFile(model_dir));
-  std::filesystem::path path = model_dir / kJson;
-  TokenizerSpec spec;
-  if (!std::filesystem::exists(path) &&
-      std::filesystem::exists(model_dir / kPieces)) {
-    path = model_dir / kPieces;
-    spec = read_pieces(model_dir);
-    read_added_tokens(model_dir, spec);
-  } else {
-    spec = parse_tokenizer_json(MappedFile(path).text(), path.string());
-  }
+  TokenizerSpec spec = read_vocabulary(model_dir);
   read_tokenizer_config(model_dir, spec);
   try {
     return Tokenizer(std::move(spec));
   } catch (const Error& error) {
-    throw Error("{}: {}", path.string(), error.what());
+    throw Error("{}: {}", vocabulary_file(model_dir).string(), error.what());
   }
 }
 
@@ -290,6 +266,11 @@ std::optional<int32_t> Tokenizer::find_added(std::string_view content) const {
 
 bool Tokenizer::is_special(int32_t id) const {
   return id >= 0 && id < vocab_size() && parts_->special[id];
+}
+
+bool Tokenizer::is_added(int32_t id) const {
+  return std::ranges::binary_search(parts_->spec.added_tokens, id, {},
+                                    &AddedToken::id);
 }
 
 std::span<const int32_t> Tokenizer::ids_before_text() const {

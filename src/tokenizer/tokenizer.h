@@ -87,6 +87,7 @@ class Tokenizer {
   // The same of added tokens alone.
   std::optional<int32_t> find_added(std::string_view content) const;
   bool is_special(int32_t id) const;
+  bool is_added(int32_t id) const;
 
   int32_t bos_token_id() const;  // -1 if there is none
   int32_t eos_token_id() const;  // -1 if there is none

@@ -1,13 +1,16 @@
 #include "tokenizer/tokenizer_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/json.h"
 #include "formats/json_object.h"
 #include "tokenizer/post_processor.h"
+#include "tokenizer/token_table.h"
 #include "tokenizer/tokenizer_json.h"
 
 namespace seodang {
@@ -105,7 +108,28 @@ bool read_prefix_once(const fs::path& model_dir) {
   return read_object(model_dir / kConfig).value("legacy", json()) == false;
 }
 
-void read_added_tokens(const fs::path& model_dir, TokenizerSpec& spec) {
+namespace {
+
+// Leaves those that the spec does not have as added tokens, under its ids.
+void complete(std::vector<AddedToken>& tokens, const TokenizerSpec& spec) {
+  std::set<std::string_view> has;
+  for (const AddedToken& token : spec.added_tokens) has.insert(token.content);
+  std::erase_if(tokens, [&](const AddedToken& token) {
+    return has.contains(token.content);
+  });
+  std::ranges::stable_sort(tokens, {}, &AddedToken::id);
+  const TokenTable table(spec.tokens);
+  auto next = static_cast<int32_t>(spec.tokens.size());
+  for (AddedToken& token : tokens) {
+    token.id = table.find(token.content);
+    if (token.id < 0) token.id = next++;
+  }
+}
+
+}  // namespace
+
+void read_added_tokens(const fs::path& model_dir, bool completed,
+                       TokenizerSpec& spec) {
   constexpr int64_t kMaxId = 1 << 24;
   fs::path path = model_dir / kConfig;
   json listed = read_object(path).value("added_tokens_decoder", json());
@@ -129,6 +153,7 @@ void read_added_tokens(const fs::path& model_dir, TokenizerSpec& spec) {
         tokens.push_back({id.get<int32_t>(), content, false});
       }
     }
+    if (completed) complete(tokens, spec);
     add_tokens(std::move(tokens), spec);
   } catch (const Error& error) {
     throw Error("{}: {}", path.string(), error.what());

@@ -20,8 +20,11 @@ void read_tokenizer_config(const std::filesystem::path& model_dir,
 bool read_prefix_once(const std::filesystem::path& model_dir);
 
 // Adds the added tokens that tokenizer_config.json ("added_tokens_decoder") or
-// added_tokens.json name: for a tokenizer.model, which cannot hold them.
-void read_added_tokens(const std::filesystem::path& model_dir,
+// added_tokens.json name, under their ids: for a tokenizer.model, which cannot
+// hold them. Where there is a tokenizer.json (`completed`), those that it does
+// not have: a token of the vocabulary keeps its id, others get the next ones in
+// the order of theirs, as transformers' fast tokenizers do.
+void read_added_tokens(const std::filesystem::path& model_dir, bool completed,
                        TokenizerSpec& spec);
 
 // Writes tokenizer_config.json (with the template in it) and

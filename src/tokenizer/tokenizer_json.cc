@@ -282,6 +282,7 @@ AddedToken read_added_token(const json& value, int32_t id) {
 
 void add_tokens(std::vector<AddedToken> tokens, TokenizerSpec& spec) {
   auto& all = spec.added_tokens;
+  const std::vector<AddedToken> before = all;
   all.insert(all.begin(), tokens.begin(), tokens.end());
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -293,6 +294,11 @@ void add_tokens(std::vector<AddedToken> tokens, TokenizerSpec& spec) {
   const size_t known = spec.tokens.size();
   const TokenTable table(spec.tokens);
   for (const AddedToken& token : all) {
+    const auto had =
+        std::ranges::lower_bound(before, token.id, {}, &AddedToken::id);
+    if (had != before.end() && had->id == token.id &&
+        had->content == token.content)
+      continue;
     const auto id = static_cast<size_t>(token.id);
     if (id > spec.tokens.size())
       throw Error("added_tokens: ids {} to {} have no token",

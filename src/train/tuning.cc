@@ -208,7 +208,8 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   Replay replay{.distilled = o.distill > 0};
   if (o.distill_noise > 0) {
     replay.noise = o.distill_noise;
-    for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
+    const int32_t rows = std::min(tokenizer.vocab_size(), config.vocab_size);
+    for (int32_t id = 0; id < rows; ++id)
       if (!tokenizer.is_special(id)) replay.words.push_back(id);
   }
   if (o.replay > 0 && texts) {

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "generate/end_tokens.h"
+#include "generate/session.h"
 #include "generate/tiny_model.h"
 
 namespace seodang {
@@ -103,6 +104,28 @@ TEST(LanguageModel, ABaseModelHasNoChat) {
               model.encode_chat({&message, 1});
             }).find("no chat template"),
             std::string::npos);
+}
+
+// One pad token more than rows, as fine-tunes of Llama 2 have: it opens, and
+// that token alone cannot be used.
+TEST(LanguageModel, AnAddedTokenMayHaveNoRow) {
+  const auto dir = write_tiny_model(scratch_directory() / "m", true);
+  const int32_t rows = Tokenizer::load(dir).vocab_size();
+  write_file(dir / "tokenizer_config.json",
+             R"({"bos_token": "<|begin_of_text|>"})");
+  write_file(dir / "added_tokens.json",
+             "{\"[PAD]\": " + std::to_string(rows) + "}");
+  const auto model = LanguageModel::load(dir, Dtype::f32);
+  EXPECT_EQ(model.tokenizer().vocab_size(), rows + 1);
+  Session session(model.config(), model.weights());
+  const auto text = model.encode_text("서울");
+  session.read(text);
+  const auto padded =
+      model.tokenizer().encode("[PAD]", {.parse_special = true});
+  ASSERT_EQ(padded, std::vector<int32_t>{rows});
+  EXPECT_NE(
+      error_of([&] { session.read(padded); }).find("outside the vocabulary"),
+      std::string::npos);
 }
 
 TEST(LanguageModel, OneClearErrorForWhatIsNoModel) {

@@ -1,5 +1,7 @@
 #include "tokenizer/tokenizer_json.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
@@ -219,6 +221,46 @@ TEST(TokenizerConfig, ReadsTokensAsObjectsAndNamedTemplates) {
   EXPECT_EQ(tokenizer.chat_template(), "t");
   tokenizer.save(dir);
   EXPECT_EQ(read_json(dir / "tokenizer_config.json")["other"], 1);
+}
+
+// Added tokens that tokenizer.json lacks: as transformers' fast tokenizers, a
+// token of the vocabulary keeps its id, and others get the next ones in the
+// order of theirs; what is known is left as it is.
+TEST(TokenizerConfig, TokensThatStandThereAloneAreAdded) {
+  const auto dir = scratch();
+  const Tokenizer plain = small_tokenizer();
+  plain.save(dir);
+  const int32_t known = plain.find("<|eot_id|>").value();
+  const int32_t size = plain.vocab_size(), a = plain.find("a").value();
+  const auto expect = [&](const Tokenizer& tokenizer, bool special) {
+    EXPECT_EQ(tokenizer.vocab_size(), size + 2);
+    EXPECT_EQ(tokenizer.encode("<|x|><|y|>", {.parse_special = true}),
+              (std::vector<int32_t>{size, size + 1}));
+    EXPECT_EQ(tokenizer.find("<|eot_id|>"), known);
+    EXPECT_EQ(tokenizer.is_special(size), special);
+    EXPECT_TRUE(tokenizer.is_added(size));
+    tokenizer.save(dir / "saved");
+    const Tokenizer again = Tokenizer::load(dir / "saved");
+    EXPECT_EQ(again.find("<|y|>"), size + 1);
+  };
+  std::filesystem::create_directories(dir / "saved");
+  write_file(dir / "tokenizer_config.json",
+             fmt::format(R"({{"eos_token": "<|y|>", "added_tokens_decoder": {{
+                 "{}": {{"content": "<|y|>", "special": true}},
+                 "{}": {{"content": "<|x|>", "special": true}},
+                 "3": {{"content": "<|eot_id|>", "special": true}}}}}})",
+                         size + 9, size));
+  expect(Tokenizer::load(dir), true);
+  EXPECT_EQ(Tokenizer::load(dir).eos_token_id(), size + 1);
+
+  write_file(dir / "tokenizer_config.json", "{}");
+  write_file(
+      dir / "added_tokens.json",
+      fmt::format(R"({{"<|x|>": {}, "<|y|>": {}, "a": 7}})", size, size + 1));
+  const Tokenizer listed = Tokenizer::load(dir);
+  expect(listed, false);
+  EXPECT_EQ(listed.find("a"), a);
+  EXPECT_TRUE(listed.is_added(a));
 }
 
 // As transformers 5 does for every class; docs/tokenizers.md.
