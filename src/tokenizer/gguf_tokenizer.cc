@@ -354,7 +354,7 @@ Tokenizer read_gguf_tokenizer(const GgufFile& file) {
 GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
   const Tokenizer tokenizer = Tokenizer::load(model_dir);  // checks the files
   const std::string where = vocabulary_file(model_dir).string();
-  const std::string text = write_tokenizer_json(read_vocabulary(model_dir));
+  const std::string text = write_tokenizer_json(read_tokenizer_spec(model_dir));
   const json file = parse_json(text, where);
   const bool byte_level =
       has_part(file.value("pre_tokenizer", json()), "ByteLevel");

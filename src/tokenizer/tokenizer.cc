@@ -134,7 +134,7 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
   if (model_dir.extension() == ".gguf")
     return read_gguf_tokenizer(GgufFile(model_dir));
-  TokenizerSpec spec = read_vocabulary(model_dir);
+  TokenizerSpec spec = read_tokenizer_spec(model_dir);
   read_tokenizer_config(model_dir, spec);
   try {
     return Tokenizer(std::move(spec));

@@ -33,7 +33,7 @@ fs::path vocabulary_file(const fs::path& model_dir) {
   return !fs::exists(json) && fs::exists(pieces) ? pieces : json;
 }
 
-TokenizerSpec read_vocabulary(const fs::path& model_dir) {
+TokenizerSpec read_tokenizer_spec(const fs::path& model_dir) {
   const fs::path path = vocabulary_file(model_dir);
   const bool is_json = path.filename() == kTokenizerJson;
   TokenizerSpec spec =

@@ -13,6 +13,6 @@ std::filesystem::path vocabulary_file(const std::filesystem::path& model_dir);
 // What that file says, and the added tokens that the files beside it name; not
 // yet what stands in them besides (tokenizer/tokenizer_config.h). Throws Error
 // naming the file, and the part that is not supported.
-TokenizerSpec read_vocabulary(const std::filesystem::path& model_dir);
+TokenizerSpec read_tokenizer_spec(const std::filesystem::path& model_dir);
 
 }  // namespace seodang
