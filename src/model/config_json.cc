@@ -42,6 +42,7 @@ constexpr auto kReadKeys =
                                      "attn_logit_softcapping",
                                      "final_logit_softcapping",
                                      "sliding_window",
+                                     "sliding_window_size",
                                      "sliding_window_pattern",
                                      "_sliding_window_pattern",
                                      "layer_types",
@@ -55,57 +56,27 @@ constexpr auto kReadKeys =
                                      "quantization_config"});
 
 // These do not change what a token's logits are.
-constexpr auto kNeutralKeys =
-    std::to_array<std::string_view>({"architectures",
-                                     "model_type",
-                                     "torch_dtype",
-                                     "dtype",
-                                     "transformers_version",
-                                     "use_cache",
-                                     "cache_implementation",
-                                     "attention_dropout",
-                                     "pad_token_id",
-                                     "sep_token_id",
-                                     "pretraining_tp",
-                                     "auto_map",
-                                     "name_or_path",
-                                     "attn_implementation",
-                                     "max_sequence_length",
-                                     "bad_words_ids",
-                                     "begin_suppress_tokens",
-                                     "chunk_size_feed_forward",
-                                     "decoder_start_token_id",
-                                     "diversity_penalty",
-                                     "do_sample",
-                                     "early_stopping",
-                                     "encoder_no_repeat_ngram_size",
-                                     "finetuning_task",
-                                     "exponential_decay_length_penalty",
-                                     "forced_bos_token_id",
-                                     "forced_eos_token_id",
-                                     "id2label",
-                                     "label2id",
-                                     "length_penalty",
-                                     "is_decoder",
-                                     "max_length",
-                                     "min_length",
-                                     "no_repeat_ngram_size",
-                                     "num_beam_groups",
-                                     "num_beams",
-                                     "num_return_sequences",
-                                     "prefix",
-                                     "problem_type",
-                                     "pruned_heads",
-                                     "repetition_penalty",
-                                     "return_dict",
-                                     "suppress_tokens",
-                                     "task_specific_params",
-                                     "temperature",
-                                     "tf_legacy_loss",
-                                     "tokenizer_class",
-                                     "top_k",
-                                     "top_p",
-                                     "typical_p"});
+constexpr auto kNeutralKeys = std::to_array<std::string_view>(
+    {"architectures", "model_type", "torch_dtype", "dtype",
+     "transformers_version", "use_cache", "cache_implementation",
+     "attention_dropout", "pad_token_id", "sep_token_id", "pretraining_tp",
+     "auto_map", "name_or_path", "attn_implementation", "max_sequence_length",
+     "bad_words_ids", "begin_suppress_tokens", "chunk_size_feed_forward",
+     "decoder_start_token_id", "diversity_penalty", "do_sample",
+     "early_stopping", "encoder_no_repeat_ngram_size", "finetuning_task",
+     "exponential_decay_length_penalty", "forced_bos_token_id",
+     "forced_eos_token_id", "id2label", "label2id", "length_penalty",
+     "is_decoder", "max_length", "min_length", "no_repeat_ngram_size",
+     "num_beam_groups", "num_beams", "num_return_sequences", "prefix",
+     "problem_type", "pruned_heads", "repetition_penalty", "return_dict",
+     "suppress_tokens", "task_specific_params", "temperature", "tf_legacy_loss",
+     "tokenizer_class", "top_k", "top_p", "typical_p",
+     // Of training, and of who wrote it.
+     "attn_pdrop", "embd_pdrop", "gradient_checkpointing", "hidden_dropout",
+     "is_llama_config", "loss_type", "model_max_length", "neftune_noise_alpha",
+     "output_attentions", "output_hidden_states", "resid_pdrop",
+     "return_dict_in_generate", "transformers.js_config", "use_flash_attention",
+     "use_flash_attention_2"});
 
 constexpr auto kRopeKeys = std::to_array<std::string_view>(
     {"rope_type", "type", "factor", "original_max_position_embeddings",
@@ -337,6 +308,12 @@ ModelConfig ModelConfig::from_json(const json& whole,
                              read.flag("use_sliding_window", true)
                          ? count(read, "sliding_window", 0)
                          : 0;
+  // Gemma 2 says it twice.
+  if (read.has("sliding_window_size") &&
+      read.value("sliding_window_size") != read.value("sliding_window"))
+    throw Error("{}: sliding_window_size is {} and sliding_window {}", where,
+                read.value("sliding_window_size").dump(),
+                read.value("sliding_window").dump());
   c.initializer_range = read.positive("initializer_range", 0.02);
   c.tie_word_embeddings = read.flag("tie_word_embeddings", false);
   const auto bos = read.token_ids("bos_token_id");

@@ -190,6 +190,8 @@ TEST(ModelConfig, RefusesByName) {
       {"gemma2", {{"layer_types", {"chunked_attention"}}}, "chunked_attention"},
       {"gemma2", {{"layer_types", {"full_attention"}}}, "layer_types"},
       {"gemma2", {{"sliding_window", -1}}, "sliding_window"},
+      {"gemma2", {{"sliding_window_size", 3}}, "sliding_window_size is 3"},
+      {"llama3", {{"rope_interleaved", true}}, "rope_interleaved"},
       {"gemma3", {{"use_bidirectional_attention", true}}, "bidirectional"},
       {"gemma3_vision", {{"text_config", nullptr}}, "text_config"},
       {"mistral", {{"max_position_embeddings", 1e300}}, "max_position"},
@@ -204,6 +206,17 @@ TEST(ModelConfig, RefusesByName) {
   EXPECT_EQ(complaint("llama3", {{"pretraining_tp", 2},
                                  {"_name_or_path", "x"},
                                  {"residual_multiplier", nullptr}}),
+            "");
+  // As SmolLM 2, a NEFTune'd model and Gemma 2 9B are published.
+  EXPECT_EQ(complaint("llama3", {{"is_llama_config", true},
+                                 {"rope_interleaved", false},
+                                 {"transformers.js_config", {{"dtype", "q4"}}},
+                                 {"neftune_noise_alpha", 5}}),
+            "");
+  const Json gemma2 =
+      Json::parse(read_file(kFamiliesData / "gemma2" / "config.json"));
+  EXPECT_EQ(complaint("gemma2",
+                      {{"sliding_window_size", gemma2.at("sliding_window")}}),
             "");
 }
 
