@@ -8,23 +8,30 @@
 
 namespace seodang {
 
-EncodedChat encode_conversation(const Tokenizer& tokenizer,
-                                const Conversation& conversation,
-                                bool parse_special) {
+std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
+                                             const Conversation& conversation,
+                                             bool parse_special) {
   std::span<const Message> messages = conversation.messages;
   while (!messages.empty() && messages.back().role != "assistant")
     messages = messages.first(messages.size() - 1);
-  EncodedChat out =
-      encode_chat(tokenizer, messages, {.parse_special = parse_special});
-  if (out.outputs != std::count_if(messages.begin(), messages.end(),
-                                   [](const Message& message) {
-                                     return message.role == "assistant";
-                                   }))
-    throw Error(
-        "{}:{}: the chat template rewrites earlier turns of this "
-        "conversation, so that outputs cannot be told apart",
-        conversation.source, conversation.line);
-  return out;
+  const auto is_answer = [](const Message& message) {
+    return message.role == "assistant";
+  };
+  try {
+    EncodedChat whole =
+        encode_chat(tokenizer, messages, {.parse_special = parse_special});
+    if (whole.outputs == std::ranges::count_if(messages, is_answer))
+      return {std::move(whole)};
+    std::vector<EncodedChat> answers;
+    for (size_t i = 0; i < messages.size(); ++i)
+      if (is_answer(messages[i]))
+        answers.push_back(encode_answer(tokenizer, messages.first(i),
+                                        messages[i], parse_special));
+    return answers;
+  } catch (const Error& error) {
+    throw Error("{}:{}: {}", conversation.source, conversation.line,
+                error.what());
+  }
 }
 
 namespace {
@@ -53,26 +60,14 @@ TooLong too_long_of(std::string_view name) {
 
 namespace {
 
-EncodedChat encode_checked(const Tokenizer& tokenizer,
-                           const Conversation& conversation,
-                           const EncodeConversations& options) {
-  EncodedChat out =
-      encode_conversation(tokenizer, conversation, options.parse_special);
+void check_ends(const EncodedChat& chat, const Conversation& conversation,
+                const EncodeConversations& options) {
   if (!options.end_tokens.empty() &&
-      !every_output_ends(out, options.end_tokens))
+      !every_output_ends(chat, options.end_tokens))
     throw Error(
         "{}:{}: the chat template ends an answer of this conversation with "
         "none of the model's end tokens",
         conversation.source, conversation.line);
-  return out;
-}
-
-// Unmarks all outputs but the last.
-void leave_last_output(EncodedChat& chat) {
-  auto at = chat.is_output.rbegin();
-  while (at != chat.is_output.rend() && *at == 0) ++at;
-  while (at != chat.is_output.rend() && *at != 0) ++at;
-  std::fill(at, chat.is_output.rend(), uint8_t{0});
 }
 
 // An example is one chat, or the two of a pair.
@@ -113,13 +108,17 @@ void add_example(ConversationSet& set, std::span<EncodedChat> example,
 ConversationSet encode_conversations(
     const Tokenizer& tokenizer, std::span<const Conversation> conversations,
     const EncodeConversations& options) {
-  std::vector<EncodedChat> encoded(conversations.size());
+  std::vector<std::vector<EncodedChat>> encoded(conversations.size());
   parallel_items(static_cast<int64_t>(conversations.size()), [&](int64_t i) {
-    encoded[i] = encode_checked(tokenizer, conversations[i], options);
+    encoded[i] =
+        encode_conversation(tokenizer, conversations[i], options.parse_special);
+    for (const EncodedChat& chat : encoded[i])
+      check_ends(chat, conversations[i], options);
   });
   ConversationSet set;
   for (size_t i = 0; i < encoded.size(); ++i)
-    add_example(set, {&encoded[i], 1}, conversations[i], options);
+    for (EncodedChat& chat : encoded[i])
+      add_example(set, {&chat, 1}, conversations[i], options);
   return set;
 }
 
@@ -128,10 +127,20 @@ ConversationSet encode_conversations(const Tokenizer& tokenizer,
                                      const EncodeConversations& options) {
   std::vector<std::array<EncodedChat, 2>> encoded(preferences.size());
   parallel_items(static_cast<int64_t>(preferences.size()), [&](int64_t i) {
-    const Preference& pair = preferences[i];
-    encoded[i] = {encode_checked(tokenizer, pair.chosen, options),
-                  encode_checked(tokenizer, pair.rejected, options)};
-    for (EncodedChat& chat : encoded[i]) leave_last_output(chat);
+    for (const bool rejected : {false, true}) {
+      const Conversation& conversation =
+          rejected ? preferences[i].rejected : preferences[i].chosen;
+      const std::span<const Message> messages = conversation.messages;
+      EncodedChat& chat = encoded[i][rejected ? 1 : 0];
+      try {
+        chat = encode_answer(tokenizer, messages.first(messages.size() - 1),
+                             messages.back(), options.parse_special);
+      } catch (const Error& error) {
+        throw Error("{}:{}: {}", conversation.source, conversation.line,
+                    error.what());
+      }
+      check_ends(chat, conversation, options);
+    }
   });
   ConversationSet set;
   for (size_t i = 0; i < encoded.size(); ++i)

@@ -13,11 +13,13 @@
 namespace seodang {
 
 // The conversation up to the assistant's last message
-// (tokenizer/encoded_chat.h). Throws Error with file and line when the template
-// changes earlier turns, so that not all outputs can be told apart.
-EncodedChat encode_conversation(const Tokenizer& tokenizer,
-                                const Conversation& conversation,
-                                bool parse_special = false);
+// (tokenizer/encoded_chat.h): all of it at once, or where the template writes
+// earlier turns otherwise than they are asked for, each answer for itself
+// behind what came before. Throws Error with file and line when the template
+// fails on it.
+std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
+                                             const Conversation& conversation,
+                                             bool parse_special = false);
 
 // Conversation i is tokens [offsets[i], offsets[i + 1]).
 struct ConversationSet {

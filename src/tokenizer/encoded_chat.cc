@@ -71,42 +71,54 @@ class MarkedMessages {
   std::string mark_;
 };
 
-}  // namespace
-
-EncodedChat encode_chat(const Tokenizer& tokenizer,
-                        std::span<const Message> messages,
-                        const ChatOptions& options) {
-  if (tokenizer.chat_template().empty())
-    throw Error("the tokenizer has no chat template; give the model one");
-  const MarkedMessages marked(tokenizer, messages, options.parse_special);
+// A text and where special tokens in it are text.
+struct Rendered {
+  std::string text;
   std::vector<size_t> literal;
-  const auto render = [&](size_t count, bool add_generation_prompt) {
-    literal.clear();
-    return replace_invalid_utf8(marked.unmarked(
-        render_chat(tokenizer.chat_template(), marked.messages().first(count),
-                    add_generation_prompt,
-                    content_of(tokenizer, tokenizer.bos_token_id()),
-                    content_of(tokenizer, tokenizer.eos_token_id()),
-                    options.now),
-        literal));
-  };
 
-  const std::string text =
-      render(messages.size(), options.add_generation_prompt);
-  TextMarks marks{.literal = literal, .cuts = {}};
-  for (size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].role != "assistant") continue;
-    const bool is_all =
-        i + 1 == messages.size() && !options.add_generation_prompt;
-    const std::string before = render(i, true),
-                      after = is_all ? text : render(i + 1, false);
-    const size_t done = marks.cuts.empty() ? 0 : marks.cuts.back();
-    if (before.size() < done || after.size() < before.size() ||
-        !text.starts_with(after) || !after.starts_with(before))
-      continue;
-    marks.cuts.insert(marks.cuts.end(), {before.size(), after.size()});
+  void add(const Rendered& more) {
+    for (const size_t at : more.literal) literal.push_back(text.size() + at);
+    text += more.text;
+  }
+};
+
+class Renderer {
+ public:
+  Renderer(const Tokenizer& tokenizer, std::span<const Message> messages,
+           const ChatOptions& options)
+      : tokenizer_(tokenizer),
+        marked_(tokenizer, messages, options.parse_special),
+        now_(options.now) {
+    if (tokenizer.chat_template().empty())
+      throw Error("the tokenizer has no chat template; give the model one");
   }
 
+  Rendered first(size_t count, bool add_generation_prompt) const {
+    return unmarked(
+        render_chat(tokenizer_.chat_template(), marked_.messages().first(count),
+                    add_generation_prompt,
+                    content_of(tokenizer_, tokenizer_.bos_token_id()),
+                    content_of(tokenizer_, tokenizer_.eos_token_id()), now_));
+  }
+  Rendered content(size_t message) const {
+    return unmarked(marked_.messages()[message].content);
+  }
+
+ private:
+  Rendered unmarked(std::string_view text) const {
+    Rendered out;
+    out.text = replace_invalid_utf8(marked_.unmarked(text, out.literal));
+    return out;
+  }
+
+  const Tokenizer& tokenizer_;
+  MarkedMessages marked_;
+  std::tm now_;
+};
+
+// Parts of the text, every other one of which is an output, as tokens.
+EncodedChat encode_parts_of(const Tokenizer& tokenizer, const std::string& text,
+                            const TextMarks& marks) {
   EncodedChat out;
   out.outputs = std::ssize(marks.cuts) / 2;
   bool is_output = false;
@@ -125,13 +137,59 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   return out;
 }
 
+}  // namespace
+
+EncodedChat encode_chat(const Tokenizer& tokenizer,
+                        std::span<const Message> messages,
+                        const ChatOptions& options) {
+  const Renderer renderer(tokenizer, messages, options);
+  const Rendered whole =
+      renderer.first(messages.size(), options.add_generation_prompt);
+  const std::string& text = whole.text;
+  TextMarks marks{.literal = whole.literal, .cuts = {}};
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].role != "assistant") continue;
+    const bool is_all =
+        i + 1 == messages.size() && !options.add_generation_prompt;
+    const std::string before = renderer.first(i, true).text,
+                      after = is_all ? text : renderer.first(i + 1, false).text;
+    const size_t done = marks.cuts.empty() ? 0 : marks.cuts.back();
+    if (before.size() < done || after.size() < before.size() ||
+        !text.starts_with(after) || !after.starts_with(before))
+      continue;
+    marks.cuts.insert(marks.cuts.end(), {before.size(), after.size()});
+  }
+  return encode_parts_of(tokenizer, text, marks);
+}
+
+EncodedChat encode_answer(const Tokenizer& tokenizer,
+                          std::span<const Message> messages,
+                          const Message& answer, bool parse_special) {
+  std::vector<Message> all(messages.begin(), messages.end());
+  all.push_back(answer);
+  const Renderer renderer(tokenizer, all, {.parse_special = parse_special});
+  Rendered text = renderer.first(messages.size(), true);
+  const Rendered given = renderer.first(all.size(), false);
+  const size_t begin = text.text.size();
+  if (given.text.starts_with(text.text)) {
+    text = given;
+  } else {
+    const Rendered content = renderer.content(messages.size());
+    const size_t at = given.text.rfind(content.text);
+    if (content.text.empty() || at == std::string::npos)
+      throw Error("the chat template does not write the answer's text");
+    text.add(content);
+    text.text += given.text.substr(at + content.text.size());
+  }
+  return encode_parts_of(
+      tokenizer, text.text,
+      {.literal = text.literal, .cuts = {begin, text.text.size()}});
+}
+
 int32_t end_of_answer(const Tokenizer& tokenizer) {
-  const Message messages[] = {{"user", "1+1?"}, {"assistant", "2"}};
-  const EncodedChat chat = encode_chat(tokenizer, messages);
-  if (chat.outputs == 0)
-    throw Error(
-        "the chat template writes an answer otherwise than behind its own "
-        "generation prompt, so that outputs cannot be told apart");
+  const Message question{"user", "1+1?"};
+  const EncodedChat chat =
+      encode_answer(tokenizer, {&question, 1}, {"assistant", "2"});
   size_t last = chat.tokens.size();
   while (last > 0 && !chat.is_output[last - 1]) --last;
   if (last == 0) return -1;

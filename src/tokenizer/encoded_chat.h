@@ -44,6 +44,16 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
                         std::span<const Message> messages,
                         const ChatOptions& options = {});
 
+// The answer that `answer` gives to `messages`, as it is asked for and given in
+// use: what the template writes for the messages with its generation prompt,
+// the answer's text, and what the template writes behind it. So for templates
+// too that write a turn of the past otherwise than they ask for it (R1 opens
+// its thinking, Qwen3 drops that of earlier turns). One output. Throws Error as
+// encode_chat, and when the template does not write the answer's text.
+EncodedChat encode_answer(const Tokenizer& tokenizer,
+                          std::span<const Message> messages,
+                          const Message& answer, bool parse_special = false);
+
 // The special or end-of-turn token by which the tokenizer's chat template ends
 // an answer; -1 if it writes none there. Throws Error as encode_chat, and when
 // the template's answers cannot be told apart.

@@ -21,19 +21,32 @@ const Conversation kTwoTurns = {{{"system", "Be brief."},
                                 1,
                                 "a.jsonl"};
 
+// Of a conversation that is encoded in one.
+EncodedChat whole_of(const Tokenizer& tokenizer,
+                     const Conversation& conversation,
+                     bool parse_special = false) {
+  auto all = encode_conversation(tokenizer, conversation, parse_special);
+  EXPECT_EQ(all.size(), 1u);
+  return all.at(0);
+}
+
+// The text, outputs in double brackets.
+std::string marked(const Tokenizer& tokenizer, const EncodedChat& chat) {
+  std::string text;
+  bool output = false;
+  for (size_t i = 0; i < chat.tokens.size(); ++i) {
+    if (output != (chat.is_output[i] == 1)) text += output ? "]]" : "[[";
+    output = chat.is_output[i] == 1;
+    text += tokenizer.token_bytes(chat.tokens[i]);
+  }
+  return output ? text + "]]" : text;
+}
+
 TEST(EncodeConversation, MarksWhatTheAssistantSays) {
   const Tokenizer tokenizer = chat_tokenizer();
-  const EncodedChat encoded = encode_conversation(tokenizer, kTwoTurns);
+  const EncodedChat encoded = whole_of(tokenizer, kTwoTurns);
   ASSERT_EQ(encoded.tokens.size(), encoded.is_output.size());
-  std::string text;  // outputs in double brackets
-  bool output = false;
-  for (size_t i = 0; i < encoded.tokens.size(); ++i) {
-    if (output != (encoded.is_output[i] == 1)) text += output ? "]]" : "[[";
-    output = encoded.is_output[i] == 1;
-    text += tokenizer.token_bytes(encoded.tokens[i]);
-  }
-  if (output) text += "]]";
-  EXPECT_EQ(text,
+  EXPECT_EQ(marked(tokenizer, encoded),
             "<|begin_of_text|>"
             "<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
             "<|start_header_id|>user<|end_header_id|>\n\n1+1?<|eot_id|>"
@@ -52,7 +65,7 @@ TEST(EncodeConversation, BeginsTheAnswerWhereGenerationBegins) {
       {{"user", "대한민국의 수도는?"}, {"assistant", "서울입니다."}},
       1,
       "a.jsonl"};
-  const auto encoded = encode_conversation(tokenizer, one);
+  const auto encoded = whole_of(tokenizer, one);
   const auto prompt = tokenizer.encode(
       render_chat(tokenizer.chat_template(), {one.messages.data(), 1}, true,
                   "<|begin_of_text|>", "<|end_of_text|>"),
@@ -66,18 +79,67 @@ TEST(EncodeConversation, BeginsTheAnswerWhereGenerationBegins) {
   }
 }
 
-TEST(EncodeConversation, RefusesTemplatesItCannotTellOutputsIn) {
+TEST(EncodeConversation, SaysWhereATemplateFails) {
   Tokenizer tokenizer = chat_tokenizer();
-  tokenizer.set_chat_template("");
-  EXPECT_NE(error_of([&] { encode_conversation(tokenizer, kTwoTurns); }), "");
-  // Writes the number of turns first, so every turn changes the beginning.
-  tokenizer.set_chat_template(
-      "{{ messages | length }}{% for m in messages %}{{ m['content'] }}"
-      "{% endfor %}");
-  EXPECT_NE(error_of([&] {
-              encode_conversation(tokenizer, kTwoTurns);
-            }).find("rewrites earlier turns"),
+  const auto complaint = [&](const char* chat_template) {
+    tokenizer.set_chat_template(chat_template);
+    return error_of([&] { encode_conversation(tokenizer, kTwoTurns); });
+  };
+  EXPECT_NE(complaint("").find("no chat template"), std::string::npos);
+  EXPECT_NE(complaint("{{ messages | length }}")
+                .find("a.jsonl:1: the chat template does not write"),
             std::string::npos);
+  EXPECT_NE(
+      complaint("{{ raise_exception('no system here') }}").find("a.jsonl:1: "),
+      std::string::npos);
+}
+
+// Qwen3 writes thinking before the last answer and not before earlier ones:
+// each is an example of its own, behind what came before as it is asked for
+// then.
+TEST(EncodeConversation, AnswersThatArePastAreExamplesOfTheirOwn) {
+  Tokenizer tokenizer = chat_tokenizer();
+  tokenizer.set_chat_template(
+      "{%- for m in messages -%}{{ m.role + ':' }}"
+      "{%- if m.role == 'assistant' and loop.last -%}{{ '<think></think>' }}"
+      "{%- endif -%}{{ m.content + '<|eot_id|>' }}{%- endfor -%}"
+      "{%- if add_generation_prompt -%}{{ 'assistant:' }}{%- endif -%}");
+  const auto all = encode_conversation(tokenizer, kTwoTurns);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(marked(tokenizer, all[0]),
+            "system:Be brief.<|eot_id|>user:1+1?<|eot_id|>assistant:"
+            "[[<think></think>It is 2.<|eot_id|>]]");
+  EXPECT_EQ(marked(tokenizer, all[1]),
+            "system:Be brief.<|eot_id|>user:1+1?<|eot_id|>assistant:It is 2."
+            "<|eot_id|>user:2+2?<|eot_id|>assistant:"
+            "[[<think></think>4<|eot_id|>]]");
+  const std::vector<Conversation> one = {kTwoTurns};
+  EXPECT_EQ(
+      encode_conversations(tokenizer, std::span(one), {.max_length = 1000})
+          .size(),
+      2);
+}
+
+// R1 opens the thinking in what it asks with, and takes it out of what was
+// answered: the answer stands behind what it asks with.
+TEST(EncodeConversation, TheAnswerStandsBehindTheGenerationPrompt) {
+  Tokenizer tokenizer = chat_tokenizer();
+  tokenizer.set_chat_template(
+      "{%- for m in messages -%}{%- if m.role == 'user' -%}{{ 'U:' + m.content "
+      "}}{%- elif m.role == 'assistant' -%}{{ 'A:' + "
+      "m.content.split('</think>')[-1] + eos_token }}{%- endif -%}"
+      "{%- endfor -%}{%- if add_generation_prompt -%}{{ 'A:<think>' }}"
+      "{%- endif -%}");
+  const Conversation one = {
+      {{"user", "1+1?"}, {"assistant", "2 <|eot_id|>"}}, 1, "a.jsonl"};
+  const EncodedChat chat = whole_of(tokenizer, one);
+  EXPECT_EQ(marked(tokenizer, chat),
+            "U:1+1?A:<think>[[2 <|eot_id|>" +
+                std::string(tokenizer.token_bytes(tokenizer.eos_token_id())) +
+                "]]");
+  // Spelled out, it is text.
+  EXPECT_EQ(std::ranges::count(chat.tokens, *tokenizer.find("<|eot_id|>")), 0);
+  EXPECT_EQ(end_of_answer(tokenizer), tokenizer.eos_token_id());
 }
 
 TEST(EncodeConversation, SpecialTokensInExamplesAreTextUnlessMeant) {
@@ -88,7 +150,7 @@ TEST(EncodeConversation, SpecialTokensInExamplesAreTextUnlessMeant) {
       "a.jsonl"};
   const int32_t eot = *tokenizer.find("<|eot_id|>");
   const auto ends = [&](bool parse_special) {
-    const auto encoded = encode_conversation(tokenizer, one, parse_special);
+    const auto encoded = whole_of(tokenizer, one, parse_special);
     return std::count(encoded.tokens.begin(), encoded.tokens.end(), eot);
   };
   EXPECT_EQ(ends(false), 2);  // of the question and of the answer
@@ -100,7 +162,7 @@ TEST(EncodeConversations, DropsCutsOrRefusesTheTooLong) {
   const Conversation brief = {
       {{"user", "1+1?"}, {"assistant", "2"}}, 1, "a.jsonl"};
   const std::vector<Conversation> both = {kTwoTurns, brief};
-  const auto expected = encode_conversation(tokenizer, brief);
+  const auto expected = whole_of(tokenizer, brief);
   const auto limit = static_cast<int32_t>(expected.tokens.size());
   const ConversationSet set =
       encode_conversations(tokenizer, both, {.max_length = limit});
@@ -112,7 +174,7 @@ TEST(EncodeConversations, DropsCutsOrRefusesTheTooLong) {
   const ConversationSet cut = encode_conversations(
       tokenizer, both,
       {.max_length = limit + 4, .too_long = TooLong::truncate});
-  const auto whole = encode_conversation(tokenizer, kTwoTurns);
+  const auto whole = whole_of(tokenizer, kTwoTurns);
   const auto first_output =
       std::find(whole.is_output.begin(), whole.is_output.end(), 1) -
       whole.is_output.begin();
@@ -155,7 +217,7 @@ TEST(EncodePreferences, BothAnswersBehindOnePrompt) {
   EXPECT_EQ(output(0, middle), "4<|eot_id|>");
   EXPECT_EQ(output(middle, end), "4. And 3+3 is 6.<|eot_id|>");
   EXPECT_EQ(set.tokens[middle], tokenizer.bos_token_id());
-  const auto chosen = encode_conversation(tokenizer, pair.chosen);
+  const auto chosen = whole_of(tokenizer, pair.chosen);
   EXPECT_EQ(std::vector(set.tokens.begin(), set.tokens.begin() + middle),
             chosen.tokens);
 
