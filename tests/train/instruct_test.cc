@@ -104,14 +104,16 @@ TEST_F(Instruct, ATemplateThatEndsNoAnswerIsRefused) {
   make_base(base);
   EXPECT_NE(error_of([&] { instruct(options()); }).find("never learn to stop"),
             std::string::npos);
-  // One whose answers are not what follows its generation prompt.
+  // One that does not write what was answered.
   SetUp();
   base.set_chat_template(
-      "{% for m in messages %}{{ m.role + ': ' + m.content + '<|stop|>' }}"
+      "{% for m in messages %}{{ m.role + '<|stop|>' }}"
       "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: think' }}"
       "{% endif %}");
   make_base(base);
-  EXPECT_NE(error_of([&] { instruct(options()); }).find("cannot be told apart"),
+  EXPECT_NE(error_of([&] {
+              instruct(options());
+            }).find("does not write the answer's text"),
             std::string::npos);
   // A token that no family uses is as good.
   SetUp();
