@@ -30,10 +30,7 @@ class Finetune : public testing::Test {
   }
   static void SetUpTestSuite() {
     fs::remove_all(kDir);
-    write_tiny_base(kDir / "base",
-                    tiny_tokenizer({"<|begin_of_text|>", "<|end_of_text|>",
-                                    "<|start_header_id|>", "<|end_header_id|>",
-                                    "<|eot_id|>"}));
+    fs::create_directories(kDir);
     write_file(kDir / "known.jsonl",
                R"({"instruction": "capital?", "output": "Seoul."}
 {"instruction": "the cat?", "output": "On the mat."}
@@ -49,15 +46,7 @@ class Finetune : public testing::Test {
 )");
     write_file(kDir / "scorer.toml",
                "[[check]]\nname = \"form\"\nmatch = '^Hats: '\n");
-    InstructOptions o;
-    o.base = kDir / "base";
-    o.examples = {kDir / "known.jsonl"};
-    o.output = kDir / "instruct";
-    o.replay = o.validation = 0;
-    o.train.steps = 60;
-    o.train.batch_tokens = 128;
-    o.train.learning_rate = 0.01;
-    instruct(o);
+    write_tiny_instruct(kDir, kDir / "known.jsonl");
   }
 
   static void TearDownTestSuite() { fs::remove_all(kDir); }

@@ -154,10 +154,7 @@ class Prefer : public testing::Test {
   // A tiny model that answers "On the mat. On the hat." to everything.
   static void SetUpTestSuite() {
     fs::remove_all(kDir);
-    write_tiny_base(kDir / "base",
-                    tiny_tokenizer({"<|begin_of_text|>", "<|end_of_text|>",
-                                    "<|start_header_id|>", "<|end_header_id|>",
-                                    "<|eot_id|>"}));
+    fs::create_directories(kDir);
     write_file(kDir / "long.jsonl",
                R"({"instruction": "capital?", "output": "Seoul. On the hat."}
 {"instruction": "the cat?", "output": "On the mat. On the hat."}
@@ -171,15 +168,7 @@ class Prefer : public testing::Test {
                R"({"prompt": "capital?", "completion": "Seoul."}
 {"prompt": "the cat?", "completion": "On the mat."}
 )");
-    InstructOptions o;
-    o.base = kDir / "base";
-    o.examples = {kDir / "long.jsonl"};
-    o.output = kDir / "instruct";
-    o.replay = o.validation = 0;
-    o.train.steps = 60;
-    o.train.batch_tokens = 128;
-    o.train.learning_rate = 0.01;
-    instruct(o);
+    write_tiny_instruct(kDir, kDir / "long.jsonl");
   }
   static void TearDownTestSuite() { fs::remove_all(kDir); }
 

@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/train_bpe.h"
+#include "train/training.h"
 
 namespace seodang {
 
@@ -37,6 +38,24 @@ inline void write_tiny_base(const std::filesystem::path& directory,
   std::filesystem::create_directories(directory);
   save_model(directory, config, Model::random(config, 1, Dtype::f32).weights());
   tokenizer.save(directory);
+}
+
+// directory/base, and directory/instruct, which has learned the examples.
+inline void write_tiny_instruct(const std::filesystem::path& directory,
+                                const std::filesystem::path& examples) {
+  write_tiny_base(directory / "base",
+                  tiny_tokenizer({"<|begin_of_text|>", "<|end_of_text|>",
+                                  "<|start_header_id|>", "<|end_header_id|>",
+                                  "<|eot_id|>"}));
+  InstructOptions o;
+  o.base = directory / "base";
+  o.examples = {examples};
+  o.output = directory / "instruct";
+  o.replay = o.validation = 0;
+  o.train.steps = 60;
+  o.train.batch_tokens = 128;
+  o.train.learning_rate = 0.01;
+  instruct(o);
 }
 
 }  // namespace seodang
