@@ -29,10 +29,6 @@ void run(const FinetuneOptions& options, bool json) {
   fmt::print("The report: {}\n", (output / "report.html").string());
 }
 
-}  // namespace
-
-namespace {
-
 // Flags, and what both commands do. `examples` says what they learn from.
 void add_command(CLI::App* command, const FinetuneOptions& defaults,
                  const char* examples, const char* test) {

@@ -136,8 +136,8 @@ std::vector<std::string> forgetting_summary(const ordered_json& forgetting) {
         "; --keep {}: {}", budget,
         forgetting.at("met").get<bool>()
             ? "met"
-            : "NOT met: of the points measured that do the task, this one "
-              "keeps most");
+            : "NOT met by any point measured that does the task; of what was "
+              "learned and what was kept, this one gives up least");
   out.push_back(std::move(verdict));
   out.push_back(fmt::format("{} answers lost, {} won (forgetting.json)",
                             forgetting.at("lost").size(),

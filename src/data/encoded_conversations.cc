@@ -7,6 +7,20 @@
 #include "base/threads.h"
 
 namespace seodang {
+namespace {
+
+// What `encode` makes of the conversation, or an Error that names its place.
+template <class Encode>
+auto naming_place(const Conversation& conversation, Encode&& encode) {
+  try {
+    return encode();
+  } catch (const Error& error) {
+    throw Error("{}:{}: {}", conversation.source, conversation.line,
+                error.what());
+  }
+}
+
+}  // namespace
 
 std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
                                              const Conversation& conversation,
@@ -17,7 +31,7 @@ std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
   const auto is_answer = [](const Message& message) {
     return message.role == "assistant";
   };
-  try {
+  return naming_place(conversation, [&]() -> std::vector<EncodedChat> {
     EncodedChat whole =
         encode_chat(tokenizer, messages, {.parse_special = parse_special});
     if (whole.outputs == std::ranges::count_if(messages, is_answer))
@@ -28,10 +42,7 @@ std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
         answers.push_back(encode_answer(tokenizer, messages.first(i),
                                         messages[i], parse_special));
     return answers;
-  } catch (const Error& error) {
-    throw Error("{}:{}: {}", conversation.source, conversation.line,
-                error.what());
-  }
+  });
 }
 
 namespace {
@@ -132,13 +143,10 @@ ConversationSet encode_conversations(const Tokenizer& tokenizer,
           rejected ? preferences[i].rejected : preferences[i].chosen;
       const std::span<const Message> messages = conversation.messages;
       EncodedChat& chat = encoded[i][rejected ? 1 : 0];
-      try {
-        chat = encode_answer(tokenizer, messages.first(messages.size() - 1),
+      chat = naming_place(conversation, [&] {
+        return encode_answer(tokenizer, messages.first(messages.size() - 1),
                              messages.back(), options.parse_special);
-      } catch (const Error& error) {
-        throw Error("{}:{}: {}", conversation.source, conversation.line,
-                    error.what());
-      }
+      });
       check_ends(chat, conversation, options);
     }
   });

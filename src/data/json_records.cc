@@ -13,15 +13,16 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// What the four digits behind "\u" at `at` say.
-std::optional<uint32_t> escaped_unit(std::string_view json, size_t at) {
-  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u')
+// The surrogate that is escaped at `at` ("\ud83d"), if there is one.
+std::optional<uint32_t> escaped_surrogate(std::string_view json, size_t at) {
+  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u' ||
+      (json[at + 2] != 'd' && json[at + 2] != 'D'))
     return std::nullopt;
   uint32_t unit = 0;
   const char* const end = json.data() + at + 6;
   const auto [stop, error] =
       std::from_chars(json.data() + at + 2, end, unit, 16);
-  if (error != std::errc() || stop != end) return std::nullopt;
+  if (error != std::errc() || stop != end || unit < 0xD800) return std::nullopt;
   return unit;
 }
 
@@ -111,29 +112,22 @@ bool JsonRecords::next_element(std::string& record) {
 }
 
 bool replace_lone_surrogates(std::string& json) {
-  const auto is_high = [](uint32_t unit) {
-    return unit >= 0xD800 && unit < 0xDC00;
-  };
-  const auto is_low = [](uint32_t unit) {
-    return unit >= 0xDC00 && unit < 0xE000;
-  };
+  constexpr uint32_t kFirstLow = 0xDC00;
   bool any = false;
   for (size_t at = json.find('\\'); at != std::string::npos;
        at = json.find('\\', at)) {
-    const auto unit = escaped_unit(json, at);
+    const auto unit = escaped_surrogate(json, at);
     if (!unit) {
       at += 2;  // another escape, perhaps of a backslash
       continue;
     }
-    const auto next = escaped_unit(json, at + 6);
-    if (is_high(*unit) && next && is_low(*next)) {
+    const auto next = escaped_surrogate(json, at + 6);
+    if (*unit < kFirstLow && next && *next >= kFirstLow) {
       at += 12;
       continue;
     }
-    if (is_high(*unit) || is_low(*unit)) {
-      json.replace(at + 2, 4, "fffd");
-      any = true;
-    }
+    json.replace(at + 2, 4, "fffd");
+    any = true;
     at += 6;
   }
   return any;

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 std::string describe(const fs::path& directory, const Adapter& adapter) {
   int64_t numbers = 0, least = INT64_MAX, most = 0, layers = 0, rows = 0;
   for (const Adapter::Part& part : adapter.parts()) {
-    if (!part.rows.tokens.empty()) {
+    if (part.has_rows()) {
       rows += part.rows.size();
       continue;
     }

@@ -203,7 +203,7 @@ std::string ModelPath::fingerprint() const {
 }
 
 std::vector<Tensor*> Adapter::Part::tensors() {
-  if (!rows.tokens.empty()) return {&rows.rows};
+  if (has_rows()) return {&rows.rows};
   return {&lora.a, &lora.b};
 }
 
@@ -247,7 +247,7 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
   adapter.parts_ = adapter.parts_at(adapter.memory_.view().data, Dtype::f32);
   uint64_t stream = 0;
   for (const Part& part : adapter.parts_) {
-    if (!part.rows.tokens.empty()) {
+    if (part.has_rows()) {
       const bool head = part.module == kHead;
       begin_rows(part.rows,
                  head ? base_weights.lm_head : base_weights.embed_tokens,
@@ -266,7 +266,7 @@ Adapter Adapter::create(const ModelConfig& config, const LoraOptions& options,
 std::vector<NamedTensor> Adapter::named() const {
   std::vector<NamedTensor> out;
   for (const Part& part : parts_) {
-    if (!part.rows.tokens.empty()) {
+    if (part.has_rows()) {
       out.push_back({part.module + kRows, part.rows.rows, true});
       continue;
     }
@@ -396,7 +396,7 @@ void Adapter::save(const fs::path& directory) const {
   std::vector<std::string> modules;
   nlohmann::ordered_json tokens;
   for (const Part& part : parts_) {
-    if (!part.rows.tokens.empty()) {
+    if (part.has_rows()) {
       tokens[part.module.substr(part.module.rfind('.') + 1)] = part.rows.tokens;
       continue;
     }
@@ -428,7 +428,7 @@ void Adapter::save(const fs::path& directory) const {
 
 void attach(const Adapter::Part& part, const ModelConfig& config,
             Weights& weights) {
-  if (!part.rows.tokens.empty()) {
+  if (part.has_rows()) {
     if (part.module == kEmbedding) weights.embed_rows.push_back(part.rows);
     if (part.module == kHead || config.tie_word_embeddings)
       weights.lm_head_rows.push_back(part.rows);

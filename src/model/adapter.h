@@ -72,6 +72,7 @@ class Adapter {
     Lora lora = {};       // f32
     TokenRows rows = {};  // f32; instead, of model.embed_tokens or lm_head
 
+    bool has_rows() const { return !rows.tokens.empty(); }
     // Every tensor that it has.
     std::vector<Tensor*> tensors();
   };

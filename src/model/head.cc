@@ -40,10 +40,10 @@ Head::Head(const ModelConfig& config, const Weights& weights,
   rows_.reserve(static_cast<size_t>(max_tokens));
   int64_t own = 0;
   for (const TokenRows& rows : weights.lm_head_rows) own += rows.size();
-  row_logits_ = OwnedTensor(Dtype::f32, max_tokens, own);
+  own_logits_ = OwnedTensor(Dtype::f32, max_tokens, own);
   if (!trains) return;
   allocate();
-  row_dlogits_ = OwnedTensor(act_, block_rows_, own);
+  own_dlogits_ = OwnedTensor(act_, block_rows_, own);
   dlogits_ = OwnedTensor(act_, block_rows_, config.vocab_size);
   dhidden_ = OwnedTensor(act_, block_rows_, config.hidden_size);
 }
@@ -61,7 +61,7 @@ void Head::allocate() {
 void Head::logits(Tensor out, Tensor hidden) const {
   linear_forward(out, hidden, weights_.lm_head);
   for (const TokenRows& own : weights_.lm_head_rows) {
-    const Tensor some(row_logits_.view().data, Dtype::f32, out.rows,
+    const Tensor some(own_logits_.view().data, Dtype::f32, out.rows,
                       own.size());
     linear_forward(some, hidden, own.rows);
     put_columns(out, own.tokens, some);
@@ -175,9 +175,9 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
                            static_cast<float>(config_.final_logit_softcapping));
         if (gradients.lm_head)
           linear_backward_weight(gradients.lm_head, dlogits_, hidden_);
-        take_row_gradients();
+        take_own_dlogits();
         linear_backward_input(dhidden_, dlogits_, weights_.lm_head);
-        row_backward(gradients);
+        own_rows_backward(gradients);
         lora_.backward(dhidden_, dlogits_, hidden_, weights_.lm_head_loras,
                        gradients.lm_head_loras);
         for (int64_t r = 0; r < count; ++r)
@@ -190,22 +190,22 @@ Loss Head::accumulate_gradients(const Batch& batch, Tensor hidden,
 
 // Moves the gradients of logits that come from rows of their own out of
 // dlogits_, from the last list to the first, as they win.
-void Head::take_row_gradients() {
-  int64_t at = row_dlogits_.view().cols;
+void Head::take_own_dlogits() {
+  int64_t at = own_dlogits_.view().cols;
   const auto& lists = weights_.lm_head_rows;
   for (auto own = lists.rbegin(); own != lists.rend(); ++own) {
     at -= own->size();
-    take_columns(row_dlogits_.view().cols_from(at, own->size()), dlogits_,
+    take_columns(own_dlogits_.view().cols_from(at, own->size()), dlogits_,
                  own->tokens);
   }
 }
 
 // Adds what comes through them to dhidden_, and the gradient of the last list;
 // then moves them back.
-void Head::row_backward(const Weights& gradients) {
+void Head::own_rows_backward(const Weights& gradients) {
   int64_t at = 0;
   for (const TokenRows& own : weights_.lm_head_rows) {
-    const Tensor dy = row_dlogits_.view().cols_from(at, own.size());
+    const Tensor dy = own_dlogits_.view().cols_from(at, own.size());
     at += own.size();
     linear_backward_input(dhidden_, dy, own.rows, true);
     if (!gradients.lm_head_rows.empty() &&
@@ -226,7 +226,7 @@ int64_t Head::bytes_needed(const ModelConfig& config, Dtype act,
 int64_t Head::bytes() const {
   return static_cast<int64_t>(hidden_.bytes() + logits_.bytes() +
                               dlogits_.bytes() + dhidden_.bytes() +
-                              row_logits_.bytes() + row_dlogits_.bytes());
+                              own_logits_.bytes() + own_dlogits_.bytes());
 }
 
 }  // namespace seodang

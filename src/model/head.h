@@ -68,8 +68,8 @@ class Head {
 
  private:
   void allocate();
-  void take_row_gradients();
-  void row_backward(const Weights& gradients);
+  void take_own_dlogits();
+  void own_rows_backward(const Weights& gradients);
   template <class Block>
   Loss for_each_block(const Batch& batch, Tensor hidden, int32_t distilled,
                       float* losses, Block&& block);
@@ -85,7 +85,7 @@ class Head {
   OwnedTensor teacher_hidden_, teacher_logits_;  // when there is a teacher
   // Of tokens with rows of their own, list behind list: their logits, and when
   // it trains the gradients of these.
-  OwnedTensor row_logits_, row_dlogits_;
+  OwnedTensor own_logits_, own_dlogits_;
   std::vector<float> losses_, loss_weights_;  // of a block's rows
   std::vector<int32_t> targets_;
   std::vector<int32_t> rows_;  // of the batch, those that carry loss

@@ -215,10 +215,10 @@ void ModelSource::open_adapters() {
     for (const Adapter::Part& part : adapter.parts())
       if (const auto found = by_name.find(part.module + ".weight");
           found != by_name.end()) {  // a tied lm_head has no tensor
-        if (part.rows.tokens.empty())
-          found->second->loras.push_back(part.lora);
-        else
+        if (part.has_rows())
           found->second->token_rows.push_back(part.rows);
+        else
+          found->second->loras.push_back(part.lora);
       }
   }
 }

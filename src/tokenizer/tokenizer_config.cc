@@ -117,6 +117,7 @@ void complete(std::vector<AddedToken>& tokens, const TokenizerSpec& spec) {
   std::erase_if(tokens, [&](const AddedToken& token) {
     return has.contains(token.content);
   });
+  if (tokens.empty()) return;
   std::ranges::stable_sort(tokens, {}, &AddedToken::id);
   const TokenTable table(spec.tokens);
   auto next = static_cast<int32_t>(spec.tokens.size());
@@ -154,7 +155,7 @@ void read_added_tokens(const fs::path& model_dir, bool completed,
       }
     }
     if (completed) complete(tokens, spec);
-    add_tokens(std::move(tokens), spec);
+    if (!tokens.empty()) add_tokens(std::move(tokens), spec);
   } catch (const Error& error) {
     throw Error("{}: {}", path.string(), error.what());
   }

@@ -235,7 +235,7 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
 
 // A budget, and nothing said of how to hold it: what the model's run has is
 // replayed.
-FinetuneOptions with_what_keep_asks_for(FinetuneOptions o) {
+FinetuneOptions settle_keep(FinetuneOptions o) {
   InstructOptions& tuning = o.tuning;
   if (tuning.freeze_embeddings == "auto")
     tuning.freeze_embeddings = o.keep > 0 ? "unseen" : "none";
@@ -292,7 +292,7 @@ FinetuneOptions default_preference_options() {
 }
 
 FinetuneSummary finetune(const FinetuneOptions& given) {
-  FinetuneOptions options = with_what_keep_asks_for(given);
+  FinetuneOptions options = settle_keep(given);
   if (options.general.empty())
     options.general = suites_of_run(options.tuning.base);
   if (options.keep > 0 && options.tuning.patience > 0)

@@ -110,7 +110,7 @@ class Loop {
   double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0, divergence_ = 0;
   PreferenceSums preferred_;
   double probe_ = 0;            // last measured
-  double preferred_share_ = 0;  // of the pairs held out, likewise
+  double reward_accuracy_ = 0;  // of the pairs held out, likewise
   int64_t observed_ = -1;       // the step, last
   // Of all steps of this process.
   double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
@@ -256,7 +256,7 @@ void Loop::validate() {
     if (preference_) preferred.add((*validation_preference_)(batch, losses));
   }
   state_.validation_loss = preference_ ? preferred.mean_loss() : loss.mean();
-  preferred_share_ = preferred.preferred_share();
+  reward_accuracy_ = preferred.reward_accuracy();
   const bool first = state_.best_validation_loss == 0;
   if (first || state_.validation_loss < state_.best_validation_loss) {
     state_.best_validation_loss = state_.validation_loss;
@@ -270,11 +270,10 @@ void Loop::validate() {
   std::string note = fmt::format("step {}: validation loss {:.4f}", state_.step,
                                  state_.validation_loss);
   if (preference_) {
-    line["validation_preferred"] = preferred_share_;
-    line["validation_margin"] = preferred.mean_margin();
-    note +=
-        fmt::format(", {:.1f}% prefer the chosen answer, mean margin {:.2f}",
-                    100 * preferred_share_, preferred.mean_margin());
+    line["validation_reward_accuracy"] = reward_accuracy_;
+    line["validation_reward_margin"] = preferred.mean_margin();
+    note += fmt::format(", reward accuracy {:.1f}%, mean margin {:.2f}",
+                        100 * reward_accuracy_, preferred.mean_margin());
   }
   metrics_->write(line);
   progress_->note(note);
@@ -407,8 +406,8 @@ TrainSummary Loop::run() {
                  {"peak_share", share}};
     if (run_.teacher.decoder != nullptr) line["divergence"] = divergence_;
     if (preference_) {
-      line["preferred"] = preferred_.preferred_share();
-      line["margin"] = preferred_.mean_margin();
+      line["reward_accuracy"] = preferred_.reward_accuracy();
+      line["reward_margin"] = preferred_.mean_margin();
     }
     metrics_->write(line);
     if (every(options_.validate_every)) {
@@ -452,7 +451,7 @@ TrainSummary Loop::finish(std::string_view why) {
   sample();
   summary.probe_before = state_.probe_before;
   summary.probe = probe_;
-  summary.preferred = preferred_share_;
+  summary.reward_accuracy = reward_accuracy_;
   summary.steps = state_.step;
   summary.tokens = state_.tokens;
   summary.seconds = elapsed();

@@ -89,8 +89,7 @@ void Optimizer::freeze_embeddings_but(const std::vector<int32_t>& learned) {
   }
 }
 
-// So that they are not in the norm either.
-void Optimizer::clear_frozen_rows() const {
+void Optimizer::clear_frozen_rows() {
   if (learned_rows_.empty()) return;
   for (const Slot& slot : slots_) {
     if (!is_of_tokens(slot.master)) continue;
@@ -204,7 +203,7 @@ int64_t Optimizer::bytes() const {
   return bytes;
 }
 
-double Optimizer::gradient_norm() const {
+double Optimizer::gradient_norm() {
   clear_frozen_rows();
   return std::sqrt(sum_of_squares(gradient_memory_.view().row<float>(0),
                                   gradient_memory_.view().size()));

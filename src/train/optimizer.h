@@ -47,8 +47,8 @@ class Optimizer {
   const Weights& frozen_weights() const { return model_.weights(); }
   const Weights& gradients() const { return gradients_; }
 
-  // Norm of all gradients, in float64.
-  double gradient_norm() const;
+  // Norm of all gradients, in float64; those of frozen rows become 0.
+  double gradient_norm();
   // One step (counted from 1) for all weights; the gradients are zero
   // afterwards. Learning rate, weight decay (of matrices only) and gradient
   // scale are those of `options` for Muon too; `momentum` is its own.
@@ -80,7 +80,7 @@ class Optimizer {
     bool muon = false;  // has no second moments
   };
   void make_slots(bool muon);
-  void clear_frozen_rows() const;
+  void clear_frozen_rows();
   Weights lay_out(void* memory, Dtype dtype) const;
   Tensor memory() const {
     return adapter_ ? adapter_->memory() : model_.memory();

@@ -26,7 +26,7 @@ struct PreferenceSums {
 
   double mean_loss() const { return mean(loss); }
   double mean_margin() const { return mean(margin); }
-  double preferred_share() const {
+  double reward_accuracy() const {
     return mean(static_cast<double>(preferred));
   }
   void add(const PreferenceSums& other);

@@ -24,7 +24,7 @@ struct TrainSummary {
   double probe_before = 0, probe = 0;
   // Of the pairs held out, the share in which the chosen answer gained on the
   // rejected one (train/preference.h).
-  double preferred = 0;
+  double reward_accuracy = 0;
   double peak_share = 0;    // model FLOP/s over the measured product peak
   int64_t peak_memory = 0;  // bytes
   ExampleCounts examples;
@@ -45,7 +45,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("validation_loss", s.validation_loss);
   visit("probe_before", s.probe_before);
   visit("probe", s.probe);
-  visit("preferred", s.preferred);
+  visit("reward_accuracy", s.reward_accuracy);
   visit("tokens_per_second", s.tokens_per_second);
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);

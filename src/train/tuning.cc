@@ -253,7 +253,8 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
                   .truncated = learned.truncated};
   const std::vector<int32_t> seen = tokens_of(learned, config.vocab_size);
   const std::vector<int32_t> rows = row_tokens(o, seen, tokenizer);
-  check_room(o, stage.copies, static_cast<int64_t>(rows.size()));
+  if (!rows.empty())
+    check_room(o, stage.copies, static_cast<int64_t>(rows.size()));
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, std::move(replay));

@@ -127,20 +127,15 @@ TEST_P(DecoderTest, GradientsMatchFiniteDifferences) {
     ReferenceDecoder reference(config, model.weights());
     Rng rng(9);
     for (const NamedTensor& gradient : named_weights(config, gradients)) {
-      auto& weight = reference.weight(gradient.name);
+      const auto& weight = reference.weight(gradient.name);
       for (int i = 0; i < 6; ++i) {
         // Of the embedding, a row that the batch uses.
         const bool embedding = gradient.name == "model.embed_tokens.weight";
         const auto r = static_cast<int64_t>(
             embedding ? batch.tokens[i] : rng.below(weight.size()));
         const auto c = static_cast<int64_t>(rng.below(weight[0].size()));
-        const double h = 1e-4, value = weight[r][c];
-        weight[r][c] = value + h;
-        const double above = reference.loss(batch);
-        weight[r][c] = value - h;
-        const double below = reference.loss(batch);
-        weight[r][c] = value;
-        const double expected = (above - below) / (2 * h);
+        const double expected = reference.difference(
+            gradient.name, r, c, [&] { return reference.loss(batch); });
         EXPECT_NEAR(gradient.tensor.row<float>(r)[c], expected,
                     2e-5 + 2e-4 * std::abs(expected))
             << gradient.name << " [" << r << ", " << c << "]";
@@ -347,19 +342,14 @@ TEST_P(DecoderTest, DistilledTokensStayNearTheTeacher) {
   };
   Rng rng(9);
   for (const NamedTensor& gradient : named_weights(config, gradients)) {
-    auto& weight = reference.weight(gradient.name);
+    const auto& weight = reference.weight(gradient.name);
     for (int i = 0; i < 2; ++i) {
       const bool embedding = gradient.name == "model.embed_tokens.weight";
       const auto r = static_cast<int64_t>(embedding ? batch.tokens[i * 9]
                                                     : rng.below(weight.size()));
       const auto c = static_cast<int64_t>(rng.below(weight[0].size()));
-      const double h = 1e-4, value = weight[r][c];
-      weight[r][c] = value + h;
-      const double above = objective();
-      weight[r][c] = value - h;
-      const double below = objective();
-      weight[r][c] = value;
-      const double difference = (above - below) / (2 * h);
+      const double difference =
+          reference.difference(gradient.name, r, c, objective);
       EXPECT_NEAR(gradient.tensor.row<float>(r)[c], difference,
                   1e-4 + 3e-4 * std::abs(difference))
           << gradient.name << " [" << r << ", " << c << "]";

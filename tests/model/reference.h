@@ -34,6 +34,22 @@ class ReferenceDecoder {
 
   Matrix& weight(const std::string& name) { return weights_.at(name); }
 
+  // (f(w + h) - f(w - h)) / 2h, f being of this decoder and w one of its
+  // weights.
+  template <class F>
+  double difference(const std::string& name, int64_t row, int64_t col, F&& f) {
+    constexpr double kStep = 1e-4;
+    double& w =
+        weights_.at(name)[static_cast<size_t>(row)][static_cast<size_t>(col)];
+    const double value = w;
+    w = value + kStep;
+    const double above = f();
+    w = value - kStep;
+    const double below = f();
+    w = value;
+    return (above - below) / (2 * kStep);
+  }
+
   // Mean -log p(target) over the targets that are not ignored.
   double loss(const Batch& batch) const {
     double sum = 0;
