@@ -10,23 +10,50 @@
 namespace seodang {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr uint64_t kDefaultAlignment = 32, kMaxAlignment = 1 << 16;
 constexpr uint64_t kMaxKeys = 1 << 16, kMaxTensors = 1 << 20;
 constexpr uint64_t kMaxName = 64, kMaxKey = 65535, kMaxElements = 1 << 24;
+constexpr int kMaxDepth = 8;
 
 struct NamedType {
   uint32_t code;
   Dtype dtype;
 };
-constexpr std::array<NamedType, 8> kTensorTypes = {{{0, Dtype::f32},
-                                                    {1, Dtype::f16},
-                                                    {2, Dtype::q4_0},
-                                                    {8, Dtype::q8_0},
-                                                    {12, Dtype::q4_k},
-                                                    {13, Dtype::q5_k},
-                                                    {14, Dtype::q6_k},
-                                                    {30, Dtype::bf16}}};
+constexpr std::array<NamedType, 14> kTensorTypes = {{{0, Dtype::f32},
+                                                     {1, Dtype::f16},
+                                                     {2, Dtype::q4_0},
+                                                     {3, Dtype::q4_1},
+                                                     {6, Dtype::q5_0},
+                                                     {7, Dtype::q5_1},
+                                                     {8, Dtype::q8_0},
+                                                     {10, Dtype::q2_k},
+                                                     {11, Dtype::q3_k},
+                                                     {12, Dtype::q4_k},
+                                                     {13, Dtype::q5_k},
+                                                     {14, Dtype::q6_k},
+                                                     {20, Dtype::iq4_nl},
+                                                     {30, Dtype::bf16}}};
+
+// GGML's names of the types that are not read (ggml.h, enum ggml_type).
+std::string_view name_of_unread(uint32_t code) {
+  struct Named {
+    uint32_t code;
+    std::string_view name;
+  };
+  constexpr std::array<Named, 22> kNames = {
+      {{9, "Q8_1"},      {15, "Q8_K"},     {16, "IQ2_XXS"}, {17, "IQ2_XS"},
+       {18, "IQ3_XXS"},  {19, "IQ1_S"},    {21, "IQ3_S"},   {22, "IQ2_S"},
+       {23, "IQ4_XS"},   {24, "I8"},       {25, "I16"},     {26, "I32"},
+       {27, "I64"},      {28, "F64"},      {29, "IQ1_M"},   {31, "Q4_0_4_4"},
+       {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"}, {34, "TQ1_0"},   {35, "TQ2_0"},
+       {39, "MXFP4"},    {40, "NVFP4"}}};
+  for (const Named& named : kNames)
+    if (named.code == code) return named.name;
+  return "";
+}
 
 // Bytes of one element in the file; 0 for strings and arrays.
 size_t value_bytes(GgufType type) {
@@ -127,16 +154,11 @@ void take_element(Reader& read, GgufValue& value) {
       return value.integers.push_back(read.take<int32_t>());
     case GgufType::i64:
       return value.integers.push_back(read.take<int64_t>());
-    case GgufType::u64: {
-      const uint64_t number = read.take<uint64_t>();
-      if (number > INT64_MAX) read.fail("the number is absurd");
-      return value.integers.push_back(static_cast<int64_t>(number));
-    }
-    case GgufType::boolean: {
-      const uint8_t truth = read.take<uint8_t>();
-      if (truth > 1) read.fail(fmt::format("{} is not true or false", truth));
-      return value.integers.push_back(truth);
-    }
+    case GgufType::u64:
+      return value.integers.push_back(
+          static_cast<int64_t>(read.take<uint64_t>()));
+    case GgufType::boolean:
+      return value.integers.push_back(read.take<uint8_t>());
     case GgufType::f32:
       return value.reals.push_back(double{read.take<float>()});
     case GgufType::f64:
@@ -147,7 +169,7 @@ void take_element(Reader& read, GgufValue& value) {
     case GgufType::array:
       break;
   }
-  read.fail("an array in an array is not supported");
+  throw std::logic_error("an array is no element");
 }
 
 GgufType take_type(Reader& read) {
@@ -157,21 +179,36 @@ GgufType take_type(Reader& read) {
   return static_cast<GgufType>(code);
 }
 
+// Fewest bytes of an element.
+size_t least_bytes(GgufType type) {
+  if (type == GgufType::string) return 8;  // its length
+  if (type == GgufType::array) return 12;  // its type and length
+  return value_bytes(type);
+}
+
+GgufValue take_array(Reader& read, int depth) {
+  GgufValue value;
+  value.is_array = true;
+  value.type = take_type(read);
+  const auto count = read.take<uint64_t>();
+  if (count > kMaxElements || count > read.left() / least_bytes(value.type))
+    read.fail(
+        fmt::format("an array of {} elements does not fit the file", count));
+  if (value.type == GgufType::array && depth == kMaxDepth)
+    read.fail(fmt::format("arrays deeper than {}", kMaxDepth));
+  for (uint64_t i = 0; i < count; ++i)
+    if (value.type == GgufType::array)
+      take_array(read, depth + 1);
+    else
+      take_element(read, value);
+  return value;
+}
+
 GgufValue take_value(Reader& read) {
   GgufValue value;
   value.type = take_type(read);
-  uint64_t count = 1;
-  if (value.type == GgufType::array) {
-    value.is_array = true;
-    value.type = take_type(read);
-    count = read.take<uint64_t>();
-    const size_t least = std::max<size_t>(
-        value.type == GgufType::string ? 8 : value_bytes(value.type), 1);
-    if (count > kMaxElements || count > read.left() / least)
-      read.fail(
-          fmt::format("an array of {} elements does not fit the file", count));
-  }
-  for (uint64_t i = 0; i < count; ++i) take_element(read, value);
+  if (value.type == GgufType::array) return take_array(read, 1);
+  take_element(read, value);
   return value;
 }
 
@@ -203,10 +240,11 @@ Placed take_tensor(Reader& read) {
       std::find_if(kTensorTypes.begin(), kTensorTypes.end(),
                    [&](const NamedType& t) { return t.code == code; });
   if (type == kTensorTypes.end())
-    read.fail(
-        fmt::format("tensor type {} is not one of F32, F16, BF16, Q8_0, "
-                    "Q4_0, Q4_K, Q5_K, Q6_K",
-                    code));
+    read.fail(fmt::format(
+        "type {} is not supported; take a file of F32, F16, BF16, Q8_0, Q6_K, "
+        "Q5_K, Q5_0, Q5_1, Q4_K, Q4_0, Q4_1, IQ4_NL, Q3_K or Q2_K",
+        name_of_unread(code).empty() ? fmt::format("{}", code)
+                                     : std::string(name_of_unread(code))));
   out.tensor.dtype = type->dtype;
   if (out.tensor.shape.back() % block_size(type->dtype) != 0)
     read.fail(fmt::format("rows of {} numbers are not whole blocks of {}",
@@ -234,12 +272,67 @@ uint64_t rounded_up(uint64_t position, uint64_t alignment) {
   return (position + alignment - 1) / alignment * alignment;
 }
 
+// NAME-00002-of-00003.gguf, as llama.cpp's gguf-split names parts: 3; else 0.
+constexpr size_t kPartEnd = sizeof("-00002-of-00003.gguf") - 1;
+int64_t parts_in_name(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.size() <= kPartEnd) return 0;
+  int number = 0, count = 0, length = 0;
+  const std::string end = name.substr(name.size() - kPartEnd);
+  // NOLINTNEXTLINE(cert-err34-c): five digits cannot overflow
+  if (std::sscanf(end.c_str(), "-%5d-of-%5d.gguf%n", &number, &count,
+                  &length) != 2 ||
+      length != kPartEnd || number < 1 || count < 1)
+    return 0;
+  return count;
+}
+
+// The path of another part; `path` itself when its name is not that of one.
+fs::path part_path(const fs::path& path, int64_t number) {
+  if (parts_in_name(path) == 0) return path;
+  std::string name = path.filename().string();
+  name.replace(name.size() - kPartEnd + 1, 5, fmt::format("{:05}", number));
+  return path.parent_path() / name;
+}
+
 }  // namespace
 
 GgufFile::GgufFile(const std::filesystem::path& path)
-    : path_(path), file_(path) {
+    : path_(part_path(path, 1)) {
+  metadata_ = add(path_);
+  if (const int64_t parts = integer("split.count", 1); parts > 1)
+    add_parts(parts);
+}
+
+void GgufFile::add_parts(int64_t count) {
+  const std::string where = path_.string();
+  if (parts_in_name(path_) != count)
+    throw Error(
+        "{}: one of {} parts of a model, which are found by their names: "
+        "NAME-00001-of-{:05}.gguf",
+        where, count, count);
+  for (int64_t number = 1; number <= count; ++number) {
+    const fs::path path = part_path(path_, number);
+    if (!fs::exists(path))
+      throw Error("{}: {} is missing, one of {} parts", where,
+                  path.filename().string(), count);
+    const Metadata own = number > 1 ? add(path) : metadata_;
+    const auto no = own.find("split.no");
+    if (no != own.end() && no->second.integers != std::vector{number - 1})
+      throw Error("{}: part {} of {} (counted from 0), its name says {}",
+                  path.string(), fmt::join(no->second.integers, " "), count,
+                  number);
+  }
+  const int64_t tensors = integer("split.tensors.count", -1);
+  if (tensors >= 0 && tensors != static_cast<int64_t>(tensors_.size()))
+    throw Error("{}: {} tensors in {} parts, split.tensors.count says {}",
+                where, tensors_.size(), count, tensors);
+}
+
+GgufFile::Metadata GgufFile::add(const std::filesystem::path& path) {
   const std::string where = path.string();
-  const auto bytes = file_.bytes();
+  const auto bytes = files_.emplace_back(path).bytes();
+  Metadata metadata;
   Reader read(where, bytes);
   if (bytes.size() < 24 || read.take<uint32_t>() != kMagic)
     throw Error("{}: not a GGUF file", where);
@@ -258,14 +351,10 @@ GgufFile::GgufFile(const std::filesystem::path& path)
     read.name_part(fmt::format("key {} of the metadata", i));
     const std::string key = read.take_name(kMaxKey, "the key");
     read.name_part("key " + key);
-    if (!metadata_.emplace(key, take_value(read)).second)
+    if (!metadata.emplace(key, take_value(read)).second)
       read.fail("it is there twice");
   }
-  if (const GgufValue* parts = find("split.count");
-      parts != nullptr && !parts->integers.empty() && parts->integers[0] > 1)
-    throw Error("{}: one of {} parts of a model; join them first", where,
-                parts->integers[0]);
-  const uint64_t alignment = alignment_of(where, metadata_);
+  const uint64_t alignment = alignment_of(where, metadata);
 
   std::vector<Placed> placed;
   for (uint64_t i = 0; i < tensor_count; ++i)
@@ -295,6 +384,7 @@ GgufFile::GgufFile(const std::filesystem::path& path)
     if (!tensors_.emplace(p.name, std::move(p.tensor)).second)
       read.fail("it is there twice");
   }
+  return metadata;
 }
 
 const GgufValue* GgufFile::find(const std::string& key) const {
@@ -317,6 +407,10 @@ const GgufValue* GgufFile::scalar(const std::string& key, const char* kind,
                         : !value->integers.empty();
   if (value->is_array || !fits)
     throw Error("{}: key {} is not {}", path_.string(), key, kind);
+  if (value->type == GgufType::u64 && value->integers[0] < 0)
+    throw Error("{}: key {} is over {}", path_.string(), key, INT64_MAX);
+  if (value->type == GgufType::boolean && value->integers[0] > 1)
+    throw Error("{}: key {} is not true or false", path_.string(), key);
   return value;
 }
 
@@ -357,7 +451,7 @@ const std::vector<int64_t>& GgufFile::integers(const std::string& key) const {
   const GgufValue* value = find(key);
   if (value == nullptr) return none;
   if (!value->is_array || is_real(value->type) ||
-      value->type == GgufType::string)
+      value->type == GgufType::string || value->type == GgufType::array)
     throw Error("{}: key {} is not a list of whole numbers", path_.string(),
                 key);
   return value->integers;

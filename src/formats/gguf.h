@@ -1,11 +1,13 @@
 // The GGUF format, versions 2 and 3, little-endian (ggml, docs/gguf.md): typed
-// metadata, a table of tensors, then their numbers. Files are hostile until
+// metadata, a table of tensors, then their numbers. A model may lie in several
+// files, NAME-00001-of-0000N.gguf and so on. Files are hostile until
 // proven otherwise: every count, length, offset and shape is checked against
 // the bytes there are before it is used, and no two tensors share a byte.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -41,8 +43,9 @@ enum class GgufType : uint32_t {
 struct GgufValue {
   GgufType type = GgufType::u32;  // of each element
   bool is_array = false;
-  // The elements, in the one list that fits the type; one when no array.
-  std::vector<int64_t> integers;  // booleans too; u64 up to INT64_MAX
+  // The elements, in the one list that fits the type; one when no array. Of an
+  // array of arrays (type is array) none are kept: no key that is read is one.
+  std::vector<int64_t> integers;  // booleans too; u64 as the same 64 bits
   std::vector<double> reals;
   std::vector<std::string> strings;
 
@@ -63,15 +66,18 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Throws Error naming the file, the key or tensor, and what is wrong in it.
+  // Any part of a model in several opens them all. Throws Error naming the
+  // file, the key or tensor, and what is wrong in it.
   explicit GgufFile(const std::filesystem::path& path);
 
+  // Of several parts the first.
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
   const std::map<std::string, GgufTensor>& tensors() const { return tensors_; }
 
   // The value of a key; nullptr, or the fallback, when the key is absent.
-  // Throws Error when it is of another kind, or absent without a fallback.
+  // Throws Error when it is of another kind, a u64 over INT64_MAX, or absent
+  // without a fallback.
   const GgufValue* find(const std::string& key) const;
   std::string text(const std::string& key,
                    const std::optional<std::string>& fallback = {}) const;
@@ -91,12 +97,16 @@ class GgufFile {
                 const std::vector<int64_t>& shape) const;
 
  private:
+  using Metadata = std::map<std::string, GgufValue>;
+  // The metadata of one more file, whose tensors are added to tensors_.
+  Metadata add(const std::filesystem::path& path);
+  void add_parts(int64_t count);
   const GgufValue* scalar(const std::string& key, const char* kind,
                           bool required) const;
 
   std::filesystem::path path_;
-  MappedFile file_;
-  std::map<std::string, GgufValue> metadata_;
+  std::deque<MappedFile> files_;
+  Metadata metadata_;
   std::map<std::string, GgufTensor> tensors_;
 };
 

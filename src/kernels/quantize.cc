@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -30,6 +31,74 @@ void unpack(const BlockQ4_0& block, float* y) {
   for (int i = 0; i < 16; ++i) {
     y[i] = d * static_cast<float>((block.q[i] & 15) - 8);
     y[i + 16] = d * static_cast<float>((block.q[i] >> 4) - 8);
+  }
+}
+
+// Bit i of four bytes, as a 16.
+HWY_INLINE int fifth_bit(const uint8_t* high, int i) {
+  return (high[i / 8] >> i % 8 & 1) * 16;
+}
+
+void unpack(const BlockQ4_1& block, float* y) {
+  const float d = static_cast<float>(block.d), m = static_cast<float>(block.m);
+  for (int i = 0; i < 16; ++i) {
+    y[i] = d * static_cast<float>(block.q[i] & 15) + m;
+    y[i + 16] = d * static_cast<float>(block.q[i] >> 4) + m;
+  }
+}
+
+void unpack(const BlockQ5_0& block, float* y) {
+  const float d = static_cast<float>(block.d);
+  for (int i = 0; i < 16; ++i) {
+    const int low = (block.q[i] & 15) | fifth_bit(block.high, i);
+    const int high = block.q[i] >> 4 | fifth_bit(block.high, i + 16);
+    y[i] = d * static_cast<float>(low - 16);
+    y[i + 16] = d * static_cast<float>(high - 16);
+  }
+}
+
+void unpack(const BlockQ5_1& block, float* y) {
+  const float d = static_cast<float>(block.d), m = static_cast<float>(block.m);
+  for (int i = 0; i < 16; ++i) {
+    const int low = (block.q[i] & 15) | fifth_bit(block.high, i);
+    const int high = block.q[i] >> 4 | fifth_bit(block.high, i + 16);
+    y[i] = d * static_cast<float>(low) + m;
+    y[i + 16] = d * static_cast<float>(high) + m;
+  }
+}
+
+void unpack(const BlockIQ4NL& block, float* y) {
+  const float d = static_cast<float>(block.d);
+  for (int i = 0; i < 16; ++i) {
+    y[i] = d * static_cast<float>(kIq4Nl[block.q[i] & 15]);
+    y[i + 16] = d * static_cast<float>(kIq4Nl[block.q[i] >> 4]);
+  }
+}
+
+void unpack(const BlockQ2K& block, float* y) {
+  const float d = static_cast<float>(block.d);
+  const float d_min = static_cast<float>(block.d_min);
+  for (int g = 0; g < 16; ++g) {
+    const int run = g / 2;
+    const uint8_t* q = block.q + run / 4 * 32 + g % 2 * 16;
+    const float scale = d * static_cast<float>(block.scales[g] & 15);
+    const float min = d_min * static_cast<float>(block.scales[g] >> 4);
+    for (int i = 0; i < 16; ++i)
+      y[g * 16 + i] = scale * static_cast<float>(q[i] >> run % 4 * 2 & 3) - min;
+  }
+}
+
+void unpack(const BlockQ3K& block, float* y) {
+  const float d = static_cast<float>(block.d);
+  for (int g = 0; g < 16; ++g) {
+    const int run = g / 2;
+    const uint8_t* q = block.q + run / 4 * 32 + g % 2 * 16;
+    const uint8_t* high = block.high + g % 2 * 16;
+    const float scale = d * static_cast<float>(block.scale(g));
+    for (int i = 0; i < 16; ++i)
+      y[g * 16 + i] = scale * static_cast<float>(((q[i] >> run % 4 * 2 & 3) |
+                                                  (high[i] >> run & 1) << 2) -
+                                                 4);
   }
 }
 
@@ -279,6 +348,22 @@ void pack(BlockQ4_0& block, const float* x) {
     block.q[i] = static_cast<uint8_t>((q[i] + 8) | (q[i + 16] + 8) << 4);
 }
 
+void pack(BlockQ5_0& block, const float* x) {
+  Group<32> group;
+  weigh(group, x);
+  const float d = kept(fit_scale(group, 16));
+  block.d = f16(d);
+  int8_t q[32];
+  round_to(group, d, 0, -16, 15, q);
+  uint32_t high = 0;
+  for (int i = 0; i < 32; ++i)
+    high |= static_cast<uint32_t>((q[i] + 16) >> 4) << i;
+  std::memcpy(block.high, &high, sizeof high);
+  for (int i = 0; i < 16; ++i)
+    block.q[i] =
+        static_cast<uint8_t>(((q[i] + 16) & 15) | ((q[i + 16] + 16) & 15) << 4);
+}
+
 void pack(BlockQ4K& block, const float* x) {
   Group<32> groups[8];
   Line lines[8];
@@ -366,8 +451,10 @@ void pack(BlockQ6K& block, const float* x) {
     }
 }
 
-void pack(BlockQ5K&, const float*) {
-  throw Error("q5_k is only read; write q4_k or q6_k");
+template <class Block>
+void pack(Block&, const float*) {
+  throw Error("{} is only read; write q8_0, q6_k, q5_0, q4_k or q4_0",
+              name_of(Block::kDtype));
 }
 
 void Quantize(Tensor out, Tensor in) {

@@ -119,43 +119,65 @@ HWY_INLINE VecI8 nibbles(const uint8_t* from, bool high) {
                                    : hn::And(bytes, hn::Set(d, 15)));
 }
 
+// 32 numbers of 4 bits, from number i on.
+HWY_INLINE VecI8 nibbles_of_32(const uint8_t* q, size_t i) {
+  if constexpr (kLanes == 32) {
+    const hn::Half<TagU8> half;
+    const auto bytes = hn::LoadU(half, q);
+    return hn::BitCast(TagI8(), hn::Combine(TagU8(), hn::ShiftRight<4>(bytes),
+                                            hn::And(bytes, hn::Set(half, 15))));
+  } else {
+    return nibbles(q, i != 0);
+  }
+}
+
+// The numbers of a block of 32, from number i on, as whole numbers.
+HWY_INLINE VecI8 whole_numbers(const BlockQ8_0& w, size_t i) {
+  return hn::LoadU(TagI8(), w.q + i);
+}
+HWY_INLINE VecI8 whole_numbers(const BlockQ4_0& w, size_t i) {
+  return hn::Sub(nibbles_of_32(w.q, i), hn::Set(TagI8(), 8));
+}
+HWY_INLINE VecI8 whole_numbers(const BlockQ4_1& w, size_t i) {
+  return nibbles_of_32(w.q, i);
+}
+HWY_INLINE VecI8 whole_numbers(const BlockIQ4NL& w, size_t i) {
+  return hn::TableLookupBytes(hn::LoadDup128(TagI8(), kIq4Nl),
+                              nibbles_of_32(w.q, i));
+}
+// Q5_0 and Q5_1. Eight bytes are read where the bits begin, which lie in the
+// block.
+template <class Block>
+HWY_INLINE VecI8 five_bits(const Block& w, size_t i) {
+  const TagI8 d;
+  const auto set = hn::LoadMaskBits(d, w.high + i / 8);
+  return hn::Or(nibbles_of_32(w.q, i), hn::IfThenElseZero(set, hn::Set(d, 16)));
+}
+HWY_INLINE VecI8 whole_numbers(const BlockQ5_0& w, size_t i) {
+  return hn::Sub(five_bits(w, i), hn::Set(TagI8(), 16));
+}
+HWY_INLINE VecI8 whole_numbers(const BlockQ5_1& w, size_t i) {
+  return five_bits(w, i);
+}
+
 // What a block adds to the sum: `a` and `b` take turns, so that additions do
 // not wait for one another. q, scale and sum are x's, where the block begins.
 struct Accumulators {
   VecF32 a, b;
 };
 
-HWY_INLINE void add_block(const BlockQ8_0& w, const int8_t* q,
-                          const float* scale, const float*, float*,
-                          Accumulators& out) {
-  const TagI8 d;
+// A block of 32; mins[0] collects -m·Σx where there is an m.
+template <class Block>
+HWY_INLINE void add_block(const Block& w, const int8_t* q, const float* scale,
+                          const float* sum, float* mins, Accumulators& out) {
+  constexpr bool kHasMin =
+      Block::kDtype == Dtype::q4_1 || Block::kDtype == Dtype::q5_1;
   const float s = number(w.d) * scale[0];
   for (size_t i = 0; i < 32; i += kLanes)
-    out.a = scaled(dot(hn::LoadU(d, w.q + i), hn::LoadU(d, q + i)), s, out.a);
+    out.a = scaled(dot<kHasMin>(whole_numbers(w, i), hn::LoadU(TagI8(), q + i)),
+                   s, out.a);
   std::swap(out.a, out.b);
-}
-
-HWY_INLINE void add_block(const BlockQ4_0& w, const int8_t* q,
-                          const float* scale, const float*, float*,
-                          Accumulators& out) {
-  const TagI8 d;
-  const float s = number(w.d) * scale[0];
-  const auto eight = hn::Set(d, 8);
-  if constexpr (kLanes == 32) {
-    const hn::Half<TagU8> half;
-    const auto bytes = hn::LoadU(half, w.q);
-    const auto numbers = hn::Combine(TagU8(), hn::ShiftRight<4>(bytes),
-                                     hn::And(bytes, hn::Set(half, 15)));
-    out.a =
-        scaled(dot(hn::Sub(hn::BitCast(d, numbers), eight), hn::LoadU(d, q)), s,
-               out.a);
-  } else {
-    for (size_t i = 0; i < 32; i += 16)
-      out.a =
-          scaled(dot(hn::Sub(nibbles(w.q, i != 0), eight), hn::LoadU(d, q + i)),
-                 s, out.a);
-  }
-  std::swap(out.a, out.b);
+  if constexpr (kHasMin) mins[0] -= number(w.m) * sum[0];
 }
 
 // Q4_K and Q5_K differ in the fifth bit. mins (8) collects Σ min·Σx a group.
@@ -211,24 +233,73 @@ HWY_INLINE VecF32 two_scales(const float* s, size_t i) {
   }
 }
 
+// Run kRun of 32 numbers, from number i on, as whole numbers.
 template <int kRun>
-HWY_INLINE void add_run(const BlockQ6K& w, const int8_t* q, const float* s,
-                        Accumulators& out) {
+HWY_INLINE VecI8 whole_numbers(const BlockQ6K& w, size_t i) {
   const TagI8 d;
   const TagU8 du;
+  const auto low =
+      nibbles(w.low + kRun / 4 * 64 + kRun % 2 * 32 + i, kRun % 4 >= 2);
+  const auto bytes = hn::LoadU(du, w.high + kRun / 4 * 32 + i);
+  const auto high =
+      hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3));
+  return hn::Sub(hn::Or(low, hn::BitCast(d, hn::ShiftLeft<4>(high))),
+                 hn::Set(d, 32));
+}
+// Q2_K and Q3_K.
+template <int kRun>
+HWY_INLINE VecI8 two_bits(const uint8_t* q, size_t i) {
+  const TagU8 du;
+  const auto bytes = hn::LoadU(du, q + kRun / 4 * 32 + i);
+  return hn::BitCast(
+      TagI8(), hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3)));
+}
+template <int kRun>
+HWY_INLINE VecI8 whole_numbers(const BlockQ2K& w, size_t i) {
+  return two_bits<kRun>(w.q, i);
+}
+template <int kRun>
+HWY_INLINE VecI8 whole_numbers(const BlockQ3K& w, size_t i) {
+  const TagI8 d;
+  const TagU8 du;
+  const auto bit = hn::Set(du, static_cast<uint8_t>(1 << kRun));
+  const auto set = hn::TestBit(hn::LoadU(du, w.high + i), bit);
+  const auto high = hn::IfThenElseZero(set, hn::Set(du, 4));
+  return hn::Sub(hn::Or(two_bits<kRun>(w.q, i), hn::BitCast(d, high)),
+                 hn::Set(d, 4));
+}
+
+// s and m: of each group of 16 scale and min, x's scale included; m only in
+// Q2_K, where Σx of a group is summed here, since x has sums of 32.
+template <int kRun, class Block>
+HWY_INLINE void add_run(const Block& w, const int8_t* q, const float* s,
+                        const float* m, Accumulators& out) {
+  constexpr bool kHasMin = Block::kDtype == Dtype::q2_k;
+  const TagI8 d;
+  const TagF32 df;
   for (size_t i = 0; i < 32; i += kLanes) {
-    const auto low =
-        nibbles(w.low + kRun / 4 * 64 + kRun % 2 * 32 + i, kRun % 4 >= 2);
-    const auto bytes = hn::LoadU(du, w.high + kRun / 4 * 32 + i);
-    const auto high =
-        hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3));
-    const auto numbers = hn::Or(low, hn::BitCast(d, hn::ShiftLeft<4>(high)));
-    const auto sums =
-        dot(hn::Sub(numbers, hn::Set(d, 32)), hn::LoadU(d, q + kRun * 32 + i));
-    out.a = hn::MulAdd(hn::ConvertTo(TagF32(), sums),
-                       two_scales(s + kRun * 2, i), out.a);
+    const auto x = hn::LoadU(d, q + kRun * 32 + i);
+    const auto sums = dot<kHasMin>(whole_numbers<kRun>(w, i), x);
+    out.a =
+        hn::MulAdd(hn::ConvertTo(df, sums), two_scales(s + kRun * 2, i), out.a);
+    if constexpr (kHasMin)
+      out.b = hn::NegMulAdd(hn::ConvertTo(df, dot<true>(hn::Set(d, 1), x)),
+                            two_scales(m + kRun * 2, i), out.b);
   }
   std::swap(out.a, out.b);
+}
+
+template <class Block>
+HWY_INLINE void add_runs(const Block& w, const int8_t* q, const float* s,
+                         const float* m, Accumulators& out) {
+  add_run<0>(w, q, s, m, out);
+  add_run<1>(w, q, s, m, out);
+  add_run<2>(w, q, s, m, out);
+  add_run<3>(w, q, s, m, out);
+  add_run<4>(w, q, s, m, out);
+  add_run<5>(w, q, s, m, out);
+  add_run<6>(w, q, s, m, out);
+  add_run<7>(w, q, s, m, out);
 }
 
 HWY_INLINE void add_block(const BlockQ6K& w, const int8_t* q,
@@ -238,14 +309,29 @@ HWY_INLINE void add_block(const BlockQ6K& w, const int8_t* q,
   float s[16];
   for (int g = 0; g < 16; ++g)
     s[g] = dw * static_cast<float>(w.scales[g]) * scale[g / 2];
-  add_run<0>(w, q, s, out);
-  add_run<1>(w, q, s, out);
-  add_run<2>(w, q, s, out);
-  add_run<3>(w, q, s, out);
-  add_run<4>(w, q, s, out);
-  add_run<5>(w, q, s, out);
-  add_run<6>(w, q, s, out);
-  add_run<7>(w, q, s, out);
+  add_runs(w, q, s, nullptr, out);
+}
+
+HWY_INLINE void add_block(const BlockQ3K& w, const int8_t* q,
+                          const float* scale, const float*, float*,
+                          Accumulators& out) {
+  const float dw = number(w.d);
+  float s[16];
+  for (int g = 0; g < 16; ++g)
+    s[g] = dw * static_cast<float>(w.scale(g)) * scale[g / 2];
+  add_runs(w, q, s, nullptr, out);
+}
+
+HWY_INLINE void add_block(const BlockQ2K& w, const int8_t* q,
+                          const float* scale, const float*, float*,
+                          Accumulators& out) {
+  const float dw = number(w.d), d_min = number(w.d_min);
+  float s[16], m[16];
+  for (int g = 0; g < 16; ++g) {
+    s[g] = dw * static_cast<float>(w.scales[g] & 15) * scale[g / 2];
+    m[g] = d_min * static_cast<float>(w.scales[g] >> 4) * scale[g / 2];
+  }
+  add_runs(w, q, s, m, out);
 }
 
 template <class Block>
@@ -264,8 +350,7 @@ HWY_INLINE float dot_row(const Block* w, const QuantizedRows& x, int64_t n) {
     sum += kGroups;
   }
   float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(out.a, out.b)));
-  if constexpr (Block::kDtype == Dtype::q4_k || Block::kDtype == Dtype::q5_k)
-    for (const float min : mins) total -= min;
+  for (const float min : mins) total -= min;
   return total;
 }
 

@@ -21,6 +21,18 @@ std::string_view name_of(Dtype dtype) {
       return "q8_0";
     case Dtype::q4_0:
       return "q4_0";
+    case Dtype::q4_1:
+      return "q4_1";
+    case Dtype::q5_0:
+      return "q5_0";
+    case Dtype::q5_1:
+      return "q5_1";
+    case Dtype::iq4_nl:
+      return "iq4_nl";
+    case Dtype::q2_k:
+      return "q2_k";
+    case Dtype::q3_k:
+      return "q3_k";
     case Dtype::q4_k:
       return "q4_k";
     case Dtype::q5_k:

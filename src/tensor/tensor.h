@@ -65,7 +65,24 @@ struct f16 {
 
 // How numbers are stored: one by one, or in blocks of a row that share their
 // scales (GGML's formats, see tensor/blocks.h).
-enum class Dtype : uint8_t { f32, bf16, f16, q8_0, q4_0, q4_k, q5_k, q6_k };
+enum class Dtype : uint8_t {
+  f32,
+  bf16,
+  f16,
+  // Blocks of 32.
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  iq4_nl,
+  // Blocks of 256.
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k
+};
 
 constexpr bool is_quantized(Dtype dtype) { return dtype > Dtype::f16; }
 constexpr bool is_16_bit(Dtype dtype) {
@@ -75,10 +92,11 @@ constexpr bool is_16_bit(Dtype dtype) {
 // Numbers in a block; 1 where each stands alone.
 constexpr int64_t block_size(Dtype dtype) {
   if (!is_quantized(dtype)) return 1;
-  return dtype == Dtype::q8_0 || dtype == Dtype::q4_0 ? 32 : 256;
+  return dtype < Dtype::q2_k ? 32 : 256;
 }
 constexpr size_t block_bytes(Dtype dtype) {
-  constexpr size_t kBytes[] = {4, 2, 2, 34, 18, 144, 176, 210};
+  constexpr size_t kBytes[] = {4,  2,  2,  34,  18,  20,  22,
+                               24, 18, 84, 110, 144, 176, 210};
   return kBytes[static_cast<size_t>(dtype)];
 }
 // Of `count` numbers: whole blocks.

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "error_of.h"
 
 namespace seodang {
@@ -148,16 +150,18 @@ TEST(Gguf, RefusesHostileFiles) {
       "key k: an array of");
   refused(
       [&](Parts& p) {
-        p.keys = text("k") + raw(9u) + raw(9u) + raw(uint64_t{1});
+        p.keys = text("k") + raw(9u);
+        for (int i = 0; i < 20; ++i) p.keys += raw(9u) + raw(uint64_t{1});
         p.key_count = 1;
       },
-      "array in an array");
+      "deeper than 8");
   refused(
       [&](Parts& p) {
-        p.keys = text("k") + raw(7u) + raw(uint8_t{2});
+        p.keys = text("k") + raw(9u) + raw(9u) + raw(uint64_t{1}) + raw(4u) +
+                 raw(uint64_t{1} << 40);
         p.key_count = 1;
       },
-      "not true or false");
+      "does not fit the file");
   refused([&](Parts& p) { p.keys = text("k") + raw(77u), p.key_count = 1; },
           "value type 77");
   refused(
@@ -183,7 +187,9 @@ TEST(Gguf, RefusesHostileFiles) {
   refused(with(tensor(raw(2u) + raw(uint64_t{1} << 32) + raw(uint64_t{1} << 32),
                       0, 0)),
           "shape is absurd");
-  refused(with(tensor(one + raw(uint64_t{8}), 6, 0)), "tensor type 6");
+  refused(with(tensor(one + raw(uint64_t{256}), 23, 0)), "type IQ4_XS is not");
+  refused(with(tensor(one + raw(uint64_t{8}), 77, 0)), "type 77 is not");
+  refused(with(tensor(one + raw(uint64_t{8}), 6, 0)), "whole blocks of q5_0");
   refused(with(tensor(one + raw(uint64_t{33}), 8, 0)), "whole blocks");
   refused(with(tensor(one + raw(uint64_t{8}), 0, 8)), "not a multiple of 32");
   refused(with(tensor(one + raw(uint64_t{8}), 0, 128)), "outside");
@@ -210,6 +216,80 @@ TEST(Gguf, RefusesHostileFiles) {
         p.key_count += 1;
       },
       "one of 3 parts");
+}
+
+// What nobody asks for may hold anything that the format can say.
+TEST(Gguf, SkipsWhatNobodyReads) {
+  Parts parts;
+  parts.keys += text("nested") + raw(9u) + raw(9u) + raw(uint64_t{2}) +
+                raw(4u) + raw(uint64_t{1}) + raw(5u) + raw(8u) +
+                raw(uint64_t{1}) + text("x");
+  parts.keys += text("huge") + raw(10u) + raw(~uint64_t{0});
+  parts.keys += text("odd") + raw(7u) + raw(uint8_t{2});
+  parts.key_count += 3;
+  const GgufFile file(written(parts.file()));
+  EXPECT_EQ(file.integer("a.count"), 7);
+  const auto said = [&](auto&& action, const char* what) {
+    EXPECT_NE(error_of(action).find(what), std::string::npos)
+        << error_of(action);
+  };
+  said([&] { file.integers("nested"); }, "nested is not a list of whole");
+  said([&] { file.texts("nested"); }, "nested is not a list of texts");
+  said([&] { file.integer("huge"); }, "huge is over 9223372036854775807");
+  said([&] { file.flag("odd", true); }, "odd is not true or false");
+}
+
+// Three parts as llama-gguf-split writes them: all metadata in the first.
+TEST(Gguf, OpensPartsAsOne) {
+  const fs::path dir = scratch("parts");
+  fs::create_directories(dir);
+  // Part n holds a tensor of n numbers: t, u or v.
+  const auto part = [&](int number) {
+    Parts parts;
+    const std::string name = std::string(1, static_cast<char>('s' + number));
+    if (number > 1) parts.keys.clear(), parts.key_count = 0;
+    parts.keys += text("split.no") + raw(2u) +
+                  raw(static_cast<uint16_t>(number - 1)) + text("split.count") +
+                  raw(2u) + raw(uint16_t{3}) + text("split.tensors.count") +
+                  raw(5u) + raw(int32_t{3});
+    parts.key_count += 3;
+    parts.tensors = text(name) + raw(1u) + raw(static_cast<uint64_t>(number)) +
+                    raw(0u) + raw(uint64_t{96});
+    parts.tensor_count = 1;
+    return parts;
+  };
+  const auto path = [&](int number) {
+    return dir / fmt::format("model-{:05}-of-00003.gguf", number);
+  };
+  const auto write = [&](int number, const Parts& parts) {
+    std::ofstream(path(number), std::ios::binary) << parts.file();
+  };
+  for (int number = 1; number <= 3; ++number) write(number, part(number));
+  for (int given = 1; given <= 3; ++given) {  // whichever is named
+    const GgufFile file(path(given));
+    EXPECT_EQ(file.text("general.architecture"), "llama");
+    EXPECT_EQ(file.tensors().size(), 3u);
+    EXPECT_EQ(file.tensor("t", {1}).row<float>(0)[0], 1.0f);
+    EXPECT_EQ(file.tensor("v", {3}).row<float>(0)[2], 3.0f);
+  }
+  const auto said = [&](const char* what) {
+    const std::string message = error_of([&] { GgufFile file(path(1)); });
+    EXPECT_NE(message.find(what), std::string::npos) << message;
+  };
+  fs::remove(path(3));
+  said("model-00003-of-00003.gguf is missing, one of 3 parts");
+  Parts same = part(3);
+  same.tensors = part(2).tensors;
+  write(3, same);
+  said("tensor u: it is there twice");
+  Parts other = part(2);
+  other.tensors = part(3).tensors;
+  write(3, other);
+  said("part 1 of 3 (counted from 0), its name says 3");
+  Parts fewer = part(3);
+  fewer.tensors.clear(), fewer.tensor_count = 0;
+  write(3, fewer);
+  said("2 tensors in 3 parts, split.tensors.count says 3");
 }
 
 TEST(Gguf, EveryTruncationIsAnError) {

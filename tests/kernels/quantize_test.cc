@@ -28,10 +28,12 @@ std::vector<uint8_t> from_hex(const std::string& text) {
   return out;
 }
 
-constexpr Dtype kFormats[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_k,
+constexpr Dtype kFormats[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_1,
+                              Dtype::q5_0, Dtype::q5_1, Dtype::iq4_nl,
+                              Dtype::q2_k, Dtype::q3_k, Dtype::q4_k,
                               Dtype::q5_k, Dtype::q6_k};
-constexpr Dtype kWritten[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_k,
-                              Dtype::q6_k};
+constexpr Dtype kWritten[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q5_0,
+                              Dtype::q4_k, Dtype::q6_k};
 
 TEST(Half, EveryNumberSurvives) {
   for (uint32_t bits = 0; bits < 65536; ++bits) {

@@ -15,8 +15,29 @@
 namespace seodang {
 namespace {
 
-constexpr Dtype kFormats[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_k,
+constexpr Dtype kFormats[] = {Dtype::q8_0, Dtype::q4_0, Dtype::q4_1,
+                              Dtype::q5_0, Dtype::q5_1, Dtype::iq4_nl,
+                              Dtype::q2_k, Dtype::q3_k, Dtype::q4_k,
                               Dtype::q5_k, Dtype::q6_k};
+
+// Where a block's f16s are.
+std::vector<size_t> halves_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::q2_k:
+      return {80, 82};
+    case Dtype::q3_k:
+      return {108};
+    case Dtype::q6_k:
+      return {208};
+    case Dtype::q4_1:
+    case Dtype::q5_1:
+    case Dtype::q4_k:
+    case Dtype::q5_k:
+      return {0, 2};
+    default:
+      return {0};
+  }
+}
 
 // Any bits are a block; only its f16s are chosen.
 OwnedTensor random_blocks(Dtype dtype, int64_t rows, int64_t cols,
@@ -27,11 +48,10 @@ OwnedTensor random_blocks(Dtype dtype, int64_t rows, int64_t cols,
   for (size_t i = 0; i < out.bytes(); ++i)
     bytes[i] = static_cast<uint8_t>(rng.below(256));
   for (size_t i = 0; i < out.bytes(); i += block_bytes(dtype)) {
-    const f16 d(static_cast<float>(0.01 * rng.normal()));
-    const f16 d_min(static_cast<float>(0.01 * rng.normal()));
-    std::memcpy(bytes + i + (dtype == Dtype::q6_k ? 208 : 0), &d, 2);
-    if (dtype == Dtype::q4_k || dtype == Dtype::q5_k)
-      std::memcpy(bytes + i + 2, &d_min, 2);
+    for (const size_t at : halves_of(dtype)) {
+      const f16 half(static_cast<float>(0.01 * rng.normal()));
+      std::memcpy(bytes + i + at, &half, 2);
+    }
   }
   return out;
 }
@@ -108,8 +128,8 @@ TEST(QuantizedMatvec, FewRowsForEveryTarget) {
 }
 
 TEST(QuantizedMatvec, BlocksOf32TakeOddWidths) {
-  check(Dtype::q8_0, Dtype::f32, 2, 5, 96);
-  check(Dtype::q4_0, Dtype::f32, 2, 5, 96);
+  for (const Dtype format : kFormats)
+    if (block_size(format) == 32) check(format, Dtype::f32, 2, 5, 96);
 }
 
 TEST(QuantizedMatvec, ManyRows) {

@@ -21,10 +21,17 @@ import sys
 FORMATS = {  # numbers and bytes of a block, where its float16s are, its name
     "q8_0": (32, 34, [0], "q8_0", 32),
     "q4_0": (32, 18, [0], "q4_0", 32),
+    "q4_1": (32, 20, [0, 2], "q4_1", 32),
+    "q5_0": (32, 22, [0], "q5_0", 32),
+    "q5_1": (32, 24, [0, 2], "q5_1", 32),
+    "iq4_nl": (32, 18, [0], "iq4_nl", 32),
+    "q2_k": (256, 84, [80, 82], "q2_K", 16),
+    "q3_k": (256, 110, [108], "q3_K", 16),
     "q4_k": (256, 144, [0, 2], "q4_K", 32),
     "q5_k": (256, 176, [0, 2], "q5_K", 32),
     "q6_k": (256, 210, [208], "q6_K", 16),
 }
+WRITTEN = ["q8_0", "q4_0", "q5_0", "q4_k", "q6_k"]
 ROWS = 16
 
 
@@ -81,7 +88,7 @@ def main():
     out["quantize"]["numbers"] = struct.pack(f"<{len(values)}e", *values).hex()
     array = (ctypes.c_float * len(values))(*values)
     for name, (numbers, size, _, theirs, group) in FORMATS.items():
-        if name == "q5_k":
+        if name not in WRITTEN:
             continue
         blocks = ctypes.create_string_buffer(len(values) // numbers * size)
         quantize = getattr(lib, "quantize_" + theirs)
