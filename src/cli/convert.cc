@@ -147,8 +147,8 @@ void add_convert(CLI::App& program) {
       ->required();
   command->add_option(
       "--type", arguments->type,
-      "Numbers: f32, f16, bf16; in GGUF also q8_0, q4_0, q4_k_m (default: as "
-      "they are)");
+      "Numbers: f32, f16, bf16; in GGUF also q8_0, q5_0, q4_0, q4_k_m "
+      "(default: as they are)");
   command->add_option("--measure", arguments->measure,
                       "Text file: the perplexity of both models on it");
   command->add_flag("--json", arguments->json, "Print the report as JSON");

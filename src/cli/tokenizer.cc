@@ -136,7 +136,10 @@ void add_encode(CLI::App& group,
       "Examples:\n"
       "  seodang tokenizer encode my-model \"나는 아침에 밥을\"\n"
       "  seodang tokenizer encode my-model --file a.txt --json");
-  command.add_option("model", options->model, "Directory with tokenizer.json")
+  command
+      .add_option(
+          "model", options->model,
+          "Model directory, directory with tokenizer.json, or .gguf file")
       ->required();
   command.add_option("text", options->text,
                      "The text (default: the standard input)");
@@ -166,7 +169,10 @@ void add_decode(CLI::App& group,
       "  seodang tokenizer decode my-model 412 87 1033\n"
       "  seodang tokenizer encode my-model 안녕 | seodang tokenizer decode "
       "my-model");
-  command.add_option("model", options->model, "Directory with tokenizer.json")
+  command
+      .add_option(
+          "model", options->model,
+          "Model directory, directory with tokenizer.json, or .gguf file")
       ->required();
   command.add_option("ids", options->ids,
                      "Token ids (default: the standard input)");

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "kernels/convert.h"
+#include "model/model_source.h"
 #include "tokenizer/turn_format.h"
 
 namespace seodang {
@@ -203,7 +204,10 @@ KindVerdict judge_kind(const fs::path& path, const Tokenizer& tokenizer,
                 fmt::format("{} is an eos token", name));
     ends_turns = true;
   }
-  if (!ends_turns) verdict.add(-1, "no end-of-turn token among the eos");
+  if (!ends_turns && is_gguf(path))  // which may well have been left out
+    verdict.add(0, "no end-of-turn token is eos; GGUF names one eos");
+  else if (!ends_turns)
+    verdict.add(-1, "no end-of-turn token among the eos");
   judge_rows(tokenizer, embed_tokens, verdict);
   return verdict;
 }

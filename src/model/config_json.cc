@@ -166,7 +166,9 @@ RopeScaling read_rope_scaling(const json& values, const std::string& file,
   const std::string where = file + ": rope_scaling";
   if (!values.is_object()) throw Error("{} is not an object", where);
   const JsonObject read(values, where);
-  out.rope_type = read.text_or("rope_type", read.text_or("type", "default"));
+  // The first files with a rope_scaling had a factor alone.
+  const std::string unnamed = read.has("factor") ? "linear" : "default";
+  out.rope_type = read.text_or("rope_type", read.text_or("type", unnamed));
   if (out.rope_type == "default") return out;
   constexpr auto kTypes =
       std::to_array<std::string_view>({"linear", "dynamic", "llama3", "yarn"});

@@ -29,8 +29,9 @@ struct NamedConversion {
   ConvertType type;
   uint32_t file_type;  // general.file_type
 };
-constexpr std::array<NamedConversion, 6> kTypes = {{
+constexpr std::array<NamedConversion, 7> kTypes = {{
     {"q8_0", ConvertType::q8_0, 7},
+    {"q5_0", ConvertType::q5_0, 8},
     {"q4_0", ConvertType::q4_0, 2},
     {"q4_k_m", ConvertType::q4_k_m, 15},
     {"f16", ConvertType::f16, 1},
@@ -103,6 +104,8 @@ class Plan {
         return Dtype::bf16;
       case ConvertType::q8_0:
         return Dtype::q8_0;
+      case ConvertType::q5_0:
+        return is_output ? Dtype::q6_k : Dtype::q5_0;
       case ConvertType::q4_0:
         return is_output ? Dtype::q6_k : Dtype::q4_0;
       case ConvertType::q4_k_m:
@@ -253,7 +256,8 @@ class Conversion {
     out.emplace_back("general.quantization_version", GgufValue::u32(2));
     if (source_.gguf() != nullptr) {
       for (const auto& [key, value] : source_.gguf()->metadata())
-        if (key.starts_with("tokenizer.") || key.starts_with("seodang."))
+        if ((key.starts_with("tokenizer.") || key.starts_with("seodang.")) &&
+            value.type != GgufType::array)  // which nobody reads
           out.emplace_back(key, value);
       return out;
     }
@@ -262,6 +266,12 @@ class Conversion {
     std::move(vocabulary.metadata.begin(), vocabulary.metadata.end(),
               std::back_inserter(out));
     report_.note = std::move(vocabulary.note);
+    if (family_of(source_.config().architecture).gguf_name == "llama" &&
+        source_.config().sliding_window > 0)
+      report_.note += fmt::format(
+          "{}a window of {} tokens is written, which llama.cpp "
+          "does not apply to this architecture",
+          report_.note.empty() ? "" : "; ", source_.config().sliding_window);
     // GGUF has one end token for each purpose, config.json any number.
     const auto& eos = source_.config().eos_token_id;
     if (!eos.empty())

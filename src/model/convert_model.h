@@ -14,7 +14,7 @@ namespace seodang {
 
 // What becomes of the numbers. A mix gives each tensor a format by its part in
 // the model, as llama.cpp's does (llama-quant.cpp).
-enum class ConvertType { as_stored, f32, f16, bf16, q8_0, q4_0, q4_k_m };
+enum class ConvertType { as_stored, f32, f16, bf16, q8_0, q5_0, q4_0, q4_k_m };
 
 // "q4_k_m" → ConvertType::q4_k_m. Throws UsageError that lists what there is.
 ConvertType convert_type(const std::string& name);

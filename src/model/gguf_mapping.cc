@@ -179,9 +179,12 @@ void refuse_unspoken(const Family& family, const json& config,
   const json defaults = family.defaults();
   const auto pattern =
       static_cast<size_t>(count_of(defaults, "sliding_window_pattern"));
+  // A pattern of 0: each layer has the window, if there is one.
+  const bool slides = defaults.contains("sliding_window_pattern") &&
+                      count_of(config, "sliding_window") > 0;
   for (size_t l = 0; l < types.size(); ++l)
     need((types[l] == "sliding_attention") ==
-             (pattern > 0 && (l + 1) % pattern != 0),
+             (slides && (pattern == 0 || (l + 1) % pattern != 0)),
          "layer_types");
   if (!family.branch_norms) return;
   need(number_of(config, "query_pre_attn_scalar", 0) ==
@@ -210,8 +213,16 @@ std::vector<int64_t> eos_of(const GgufFile& file) {
 
 const Family& gguf_family_of(const GgufFile& file) {
   const std::string name = file.text("general.architecture");
+  // Llama and Mistral share a name, and differ in Mistral's window.
+  const bool slides =
+      file.integer(fmt::format("{}.attention.sliding_window", name), 0) > 0;
+  const Family* found = nullptr;
   for (const Family& family : families())
-    if (name == family.gguf_name) return family;
+    if (name == family.gguf_name &&
+        (found == nullptr ||
+         (slides && family.defaults().contains("sliding_window"))))
+      found = &family;
+  if (found != nullptr) return *found;
   throw Error("{}: general.architecture {} is not supported",
               file.path().string(), quoted(name));
 }
@@ -262,6 +273,8 @@ json config_of(const GgufFile& file) {
   for (const Key& k : kNumbers)
     if (k.required || file.find(key(k)) != nullptr)
       config[k.hf] = plain(file.real(key(k)));
+  if (!config.contains("num_key_value_heads"))
+    config["num_key_value_heads"] = config["num_attention_heads"];
   if (!config.contains("vocab_size"))
     config["vocab_size"] = file.texts("tokenizer.ggml.tokens").size();
   const json defaults = family.defaults();
@@ -272,15 +285,19 @@ json config_of(const GgufFile& file) {
   const auto scaling_key = [&](const char* name) {
     return fmt::format("{}.rope.scaling.{}", family.gguf_name, name);
   };
-  const std::string type = file.text(scaling_key("type"), "none");
-  if (type == "linear" || type == "yarn") {
-    json scaling = {{"rope_type", type},
-                    {"factor", plain(file.real(scaling_key("factor")))}};
+  // The first files had only a factor, under another name (llama.cpp,
+  // llama-model.cpp); 0 stands for none.
+  const double factor = file.real(
+      scaling_key("factor"),
+      file.real(fmt::format("{}.rope.scale_linear", family.gguf_name), 0));
+  const std::string type = file.text(scaling_key("type"), "linear");
+  if ((type == "linear" && factor != 0 && factor != 1) || type == "yarn") {
+    json scaling = {{"rope_type", type}, {"factor", plain(factor)}};
     if (type == "yarn")
       scaling["original_max_position_embeddings"] =
           file.integer(scaling_key("original_context_length"));
     config["rope_scaling"] = scaling;
-  } else if (type != "none" && !type.empty()) {
+  } else if (type != "linear" && type != "none" && !type.empty()) {
     throw Error("{}: rope scaling {} is not supported", file.path().string(),
                 quoted(type));
   }

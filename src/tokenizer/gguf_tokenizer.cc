@@ -8,14 +8,15 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/utf8.h"
+#include "base/warning.h"
 #include "formats/json.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/gguf_pre_type.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_files.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_spec.h"
-#include "tokenizer/train_bpe.h"
 
 namespace seodang {
 namespace {
@@ -32,42 +33,6 @@ enum TokenType : int64_t {
   kUnused,
   kByte
 };
-
-// The byte-level tokenizers that tokenizer.ggml.pre names (llama.cpp,
-// convert_hf_to_gguf_update.py).
-struct PreType {
-  std::string name, pattern;  // of Split; empty: ByteLevel's own
-  bool ignore_merges;
-  bool adds_bos;           // where tokenizer.ggml.add_bos_token is absent
-  const char* normalizer;  // JSON
-};
-const std::vector<PreType>& pre_types() {
-  static const std::vector<PreType> types = {
-      {"llama-bpe", split_pattern("llama3"), true, true, "null"},
-      {"qwen2",
-       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
-       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-       false, false, "{\"type\":\"NFC\"}"},
-      {"gpt-2", "", false, false, "null"}};
-  return types;
-}
-
-json byte_level(bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", false},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
-}
-
-json pre_tokenizer_of(const PreType& type) {
-  if (type.pattern.empty()) return byte_level(true);
-  const json split = {{"type", "Split"},
-                      {"pattern", {{"Regex", type.pattern}}},
-                      {"behavior", "Isolated"},
-                      {"invert", false}};
-  return {{"type", "Sequence"},
-          {"pretokenizers", json::array({split, byte_level(false)})}};
-}
 
 // --- Reading.
 
@@ -178,22 +143,40 @@ class GgufReader {
     return out;
   }
 
-  const PreType& pre_type() const {
-    const std::string pre = file_.text("tokenizer.ggml.pre", "gpt-2");
-    for (const PreType& type : pre_types())
-      if (type.name == pre) return type;
-    throw Error("{}: tokenizer.ggml.pre {} is not supported", where_,
-                quoted(pre));
+  const GgufPreType& pre_type() const {
+    const std::string pre = file_.text("tokenizer.ggml.pre", "");
+    if (pre.empty()) {
+      if (guessed_ == nullptr) guessed_ = &guess_pre_type();
+      return *guessed_;
+    }
+    const GgufPreType* type = find_gguf_pre_type(pre);
+    if (type == nullptr)
+      throw Error("{}: tokenizer.ggml.pre {} is not supported; there are {}",
+                  where_, quoted(pre), gguf_pre_names());
+    return *type;
+  }
+
+  const GgufPreType& guess_pre_type() const {
+    std::vector<std::string> normal;
+    for (size_t id = 0; id < count_; ++id)
+      if (!is_added(id)) normal.push_back(tokens_[id]);
+    const GgufPreType& type = guess_gguf_pre_type(normal);
+    warn(
+        "{}: tokenizer.ggml.pre is missing, so how text is cut into words is "
+        "not known; {} fits the vocabulary best and is taken. Answers suffer "
+        "where that is wrong: look for a newer file",
+        where_, type.names[0]);
+    return type;
   }
 
   std::string byte_level_json() const {
-    const PreType& type = pre_type();
+    const GgufPreType& type = pre_type();
     json out = {
         {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
     out["added_tokens"] = added_tokens();
     out["post_processor"] = json::parse(kByteLevelPart);
     out["normalizer"] = json::parse(type.normalizer);
-    out["pre_tokenizer"] = pre_tokenizer_of(type);
+    out["pre_tokenizer"] = json::parse(type.pre_tokenizer);
     out["decoder"] = json::parse(kByteLevelPart);
     out["model"] = {{"type", "BPE"},
                     {"ignore_merges", type.ignore_merges},
@@ -228,32 +211,10 @@ class GgufReader {
   const std::vector<std::string>& tokens_;
   const std::vector<int64_t>& types_;
   size_t count_ = 0;  // without the unused at the end
+  mutable const GgufPreType* guessed_ = nullptr;
 };
 
 // --- Writing.
-
-// The one whose words and merges are exactly these; nullptr if there is none.
-const PreType* pre_type_of(const json& file) {
-  for (const PreType& type : pre_types()) {
-    const json& model = file["model"];
-    if (model.value("ignore_merges", false) != type.ignore_merges) continue;
-    if (file.value("normalizer", json()) != json::parse(type.normalizer))
-      continue;
-    const json pre = file.value("pre_tokenizer", json());
-    const json expected = pre_tokenizer_of(type);
-    // Offsets do not matter.
-    const auto essence = [](const json& part) {
-      std::string text = part.dump();
-      for (const std::string_view noise :
-           {"\"trim_offsets\":true", "\"trim_offsets\":false"})
-        if (const size_t at = text.find(noise); at != text.npos)
-          text.erase(at, noise.size());
-      return text;
-    };
-    if (essence(pre) == essence(expected)) return &type;
-  }
-  return nullptr;
-}
 
 bool has_part(const json& part, std::string_view type) {
   return part.dump().find(fmt::format("\"type\":\"{}\"", type)) !=
@@ -358,7 +319,7 @@ GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
   const json file = parse_json(text, where);
   const bool byte_level =
       has_part(file.value("pre_tokenizer", json()), "ByteLevel");
-  const PreType* pre = byte_level ? pre_type_of(file) : nullptr;
+  const GgufPreType* pre = byte_level ? gguf_pre_type_of(file) : nullptr;
   Vocabulary vocabulary = vocabulary_of(file, where, vocab_size);
   const auto merges = merges_of(file["model"], where);
 
@@ -375,7 +336,8 @@ GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
   add("ggml.model", GgufValue::string(byte_level ? "gpt2" : "llama"));
   if (byte_level) {
     add("ggml.pre",
-        GgufValue::string(pre != nullptr ? pre->name : pre_types()[0].name));
+        GgufValue::string(std::string(
+            (pre != nullptr ? *pre : usual_gguf_pre_type()).names[0])));
     add("ggml.merges", GgufValue::array(merges));
   } else {
     add("ggml.scores",
@@ -427,7 +389,7 @@ GgufVocabulary gguf_vocabulary(const fs::path& model_dir, int64_t vocab_size) {
       out.note = fmt::format(
           "GGUF has no name for how this tokenizer cuts words; tokenizer.json "
           "goes along, and programs that do not read it cut as {}",
-          pre_types()[0].name);
+          usual_gguf_pre_type().names[0]);
   }
   return out;
 }

@@ -135,6 +135,7 @@ TEST(GgufModel, EveryFamilyIsTheModelOfTheDirectory) {
   const std::vector<nlohmann::json> configs = {
       {{"architectures", {"LlamaForCausalLM"}}, {"rope_scaling", llama3}},
       {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", nullptr}},
+      {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", 16}},
       {{"architectures", {"Qwen2ForCausalLM"}}, {"tie_word_embeddings", true}},
       {{"architectures", {"Qwen3ForCausalLM"}}},
       {{"architectures", {"GemmaForCausalLM"}}},
@@ -161,7 +162,12 @@ TEST(GgufModel, RefusesWhatGgufCannotSay) {
   const fs::path dir = scratch_directory();
   const fs::path hf = write_family_model(
       dir / "mistral",
-      {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", 16}});
+      {{"architectures", {"MistralForCausalLM"}},
+       {"sliding_window", 16},
+       {"layer_types",
+        {"full_attention", "sliding_attention", "sliding_attention",
+         "full_attention", "sliding_attention", "sliding_attention",
+         "full_attention"}}});
   EXPECT_NE(error_of([&] {
               convert_model(hf, dir / "m.gguf", ConvertType::as_stored);
             }).find("layer_types of llama has no GGUF form"),
@@ -202,6 +208,7 @@ TEST(GgufModel, BlocksRunAsTheirNumbers) {
     for (const auto& [type, most] : {std::pair{ConvertType::f16, 0.01},
                                      {ConvertType::bf16, 0.05},
                                      {ConvertType::q8_0, 0.1},
+                                     {ConvertType::q5_0, 0.8},
                                      {ConvertType::q4_k_m, 1.2},
                                      {ConvertType::q4_0, 1.6}}) {
       const fs::path file = dir / "wide.gguf", numbers = dir / "numbers";
@@ -261,7 +268,7 @@ TEST(GgufModel, SaysWhatIsMissing) {
   fails([&] { convert_model(hf, dir / "out", ConvertType::q8_0); },
         "blocks go into a .gguf file");
   fails([&] { convert_model(hf, hf, ConvertType::f32); }, "onto itself");
-  fails([&] { convert_type("q9"); }, "q8_0, q4_0, q4_k_m");
+  fails([&] { convert_type("q9"); }, "q8_0, q5_0, q4_0, q4_k_m");
 }
 
 TEST(GgufModel, ConvertCommandReports) {

@@ -109,6 +109,19 @@ TEST(ModelKind, ReadsNames) {
     EXPECT_EQ(kind(name), ModelKind::base) << name;
 }
 
+// Gemma's GGUF files name <eos> and not <end_of_turn>.
+TEST(ModelKind, AGgufFileThatNamesOneEosIsJudgedAsItsDirectory) {
+  Tokenizer tokenizer = tiny_tokenizer();
+  tokenizer.set_chat_template(kLlama3ChatTemplate);
+  const std::vector<int32_t> eot = {*tokenizer.find("<|eot_id|>")};
+  EXPECT_EQ(judge_kind("model", tokenizer, eot).kind(), ModelKind::instruct);
+  const KindVerdict gguf = judge_kind("model.gguf", tokenizer, {});
+  EXPECT_EQ(gguf.kind(), ModelKind::instruct);
+  EXPECT_GT(gguf.confidence(), judge_kind("m", tokenizer, {}).confidence());
+  tokenizer.set_chat_template("");
+  EXPECT_EQ(judge_kind("model.gguf", tokenizer, {}).kind(), ModelKind::base);
+}
+
 TEST(ModelKind, ConfidenceGrowsWithAgreement) {
   Tokenizer tokenizer = tiny_tokenizer();
   const std::vector<int32_t> eot = {*tokenizer.find("<|eot_id|>")};

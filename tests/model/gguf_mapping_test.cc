@@ -148,11 +148,86 @@ TEST(GgufMapping, ConfigSurvivesBothWays) {
   config["eos_token_id"] = {7, 9};
   EXPECT_EQ(config_of(GgufFile(path)), config);
 
+  EXPECT_EQ(metadata.end(),
+            std::find_if(metadata.begin(), metadata.end(), [](const auto& key) {
+              return key.first == "llama.attention.sliding_window";
+            }));
+
   config["rope_scaling"] = {{"rope_type", "dynamic"}, {"factor", 4.0}};
   EXPECT_NE(error_of([&] {
               metadata_of(config, "config.json", "");
             }).find("rope_scaling \"dynamic\""),
             std::string::npos);
+}
+
+// The configuration of a file with these keys and no others.
+json config_with(const GgufMetadata& metadata) {
+  const auto path =
+      std::filesystem::path(testing::TempDir()) / "seodang_keys.gguf";
+  GgufWriter(path, metadata, {}).commit();
+  return config_of(GgufFile(path));
+}
+
+// llama.cpp, llama-model.cpp: the type is linear where none is named, and the
+// factor has an older name; a factor of 0 is none.
+TEST(GgufMapping, LinearScalingInItsSpellings) {
+  json config = llama_config();
+  config.erase("rope_scaling");
+  const GgufMetadata plain = metadata_of(config, "config.json", "a model");
+  const auto scaling = [&](const GgufMetadata& more) {
+    GgufMetadata all = plain;
+    all.insert(all.end(), more.begin(), more.end());
+    return config_with(all)["rope_scaling"];
+  };
+  const json linear = {{"rope_type", "linear"}, {"factor", 4.0}};
+  const auto type = [](const char* name) {
+    return std::pair{std::string("llama.rope.scaling.type"),
+                     GgufValue::string(name)};
+  };
+  const auto factor = [](const char* key, double value) {
+    return std::pair{std::string("llama.rope.") + key, GgufValue::f32(value)};
+  };
+  EXPECT_EQ(scaling({}), json());
+  EXPECT_EQ(scaling({type("linear"), factor("scaling.factor", 4)}), linear);
+  EXPECT_EQ(scaling({factor("scaling.factor", 4)}), linear);
+  EXPECT_EQ(scaling({factor("scale_linear", 4)}), linear);
+  EXPECT_EQ(scaling({factor("scale_linear", 0)}), json());
+  EXPECT_EQ(scaling({factor("scale_linear", 1)}), json());
+  EXPECT_EQ(scaling({type("none"), factor("scaling.factor", 4)}), json());
+  config["rope_scaling"] = {{"factor", 4.0}};
+  EXPECT_EQ(
+      ModelConfig::from_json(config, "config.json").rope_scaling.rope_type,
+      "linear");
+}
+
+TEST(GgufMapping, MistralsWindow) {
+  json config = llama_config();
+  config.erase("rope_scaling");
+  config["architectures"] = {"MistralForCausalLM"};
+  config["model_type"] = "mistral";
+  for (const json& window : {json(4096), json()}) {
+    config["sliding_window"] = window;
+    const auto before = ModelConfig::from_json(config, "config.json");
+    const json back = config_with(
+        metadata_of(json::parse(before.to_json()), "config.json", "a model"));
+    const auto after = ModelConfig::from_json(back, "model.gguf");
+    EXPECT_EQ(after.sliding_window, before.sliding_window);
+    EXPECT_EQ(after.layer_types, before.layer_types);
+    EXPECT_EQ(after.architecture,
+              window.is_null() ? "LlamaForCausalLM" : "MistralForCausalLM");
+  }
+}
+
+// Absent keys have the format's defaults, not the family's.
+TEST(GgufMapping, AsManyKeyValueHeadsAsHeadsUnlessItSays) {
+  json config = llama_config();
+  config.erase("rope_scaling");
+  config["architectures"] = {"Qwen2ForCausalLM"};
+  GgufMetadata metadata = metadata_of(config, "config.json", "a model");
+  std::erase_if(metadata, [](const auto& entry) {
+    return entry.first == "qwen2.attention.head_count_kv";
+  });
+  EXPECT_EQ(config_with(metadata)["num_key_value_heads"], 32);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "error_of.h"
 #include "formats/json.h"
 #include "tokenizer/fixtures.h"
+#include "tokenizer/gguf_pre_type.h"
 
 namespace seodang {
 namespace {
@@ -48,7 +49,8 @@ TEST(GgufTokenizer, CarriesEveryFamily) {
 }
 
 TEST(GgufTokenizer, ReadsTheArraysAlone) {
-  for (const char* family : {"llama-2", "llama-3.2", "qwen-3"})
+  for (const char* family : {"llama-2", "llama-3.2", "mistral-7b",
+                             "mistral-nemo", "gemma-3", "qwen-3"})
     expect_lines(through_gguf(family, true), family);
 }
 
@@ -61,6 +63,78 @@ Tokenizer changed(const char* family, const auto& change) {
   const fs::path path = scratch() / "vocabulary.gguf";
   GgufWriter(path, metadata, {}).commit();
   return read_gguf_tokenizer(GgufFile(path));
+}
+
+void set(GgufMetadata& metadata, const std::string& key, GgufValue value) {
+  for (auto& [name, old] : metadata)
+    if (name == key) old = value;
+}
+
+const std::string kPre = "tokenizer.ggml.pre";
+
+// Against llama.cpp (data/make_pre_types.mjs).
+TEST(GgufTokenizer, CutsAsItsPreSays) {
+  const json file = read_json(kTokenizerData / "pre_types.json");
+  for (const auto& [pre, lines] : file.items()) {
+    const Tokenizer tokenizer =
+        changed("llama-3.2", [&, name = pre](GgufMetadata& metadata) {
+          set(metadata, kPre, GgufValue::string(name));
+        });
+    const bool composes = find_gguf_pre_type(pre)->normalizer != "null";
+    for (const json& line : lines) {
+      // Qwen's tokenizer.json composes letters and marks, as we do; llama.cpp
+      // does not.
+      if (composes &&
+          line[0].get<std::string>().find("e\u0301") != std::string::npos)
+        continue;
+      EXPECT_EQ(
+          fmt::format(
+              "{}",
+              fmt::join(tokenizer.encode(line[0].get<std::string>(), {}), " ")),
+          line[1])
+          << pre << ": " << line[0];
+    }
+  }
+}
+
+TEST(GgufTokenizer, KnowsThePresByTheirOtherNames) {
+  const auto ids = [](const char* pre) {
+    return changed("llama-3.2",
+                   [&](GgufMetadata& metadata) {
+                     set(metadata, kPre, GgufValue::string(pre));
+                   })
+        .encode("a;\n\n 1234 U.S.A.", {.add_special_tokens = true});
+  };
+  for (const char* name : {"llama3", "llama-v3", "midm-2.0"})
+    EXPECT_EQ(ids(name), ids("llama-bpe")) << name;
+}
+
+TEST(GgufTokenizer, GuessesAMissingPreFromTheVocabularyAndSaysSo) {
+  for (const char* family : {"llama-3.2", "mistral-nemo", "qwen-3"}) {
+    testing::internal::CaptureStderr();
+    const Tokenizer guessed = changed(family, [](GgufMetadata& metadata) {
+      std::erase_if(metadata,
+                    [](const auto& entry) { return entry.first == kPre; });
+    });
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                  "warning: " + (scratch() / "vocabulary.gguf").string() +
+                  ": tokenizer.ggml.pre is missing"),
+              std::string::npos);
+    expect_lines(guessed, family);
+  }
+}
+
+TEST(GgufTokenizer, WritesThePreOfItsFamily) {
+  const auto pre = [](const char* family) {
+    const fs::path dir = kFamilies / family;
+    for (const auto& [key, value] :
+         gguf_vocabulary(dir, Tokenizer::load(dir).vocab_size()).metadata)
+      if (key == kPre) return value.strings.at(0);
+    return std::string();
+  };
+  EXPECT_EQ(pre("llama-3.2"), "llama-bpe");
+  EXPECT_EQ(pre("mistral-nemo"), "tekken");
+  EXPECT_EQ(pre("qwen-3"), "qwen2");
 }
 
 // llama.cpp obeys the flag; without one it goes by the kind of the tokenizer
