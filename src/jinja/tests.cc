@@ -50,7 +50,7 @@ const std::map<std::string, Test>& tests() {
       {"greaterthan", greater},
       {"gt", greater},
       {"in", [](V v, A a) { return contains(other(a), v); }},
-      {"integer", [](V v, A) { return v.is_int(); }},
+      {"integer", [](V v, A) { return v.is_int() || v.is_large(); }},
       {"iterable",
        [](V v, A) {
          return v.is_list() || v.is_dict() || v.is_string() || v.is_undefined();

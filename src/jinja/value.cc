@@ -76,6 +76,10 @@ const T& as(const Value& value, const char* wanted) {
   throw Error("expected {}, not {}", wanted, value.type_name());
 }
 
+uint64_t large(const Value& value) {
+  return std::get<LargeInteger>(value.data()).value;
+}
+
 class JsonWriter {
  public:
   explicit JsonWriter(const JsonStyle& style) : style_(style) {}
@@ -212,7 +216,10 @@ int64_t Value::integer() const {
 }
 
 double Value::number() const {
-  return is_float() ? std::get<double>(data_) : static_cast<double>(integer());
+  if (is_float()) return std::get<double>(data_);
+  if (is_large())
+    return static_cast<double>(std::get<LargeInteger>(data_).value);
+  return static_cast<double>(integer());
 }
 
 bool Value::is_generator() const {
@@ -236,8 +243,16 @@ bool Value::truthy() const {
 
 const char* Value::type_name() const {
   static constexpr const char* kNames[] = {
-      "undefined", "none",   "a boolean", "an integer", "a float",
-      "a string",  "a list", "a mapping", "a function"};
+      "undefined",
+      "none",
+      "a boolean",
+      "an integer",
+      "an integer over 9223372036854775807",
+      "a float",
+      "a string",
+      "a list",
+      "a mapping",
+      "a function"};
   return is_generator() ? "a generator" : kNames[data_.index()];
 }
 
@@ -300,6 +315,7 @@ const Value* Arguments::get(size_t position, std::string_view name) const {
 
 bool equal(const Value& a, const Value& b) {
   if (a.is_int() && b.is_int()) return a.integer() == b.integer();
+  if (a.is_large() && b.is_large()) return large(a) == large(b);
   if (a.is_number() && b.is_number()) return a.number() == b.number();
   if (a.data().index() != b.data().index()) return false;
   if (a.is_string()) return a.string() == b.string();
@@ -325,6 +341,7 @@ bool equal(const Value& a, const Value& b) {
 
 bool less(const Value& a, const Value& b) {
   if (a.is_int() && b.is_int()) return a.integer() < b.integer();
+  if (a.is_large() && b.is_large()) return large(a) < large(b);
   if (a.is_number() && b.is_number()) return a.number() < b.number();
   if (a.is_string() && b.is_string()) return a.string() < b.string();
   if (a.is_list() && b.is_list())
@@ -348,6 +365,7 @@ std::string to_text(const Value& value) {
   if (value.is_none()) return "None";
   if (value.is_bool()) return value.truthy() ? "True" : "False";
   if (value.is_int()) return std::to_string(value.integer());
+  if (value.is_large()) return std::to_string(large(value));
   if (value.is_float()) return float_text(value.number());
   if (value.is_string()) return value.string();
   if (value.is_list() && !value.is_generator()) {
@@ -374,6 +392,8 @@ std::string to_json(const Value& value, const JsonStyle& style) {
 
 Value from_json(const nlohmann::ordered_json& json) {
   if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_unsigned() && json.get<uint64_t>() > INT64_MAX)
+    return LargeInteger{json.get<uint64_t>()};
   if (json.is_number_integer()) return json.get<int64_t>();
   if (json.is_number()) return json.get<double>();
   if (json.is_string()) return json.get_ref<const std::string&>();

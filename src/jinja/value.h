@@ -22,6 +22,11 @@ struct Undefined {
   std::string name;  // what was looked for, for messages
 };
 struct None {};
+// A whole number above INT64_MAX, which can be written, compared, and computed
+// with as a float.
+struct LargeInteger {
+  uint64_t value;
+};
 using Function = std::function<Value(const Arguments&)>;
 
 // Copies share strings, lists, dicts and functions. Only namespaces ever
@@ -29,7 +34,7 @@ using Function = std::function<Value(const Arguments&)>;
 class Value {
  public:
   using Data =
-      std::variant<Undefined, None, bool, int64_t, double,
+      std::variant<Undefined, None, bool, int64_t, LargeInteger, double,
                    std::shared_ptr<const std::string>, std::shared_ptr<List>,
                    std::shared_ptr<Dict>, std::shared_ptr<Function>>;
 
@@ -38,6 +43,7 @@ class Value {
   Value(None) : data_(None{}) {}
   Value(bool value) : data_(value) {}
   Value(int64_t value) : data_(value) {}
+  Value(LargeInteger value) : data_(value) {}
   Value(double value) : data_(value) {}
   Value(std::string value)
       : data_(std::make_shared<const std::string>(std::move(value))) {}
@@ -55,8 +61,11 @@ class Value {
   bool is_none() const { return holds<None>(); }
   bool is_bool() const { return holds<bool>(); }
   bool is_int() const { return holds<int64_t>(); }
+  bool is_large() const { return holds<LargeInteger>(); }
   bool is_float() const { return holds<double>(); }
-  bool is_number() const { return is_int() || is_float() || is_bool(); }
+  bool is_number() const {
+    return is_int() || is_float() || is_bool() || is_large();
+  }
   bool is_string() const { return holds<std::shared_ptr<const std::string>>(); }
   bool is_list() const { return holds<std::shared_ptr<List>>(); }
   bool is_generator() const;  // a list, too

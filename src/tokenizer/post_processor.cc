@@ -13,6 +13,25 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
+// What a name of the template stands for: itself, or the list of tokens that
+// special_tokens gives it.
+std::vector<std::string> tokens_named(const JsonObject& part,
+                                      const std::string& name) {
+  const json names = part.value("special_tokens");
+  const json named = names.is_object() ? names.value(name, json()) : json();
+  const json tokens =
+      named.is_object() ? named.value("tokens", json()) : json();
+  if (!tokens.is_array() || tokens.empty()) return {name};
+  std::vector<std::string> out;
+  for (const json& token : tokens) {
+    if (!token.is_string())
+      throw Error("{}: special_tokens of {} holds {}, which is no token",
+                  part.where(), shown(name), shown(token));
+    out.push_back(token.get<std::string>());
+  }
+  return out;
+}
+
 void read_template(const JsonObject& part, TokensAround& around) {
   part.only_keys({"type", "single", "pair", "special_tokens"});
   std::vector<std::string> before, after;
@@ -20,12 +39,14 @@ void read_template(const JsonObject& part, TokensAround& around) {
   for (const json& value : part.list("single")) {
     const JsonObject piece(value, part.where());
     piece.only_keys({"SpecialToken", "Sequence"});
-    if (piece.has("Sequence"))
+    if (piece.has("Sequence")) {
       text_seen = true;
-    else
-      (text_seen ? after : before)
-          .push_back(
-              JsonObject(piece.value("SpecialToken"), part.where()).text("id"));
+      continue;
+    }
+    const auto tokens = tokens_named(
+        part, JsonObject(piece.value("SpecialToken"), part.where()).text("id"));
+    std::vector<std::string>& side = text_seen ? after : before;
+    side.insert(side.end(), tokens.begin(), tokens.end());
   }
   // Of several processors the later one goes around the earlier.
   around.before.insert(around.before.begin(), before.begin(), before.end());

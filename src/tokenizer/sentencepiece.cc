@@ -125,15 +125,16 @@ TrainerSpec read_trainer_spec(std::string_view bytes) {
 }
 
 void read_normalizer_spec(std::string_view bytes, SentencePieceModel& model) {
-  bool removes_spaces = true, escapes_spaces = true;
+  model.remove_extra_whitespaces = true;
+  bool escapes_spaces = true;
   for (Message message(bytes); message.next();) {
     if (message.field() == 2 && !message.bytes().empty())
       throw Error("a normalizer with a character map is not supported");
     if (message.field() == 3) model.add_dummy_prefix = message.number() != 0;
-    if (message.field() == 4) removes_spaces = message.number() != 0;
+    if (message.field() == 4)
+      model.remove_extra_whitespaces = message.number() != 0;
     if (message.field() == 5) escapes_spaces = message.number() != 0;
   }
-  if (removes_spaces) throw Error("remove_extra_whitespaces is not supported");
   if (!escapes_spaces)
     throw Error("escape_whitespaces = false is not supported");
 }
@@ -244,31 +245,42 @@ void add_pieces(const SentencePieceModel& model, TokenizerSpec& spec) {
 
 // --- The parts around the model.
 
-const ordered_json kSpaceToMark = {
-    {"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
+ordered_json replace(const char* kind, const char* pattern,
+                     const char* content) {
+  return {{"type", "Replace"},
+          {"pattern", {{kind, pattern}}},
+          {"content", content}};
+}
+
+std::string sequence(const ordered_json& normalizers) {
+  if (normalizers.empty()) return "null";
+  if (normalizers.size() == 1) return normalizers[0].dump();
+  return ordered_json{{"type", "Sequence"}, {"normalizers", normalizers}}
+      .dump();
+}
 
 void add_parts(const SentencePieceModel& model, bool prefix_once,
                TokenizerSpec& spec) {
+  ordered_json normalizers = ordered_json::array();
+  if (model.remove_extra_whitespaces) {
+    normalizers.push_back(replace("Regex", "\\A +| +\\z", ""));
+    normalizers.push_back(replace("Regex", " {2,}", " "));
+  }
   if (model.add_dummy_prefix && prefix_once) {
     spec.pre_tokenizer = ordered_json{
         {"type", "Metaspace"},
         {"replacement", "▁"},
         {"prepend_scheme", "first"},
         {"split", false}}.dump();
-  } else if (model.add_dummy_prefix) {
-    const ordered_json prefix = {{"type", "Prepend"}, {"prepend", "▁"}};
-    spec.normalizer =
-        ordered_json{
-            {"type", "Sequence"},
-            {"normalizers", ordered_json::array({prefix, kSpaceToMark})}}
-            .dump();
   } else {
-    spec.normalizer = kSpaceToMark.dump();
+    if (model.add_dummy_prefix)
+      normalizers.push_back({{"type", "Prepend"}, {"prepend", "▁"}});
+    normalizers.push_back(replace("String", " ", "▁"));
   }
-  ordered_json steps = ordered_json::array(
-      {{{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}},
-       {{"type", "ByteFallback"}},
-       {{"type", "Fuse"}}});
+  spec.normalizer = sequence(normalizers);
+  ordered_json steps = ordered_json::array({replace("String", "▁", " "),
+                                            {{"type", "ByteFallback"}},
+                                            {{"type", "Fuse"}}});
   if (model.add_dummy_prefix)
     steps.push_back(
         {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});

@@ -30,12 +30,14 @@ struct SentencePiece {
 struct SentencePieceModel {
   std::vector<SentencePiece> pieces;
   bool add_dummy_prefix = true;  // a space before the text
+  // Spaces at the ends of a text are dropped, and several are one.
+  bool remove_extra_whitespaces = false;
   std::string bos_token, eos_token, pad_token, unk_token;
 };
 
 // Reads the protocol buffer. Throws Error "NAME: …" for what is damaged, and
-// for models that are not BPE or that change the text before (the families here
-// have none).
+// for models that are not BPE or that map characters before (the families here
+// do not).
 SentencePieceModel parse_sentencepiece(std::string_view bytes,
                                        std::string_view name);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/warning.h"
 #include "formats/json.h"
 #include "formats/json_object.h"
 #include "tokenizer/post_processor.h"
@@ -24,6 +25,7 @@ constexpr const char* kConfig = "tokenizer_config.json";
 constexpr const char* kSpecialTokens = "special_tokens_map.json";
 constexpr const char* kAddedTokens = "added_tokens.json";
 constexpr const char* kTemplate = "chat_template.jinja";
+constexpr const char* kTemplateJson = "chat_template.json";
 constexpr uint64_t kMaxBytes = uint64_t{64} << 20;
 
 json read_object(const fs::path& path) {
@@ -46,17 +48,38 @@ void read_token(const json& object, const fs::path& path, const char* key,
 }
 
 // A template is a string, or a list of named ones, of which "default" is ours.
+// Without that one no chat is possible, but everything else is.
 std::string read_template(const json& config, const fs::path& path) {
   const json value = config.value("chat_template", json());
   if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_array())
-    for (const json& named : value)
-      if (named.is_object() && named.value("name", json()) == "default" &&
-          named.value("template", json()).is_string())
-        return named["template"].get<std::string>();
-  throw Error("{}: chat_template is neither a text nor a list with \"default\"",
-              path.string());
+  if (!value.is_array())
+    throw Error("{}: chat_template is neither a text nor a list",
+                path.string());
+  std::vector<std::string> names;
+  for (const json& named : value) {
+    if (!named.is_object() || !named.value("name", json()).is_string() ||
+        !named.value("template", json()).is_string())
+      throw Error("{}: chat_template lists what has no name and template",
+                  path.string());
+    if (named["name"] == "default") return named["template"].get<std::string>();
+    names.push_back(named["name"].get<std::string>());
+  }
+  warn("{}: none of the chat templates is named default, so none is used: {}",
+       path.string(), fmt::join(names, ", "));
+  return "";
+}
+
+// Where published models keep it: chat_template.jinja (more of them, under
+// names, lie in additional_chat_templates/), chat_template.json of those that
+// see pictures, or tokenizer_config.json.
+std::string find_template(const fs::path& model_dir, const json& config) {
+  if (fs::exists(model_dir / kTemplate))
+    return read_file(model_dir / kTemplate, kMaxBytes);
+  const json own = read_object(model_dir / kTemplateJson);
+  return own.contains("chat_template")
+             ? read_template(own, model_dir / kTemplateJson)
+             : read_template(config, model_dir / kConfig);
 }
 
 std::optional<bool> read_flag(const json& config, const char* key) {
@@ -98,9 +121,7 @@ void read_tokenizer_config(const fs::path& model_dir, TokenizerSpec& spec) {
   } catch (const Error& error) {
     throw Error("{}: {}", config_path.string(), error.what());
   }
-  spec.chat_template = fs::exists(model_dir / kTemplate)
-                           ? read_file(model_dir / kTemplate, kMaxBytes)
-                           : read_template(config, config_path);
+  spec.chat_template = find_template(model_dir, config);
   if (!config.empty()) spec.config = read_file(config_path, kMaxBytes);
 }
 
@@ -177,6 +198,7 @@ void write_tokenizer_config(const fs::path& model_dir,
   write_file(model_dir / kConfig, config.dump(2) + "\n");
   write_file(model_dir / kSpecialTokens, tokens.dump(2) + "\n");
   fs::remove(model_dir / kTemplate);
+  fs::remove(model_dir / kTemplateJson);
 }
 
 }  // namespace seodang

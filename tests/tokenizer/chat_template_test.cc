@@ -229,6 +229,20 @@ TEST(ChatTemplate, NumbersThatOverflowAreErrors) {
             "a");
 }
 
+// Python's integers have no end; ids of tool calls are often this large.
+TEST(ChatTemplate, IntegersUpTo64BitsKeepTheirSign) {
+  const auto variables = nlohmann::ordered_json::parse(
+      R"({"big": 18446744073709551615, "least": 9223372036854775808,
+          "list": [9223372036854775808]})");
+  EXPECT_EQ(render_chat(
+                "{{ big }} {{ list }} {{ {'id': big} | tojson }} "
+                "{{ big > 5 }} {{ big > least }} {{ big == least }} "
+                "{{ least in list }} {{ big is integer }} {{ big is number }}",
+                variables),
+            "18446744073709551615 [9223372036854775808] "
+            "{\"id\": 18446744073709551615} True True False True True True");
+}
+
 TEST(ChatTemplate, DamagedSourcesNeverCrash) {
   const json cases = read_json(kTokenizerData / "chats.json");
   Rng rng(4);

@@ -1,6 +1,9 @@
 #include "tokenizer/sentencepiece.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/rng.h"
+#include "formats/json.h"
 #include "tokenizer/fixtures.h"
 #include "tokenizer/tokenizer.h"
 
@@ -54,6 +57,22 @@ TEST(SentencePiece, ReadsPiecesAndTheirKinds) {
   EXPECT_TRUE(model.add_dummy_prefix);
 }
 
+// Against sentencepiece itself, with its own defaults
+// (data/make_sentencepiece.py).
+TEST(SentencePiece, RemovesExtraSpaces) {
+  const fs::path dir = kTokenizerData / "extra-spaces";
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  for (const auto& line : read_json(dir / "lines.json"))
+    EXPECT_EQ(tokenizer.encode(line[0].get<std::string>(), {}),
+              line[1].get<std::vector<int32_t>>())
+        << line[0];
+  // And what is saved is the same tokenizer.
+  const fs::path saved = scratch();
+  tokenizer.save(saved);
+  EXPECT_EQ(Tokenizer::load(saved).encode("  a  b ", {}),
+            tokenizer.encode("a b", {}));
+}
+
 // The best score goes first, not the longest nor the first in the file.
 TEST(SentencePiece, MergesByScore) {
   const std::string file =
@@ -82,7 +101,6 @@ TEST(SentencePiece, RefusesByNameWhatItDoesNotUnderstand) {
       {"{\"version\": 1}", "not a SentencePiece model"},
       {pieces + kKeepSpaces, "model type unigram is not supported"},
       {pieces + text_field(2, number_field(3, 4)), "model type char"},
-      {pieces + kBpe, "remove_extra_whitespaces is not supported"},
       {pieces + kBpe +
            text_field(3, number_field(4, 0) + text_field(2, "nmt_nfkc")),
        "a normalizer with a character map"},

@@ -223,6 +223,72 @@ TEST(TokenizerConfig, ReadsTokensAsObjectsAndNamedTemplates) {
   EXPECT_EQ(read_json(dir / "tokenizer_config.json")["other"], 1);
 }
 
+TEST(TokenizerConfig, ReadsTemplatesWhereverTheyLie) {
+  const auto dir = scratch();
+  small_tokenizer().save(dir);
+  const auto found = [&] { return Tokenizer::load(dir).chat_template(); };
+  write_file(dir / "tokenizer_config.json", R"({"chat_template": "config"})");
+  EXPECT_EQ(found(), "config");
+  write_file(dir / "chat_template.json", R"({"chat_template": "json"})");
+  EXPECT_EQ(found(), "json");
+  std::filesystem::create_directories(dir / "additional_chat_templates");
+  write_file(dir / "additional_chat_templates" / "rag.jinja", "rag");
+  write_file(dir / "chat_template.jinja", "jinja");
+  EXPECT_EQ(found(), "jinja");
+}
+
+// What only a chat needs is no obstacle to encoding.
+TEST(TokenizerConfig, TemplatesWithoutADefaultAreToldAndNotUsed) {
+  const auto dir = scratch();
+  small_tokenizer().save(dir);
+  write_file(dir / "tokenizer_config.json", R"({"chat_template": [
+      {"name": "rag", "template": "r"}, {"name": "tool_use", "template": "t"}]})");
+  testing::internal::CaptureStderr();
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                "none of the chat templates is named default, so none is used: "
+                "rag, tool_use"),
+            std::string::npos);
+  EXPECT_EQ(tokenizer.chat_template(), "");
+  EXPECT_FALSE(tokenizer.encode("a", {}).empty());
+}
+
+// TemplateProcessing of Hugging Face's library: a name stands for the tokens
+// that special_tokens gives it.
+TEST(TokenizerJson, OneNameMayPutSeveralTokensAroundAText) {
+  const auto dir = scratch();
+  const Tokenizer plain = small_tokenizer();
+  plain.save(dir);
+  std::filesystem::remove(dir / "tokenizer_config.json");
+  json file = read_json(dir / "tokenizer.json");
+  const auto piece = [](const char* name) {
+    return json{{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
+  };
+  const auto special = [&](std::vector<std::string> tokens) {
+    std::vector<int32_t> ids;
+    for (const std::string& token : tokens)
+      ids.push_back(plain.find(token).value());
+    return json{{"id", "any"}, {"ids", ids}, {"tokens", tokens}};
+  };
+  file["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {piece("[START]"),
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+        piece("<|end_of_text|>")}},
+      {"pair", json::array()},
+      {"special_tokens",
+       {{"[START]", special({"<|begin_of_text|>", "<|start_header_id|>"})},
+        {"<|end_of_text|>", special({"<|end_of_text|>"})}}}};
+  write_file(dir / "tokenizer.json", file.dump());
+  const Tokenizer tokenizer = Tokenizer::load(dir);
+  const auto id = [&](const char* token) { return plain.find(token).value(); };
+  EXPECT_EQ(
+      tokenizer.encode("a", {.add_special_tokens = true}),
+      (std::vector<int32_t>{id("<|begin_of_text|>"), id("<|start_header_id|>"),
+                            id("a"), id("<|end_of_text|>")}));
+}
+
 // Added tokens that tokenizer.json lacks: as transformers' fast tokenizers, a
 // token of the vocabulary keeps its id, and others get the next ones in the
 // order of theirs; what is known is left as it is.
