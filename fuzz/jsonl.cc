@@ -1,4 +1,4 @@
-// Any bytes as a .jsonl file, of documents and of conversations: an Error, or
+// Any bytes as a .jsonl file, of documents, conversations and pairs: an Error, or
 // what they hold.
 #include "base/error.h"
 #include "data/conversations.h"
@@ -11,13 +11,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const InputFile input("lines.jsonl");
   input.write(data, size);
   try {
-    DocumentReader reader({input.path()}, InvalidUtf8::replace);
+    DocumentReader reader({input.path()}, {});
     for (Document document; reader.next(document);) {
     }
   } catch (const Error&) {
   }
   try {
     read_conversations(input.path());
+  } catch (const Error&) {
+  }
+  try {
+    read_preferences(input.path());
   } catch (const Error&) {
   }
   return 0;

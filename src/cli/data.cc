@@ -73,7 +73,7 @@ void add_data(CLI::App& program) {
   command
       ->add_option("files", arguments->files,
                    "Texts: .txt (documents parted by lines of <|endoftext|>) "
-                   "or .jsonl or .json (key \"text\"), also .gz and .zst")
+                   "or .jsonl or .json (--text-key), also .gz and .zst")
       ->required();
   command
       ->add_option("-o,--output", arguments->output,

@@ -157,10 +157,30 @@ class ZstdSource : public CompressedSource {
   bool drained_ = true;  // nothing more to give without more input
 };
 
+void refuse_binary_table(const fs::path& path) {
+  struct Format {
+    std::string_view ending, name, read;
+  };
+  constexpr Format kFormats[] = {{".parquet", "Parquet", "read_parquet"},
+                                 {".arrow", "Arrow", "read_feather"},
+                                 {".feather", "Arrow", "read_feather"},
+                                 {".xlsx", "Excel", "read_excel"},
+                                 {".xls", "Excel", "read_excel"}};
+  for (const Format& format : kFormats)
+    if (path.extension() == format.ending)
+      throw Error(
+          "{}: {} is not read; make JSONL of it: python3 -c \"import pandas; "
+          "pandas.{}('{}').to_json('{}', orient='records', lines=True, "
+          "force_ascii=False)\"",
+          path.string(), format.name, format.read, path.string(),
+          fs::path(path).replace_extension(".jsonl").string());
+}
+
 }  // namespace
 
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
   const fs::path ending = path.extension();
+  refuse_binary_table(path);
   if (ending == ".gz") return std::make_unique<GzipSource>(path);
   if (ending == ".zst") return std::make_unique<ZstdSource>(path);
   return std::make_unique<PlainSource>(path);

@@ -18,6 +18,8 @@ class ByteSource {
 };
 
 // .gz (also of several members), .zst (also of several frames), else as is.
+// Throws Error for the formats of tables that are no text (Parquet, Arrow,
+// Excel), with the command that converts them.
 std::unique_ptr<ByteSource> open_bytes(const std::filesystem::path& path);
 
 }  // namespace seodang

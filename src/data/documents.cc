@@ -59,7 +59,7 @@ bool blank(std::string_view line) {
 
 struct DocumentReader::State {
   std::vector<fs::path> files;
-  InvalidUtf8 policy;
+  CorpusFormat format;
   size_t next_file = 0;
   std::optional<LineReader> lines;  // of a text, or
   std::optional<JsonRecords> records;
@@ -75,9 +75,9 @@ struct DocumentReader::State {
     name = file.string();
     shape = shape_of(file);
     if (shape == Shape::text)
-      lines.emplace(file, kTextDocumentBytes);
+      lines.emplace(file, kTextDocumentBytes, format.encoding);
     else
-      records.emplace(file);
+      records.emplace(file, format.encoding);
     return true;
   }
 
@@ -87,13 +87,16 @@ struct DocumentReader::State {
     const std::string where = fmt::format("{}:{}", name, out.line);
     out.repaired = make_valid(line, out.line);
     if (replace_lone_surrogates(line)) {
-      if (policy == InvalidUtf8::refuse) throw Error("{}: {}", where, kLone);
+      if (format.invalid_utf8 == "refuse") throw Error("{}: {}", where, kLone);
       out.repaired = true;
     }
     simdjson::dom::element value;
-    if (parse_json_line(parser, line, where)["text"].get(value))
-      throw Error("{}: missing key \"text\"", where);
-    out.text = json_string(value, "\"text\"", where);
+    const std::string& key = format.text_key;
+    if (parse_json_line(parser, line, where)[key].get(value))
+      throw Error(
+          "{}: missing key \"{}\"; --text-key names the one that has the text",
+          where, key);
+    out.text = json_string(value, fmt::format("\"{}\"", key), where);
     return true;
   }
 
@@ -130,32 +133,27 @@ struct DocumentReader::State {
   bool make_valid(std::string& text, uint64_t number) {
     const size_t bad = find_invalid_utf8(text);
     if (bad == std::string::npos) return false;
-    if (policy == InvalidUtf8::replace) {
+    if (format.invalid_utf8 != "refuse") {
       text = replace_invalid_utf8(text);
       return true;
     }
     number += std::count(text.begin(), text.begin() + bad, '\n');
     throw Error(
-        "{}:{}: not UTF-8 (byte 0x{:02X}); convert the file, or replace "
+        "{}:{}: not UTF-8 (byte 0x{:02X}); name its --encoding, or replace "
         "such bytes with --invalid-utf8 replace",
         name, number, static_cast<unsigned char>(text[bad]));
   }
 };
 
-InvalidUtf8 invalid_utf8_of(std::string_view name) {
-  if (name == "replace") return InvalidUtf8::replace;
-  if (name == "refuse") return InvalidUtf8::refuse;
-  throw UsageError("invalid-utf8 must be replace or refuse, not {}", name);
-}
-
-DocumentReader::DocumentReader(std::vector<fs::path> files, InvalidUtf8 policy)
+DocumentReader::DocumentReader(std::vector<fs::path> files, CorpusFormat format)
     : state_(std::make_unique<State>()) {
+  check_options(format);
   for (const fs::path& file : files) {
+    LineReader(file, 1, format.encoding);  // there, and readable
     shape_of(file);
-    LineReader(file, 1);  // there, and readable
   }
   state_->files = std::move(files);
-  state_->policy = policy;
+  state_->format = std::move(format);
 }
 DocumentReader::~DocumentReader() = default;
 

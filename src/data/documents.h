@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/options.h"
+
 namespace seodang {
 
 struct Document {
@@ -20,10 +22,23 @@ struct Document {
   bool repaired = false;
 };
 
-// Bytes that are not UTF-8 become U+FFFD, or are an Error.
-enum class InvalidUtf8 { replace, refuse };
-// By its name. Throws UsageError.
-InvalidUtf8 invalid_utf8_of(std::string_view name);
+// How the files of a corpus are read.
+struct CorpusFormat {
+  std::string invalid_utf8 = "replace";  // or "refuse"
+  std::string encoding = "auto";         // data/encoding.h
+  std::string text_key = "text";         // of .jsonl and .json
+};
+
+template <class Visit>
+void visit_options(CorpusFormat& o, Visit&& visit) {
+  visit("invalid-utf8", o.invalid_utf8,
+        "Bytes that are not UTF-8: replace (by U+FFFD) or refuse",
+        one_of({"replace", "refuse"}));
+  visit("encoding", o.encoding,
+        "Of the files: auto (UTF-8, or UTF-16 with its mark), cp949, utf-16le, "
+        "...");
+  visit("text-key", o.text_key, "Key that has the text, in .jsonl and .json");
+}
 
 // A document of a .txt file that has grown beyond this ends at the next empty
 // line, at the latest at twice this size.
@@ -32,16 +47,17 @@ constexpr size_t kTextDocumentBytes = size_t{64} << 10;
 // Streams the documents of .txt, .jsonl and .json files, each also as .gz or
 // .zst.
 //   .jsonl, .json  one document a line, or an element of the array that the
-//           file is (data/json_records.h), in the key "text".
+//           file is (data/json_records.h), in the key `text_key`.
 //   .txt    documents are parted by lines that are just "<|endoftext|>"; long
 //           ones are cut at empty lines (kTextDocumentBytes).
 // Never holds more than one document and one line in memory. Throws Error, with
 // file and line, for a missing file (at construction, before any work), an
 // unknown ending, broken JSON, a missing key, NUL bytes, a damaged or truncated
-// .gz/.zst, and for invalid UTF-8 when it is to be refused.
+// .gz/.zst, and for invalid UTF-8 when it is to be refused; UsageError for an
+// encoding that is not known.
 class DocumentReader {
  public:
-  DocumentReader(std::vector<std::filesystem::path> files, InvalidUtf8 policy);
+  DocumentReader(std::vector<std::filesystem::path> files, CorpusFormat format);
   ~DocumentReader();
   DocumentReader(const DocumentReader&) = delete;
   DocumentReader& operator=(const DocumentReader&) = delete;

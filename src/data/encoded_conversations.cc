@@ -25,22 +25,23 @@ auto naming_place(const Conversation& conversation, Encode&& encode) {
 std::vector<EncodedChat> encode_conversation(const Tokenizer& tokenizer,
                                              const Conversation& conversation,
                                              bool parse_special) {
-  std::span<const Message> messages = conversation.messages;
-  while (!messages.empty() && messages.back().role != "assistant")
-    messages = messages.first(messages.size() - 1);
   const auto is_answer = [](const Message& message) {
-    return message.role == "assistant";
+    return message.role == "assistant" && message.is_learned;
   };
+  std::span<const Message> messages = conversation.messages;
+  while (!messages.empty() && !is_answer(messages.back()))
+    messages = messages.first(messages.size() - 1);
+  const ChatOptions options = {.parse_special = parse_special,
+                               .tools = conversation.tools};
   return naming_place(conversation, [&]() -> std::vector<EncodedChat> {
-    EncodedChat whole =
-        encode_chat(tokenizer, messages, {.parse_special = parse_special});
+    EncodedChat whole = encode_chat(tokenizer, messages, options);
     if (whole.outputs == std::ranges::count_if(messages, is_answer))
       return {std::move(whole)};
     std::vector<EncodedChat> answers;
     for (size_t i = 0; i < messages.size(); ++i)
       if (is_answer(messages[i]))
-        answers.push_back(encode_answer(tokenizer, messages.first(i),
-                                        messages[i], parse_special));
+        answers.push_back(
+            encode_answer(tokenizer, messages.first(i), messages[i], options));
     return answers;
   });
 }
@@ -145,7 +146,9 @@ ConversationSet encode_conversations(const Tokenizer& tokenizer,
       EncodedChat& chat = encoded[i][rejected ? 1 : 0];
       chat = naming_place(conversation, [&] {
         return encode_answer(tokenizer, messages.first(messages.size() - 1),
-                             messages.back(), options.parse_special);
+                             messages.back(),
+                             {.parse_special = options.parse_special,
+                              .tools = conversation.tools});
       });
       check_ends(chat, conversation, options);
     }

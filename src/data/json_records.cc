@@ -28,8 +28,9 @@ std::optional<uint32_t> escaped_surrogate(std::string_view json, size_t at) {
 
 }  // namespace
 
-JsonRecords::JsonRecords(const std::filesystem::path& path)
-    : name_(path.string()), lines_(path, kMaxRecordBytes) {}
+JsonRecords::JsonRecords(const std::filesystem::path& path,
+                         const std::string& encoding)
+    : name_(path.string()), lines_(path, kMaxRecordBytes, encoding) {}
 
 void JsonRecords::too_long() const {
   throw Error(

@@ -19,7 +19,8 @@ constexpr size_t kMaxRecordBytes = size_t{16} << 20;
 // ends too early or has something behind it.
 class JsonRecords {
  public:
-  explicit JsonRecords(const std::filesystem::path& path);
+  explicit JsonRecords(const std::filesystem::path& path,
+                       const std::string& encoding = "auto");
 
   // The text of the next one, which need not be an object, nor UTF-8; false
   // behind the last. Blank lines are none.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "data/byte_source.h"
+#include "data/encoding.h"
 
 namespace seodang {
 namespace {
@@ -45,16 +46,20 @@ struct LineReader::State {
     const size_t size = complete ? static_cast<const char*>(newline) - from
                                  : std::min(look, room);
     if (std::memchr(from, '\0', size) != nullptr)
-      throw Error("{}:{}: a NUL byte: this is not a UTF-8 text file", name,
-                  number);
+      throw Error(
+          "{}:{}: a NUL byte: this is not a UTF-8 text file; of UTF-16 "
+          "without a byte order mark say --encoding utf-16le",
+          name, number);
     line.append(from, size);
     begin += size + complete;
     return complete || size < look;
   }
 };
 
-LineReader::LineReader(const std::filesystem::path& path, size_t max_line_bytes)
-    : state_(new State{path.string(), max_line_bytes, open_bytes(path)}) {}
+LineReader::LineReader(const std::filesystem::path& path, size_t max_line_bytes,
+                       const std::string& encoding)
+    : state_(new State{path.string(), max_line_bytes,
+                       as_utf8(open_bytes(path), encoding, path.string())}) {}
 LineReader::~LineReader() = default;
 LineReader::LineReader(LineReader&&) noexcept = default;
 LineReader& LineReader::operator=(LineReader&&) noexcept = default;

@@ -9,13 +9,15 @@
 
 namespace seodang {
 
-// Holds one line and one buffer in memory, whatever the file's size. A UTF-8
-// byte order mark at the start is skipped. Throws Error with the file's name
+// Holds one line and one buffer in memory, whatever the file's size. A byte
+// order mark at the start is skipped. Throws Error with the file's name
 // when the file is missing or a directory, when a .gz or .zst is damaged or
 // ends too early, and with file and line at a NUL byte (a binary file).
 class LineReader {
  public:
-  LineReader(const std::filesystem::path& path, size_t max_line_bytes);
+  // `encoding`: data/encoding.h.
+  LineReader(const std::filesystem::path& path, size_t max_line_bytes,
+             const std::string& encoding = "auto");
   ~LineReader();
   LineReader(LineReader&&) noexcept;
   LineReader& operator=(LineReader&&) noexcept;

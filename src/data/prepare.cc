@@ -276,7 +276,7 @@ PrepareReport prepare_corpus(const std::vector<fs::path>& files,
                              const fs::path& out_dir) {
   check_options(options);
   const fs::path out = checked_output(out_dir);
-  DocumentReader reader(files, invalid_utf8_of(options.invalid_utf8));
+  DocumentReader reader(files, options.format);
   AtomicDirectory directory(out);
   Preparation preparation(tokenizer, options, directory.path());
   PrepareReport report = preparation.run(reader);

@@ -19,8 +19,8 @@ struct PrepareOptions {
   double validation = 0.01;      // share of the documents
   double near_duplicates = 0.8;  // Jaccard similarity from which one is dropped
   int64_t min_characters = 1;    // shorter documents are dropped
-  std::string invalid_utf8 = "replace";  // or "refuse"
-  uint64_t seed = 1;                     // of the split
+  CorpusFormat format;
+  uint64_t seed = 1;  // of the split
 };
 
 template <class Visit>
@@ -32,9 +32,7 @@ void visit_options(PrepareOptions& o, Visit&& visit) {
         from_to(0, 1));
   visit("min-characters", o.min_characters, "Drop shorter documents",
         at_least(0));
-  visit("invalid-utf8", o.invalid_utf8,
-        "Bytes that are not UTF-8: replace (by U+FFFD) or refuse",
-        one_of({"replace", "refuse"}));
+  visit_options(o.format, visit);
   visit("seed", o.seed, "Seed of the split into train and validation");
 }
 

@@ -9,7 +9,7 @@ TrainedTokenizer train_tokenizer(
     const std::vector<std::filesystem::path>& files,
     const TrainTokenizerOptions& options) {
   check_options(options);
-  DocumentReader reader(files, invalid_utf8_of(options.invalid_utf8));
+  DocumentReader reader(files, options.format);
   Document document;
   int64_t documents = 0, bytes = 0;
   Tokenizer tokenizer = train_bpe(

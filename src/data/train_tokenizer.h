@@ -6,21 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "data/documents.h"
 #include "tokenizer/train_bpe.h"
 
 namespace seodang {
 
 struct TrainTokenizerOptions {
   BpeTrainOptions bpe;
-  std::string invalid_utf8 = "replace";  // or "refuse"
+  CorpusFormat format;
 };
 
 template <class Visit>
 void visit_options(TrainTokenizerOptions& o, Visit&& visit) {
   visit_options(o.bpe, visit);
-  visit("invalid-utf8", o.invalid_utf8,
-        "Bytes that are not UTF-8: replace (by U+FFFD) or refuse",
-        one_of({"replace", "refuse"}));
+  visit_options(o.format, visit);
 }
 
 struct TrainedTokenizer {

@@ -52,8 +52,11 @@ bool is_csv(const std::filesystem::path& file) {
 }
 
 std::vector<CsvRow> read_csv(const std::filesystem::path& file) {
-  const std::string bytes = read_file(file, kMaxTableBytes);
-  std::string_view text = bytes;
+  return parse_csv(read_file(file, kMaxTableBytes), file);
+}
+
+std::vector<CsvRow> parse_csv(std::string_view text,
+                              const std::filesystem::path& file) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   if (const size_t bad = find_invalid_utf8(text); bad != text.npos)
     throw Error("{}:{}: a byte that is no UTF-8; save the table as UTF-8",

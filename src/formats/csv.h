@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace seodang {
@@ -23,5 +24,8 @@ bool is_csv(const std::filesystem::path& file);
 // and line for quotes that do not match, bytes that are no UTF-8 and a file of
 // more than 256 MB.
 std::vector<CsvRow> read_csv(const std::filesystem::path& file);
+// The same of a text that was in that file.
+std::vector<CsvRow> parse_csv(std::string_view text,
+                              const std::filesystem::path& file);
 
 }  // namespace seodang

@@ -21,6 +21,10 @@ std::shared_ptr<const jinja::Body> parsed(std::string_view source) {
   return last;
 }
 
+jinja::Value value_of(std::string_view json) {
+  return jinja::from_json(nlohmann::ordered_json::parse(json));
+}
+
 }  // namespace
 
 const std::tm kTemplateDay = [] {
@@ -37,24 +41,30 @@ const std::tm kTemplateDay = [] {
 std::string render_chat(std::string_view jinja_template,
                         std::span<const Message> messages,
                         bool add_generation_prompt, std::string_view bos_token,
-                        std::string_view eos_token, const std::tm& now) {
+                        std::string_view eos_token, const std::tm& now,
+                        std::string_view tools) {
   const auto body = parsed(jinja_template);
   std::vector<jinja::Value> turns;
   for (const Message& message : messages) {
     jinja::Dict turn;
     turn.set("role", message.role);
     turn.set("content", message.content);
+    if (!message.more.empty()) {
+      const jinja::Value more = value_of(message.more);
+      for (const auto& [key, value] : more.dict().entries) turn.set(key, value);
+    }
     turns.emplace_back(std::move(turn));
   }
   // transformers always passes tools and documents.
-  return jinja::evaluate(*body,
-                         {{"messages", std::move(turns)},
-                          {"tools", jinja::None{}},
-                          {"documents", jinja::None{}},
-                          {"add_generation_prompt", add_generation_prompt},
-                          {"bos_token", bos_token},
-                          {"eos_token", eos_token}},
-                         now);
+  return jinja::evaluate(
+      *body,
+      {{"messages", std::move(turns)},
+       {"tools", tools.empty() ? jinja::Value(jinja::None{}) : value_of(tools)},
+       {"documents", jinja::None{}},
+       {"add_generation_prompt", add_generation_prompt},
+       {"bos_token", bos_token},
+       {"eos_token", eos_token}},
+      now);
 }
 
 std::string render_chat(std::string_view jinja_template,

@@ -10,7 +10,12 @@
 namespace seodang {
 
 struct Message {
-  std::string role, content;  // role: "system", "user" or "assistant"
+  std::string role, content;  // role: "system", "user", "assistant", "tool"
+  // What else the template is given of it, an object of JSON: "tool_calls",
+  // "tool_call_id", "name", a "content" of null. Empty for nothing.
+  std::string more = {};
+  // Whether an answer is learned in training (its "weight" is not 0).
+  bool is_learned = true;
 };
 
 // What strftime_now tells unless a moment is given: noon of 26 July 2024, the
@@ -22,12 +27,14 @@ extern const std::tm kTemplateDay;
 // as transformers sets them). With `add_generation_prompt` the text ends where
 // the assistant's answer begins. encoded_chat.h makes ids of it. Throws Error
 // with the template's line when it is malformed, uses what is not supported,
-// calls raise_exception, or wants too many steps or too much memory.
+// calls raise_exception, or wants too many steps or too much memory. `tools` is
+// a list of JSON that the template is given; empty for none.
 std::string render_chat(std::string_view jinja_template,
                         std::span<const Message> messages,
                         bool add_generation_prompt, std::string_view bos_token,
                         std::string_view eos_token,
-                        const std::tm& now = kTemplateDay);
+                        const std::tm& now = kTemplateDay,
+                        std::string_view tools = {});
 
 // The same with everything that transformers' apply_chat_template passes on, an
 // object of "messages" (with tool_calls and the like), "tools", "documents",

@@ -1,6 +1,7 @@
 #include "tokenizer/encoded_chat.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -26,18 +27,21 @@ bool may_end_turn(const Tokenizer& tokenizer, int32_t id) {
 class MarkedMessages {
  public:
   MarkedMessages(const Tokenizer& tokenizer, std::span<const Message> messages,
-                 bool parse_special)
-      : messages_(messages.begin(), messages.end()), mark_(unused(messages)) {
+                 const ChatOptions& options)
+      : messages_(messages.begin(), messages.end()),
+        tools_(options.tools),
+        mark_(unused(messages, options.tools)) {
     for (Message& message : messages_) {
       message.content = replace_invalid_utf8(message.content);
-      if (parse_special) continue;
-      const auto offsets = tokenizer.special_offsets(message.content);
-      for (auto at = offsets.rbegin(); at != offsets.rend(); ++at)
-        message.content.insert(*at, mark_);
+      if (options.parse_special) continue;
+      mark(tokenizer, message.content);
+      mark_texts(tokenizer, message.more);
     }
+    if (!options.parse_special) mark_texts(tokenizer, tools_);
   }
 
   std::span<const Message> messages() const { return messages_; }
+  const std::string& tools() const { return tools_; }
 
   // Takes the marks out of a text; `literal` is told where they stood.
   std::string unmarked(std::string_view text,
@@ -53,21 +57,45 @@ class MarkedMessages {
   }
 
  private:
+  void mark(const Tokenizer& tokenizer, std::string& text) const {
+    const auto offsets = tokenizer.special_offsets(text);
+    for (auto at = offsets.rbegin(); at != offsets.rend(); ++at)
+      text.insert(*at, mark_);
+  }
+  void mark_texts(const Tokenizer& tokenizer,
+                  nlohmann::ordered_json& value) const {
+    if (value.is_string())
+      mark(tokenizer, value.get_ref<std::string&>());
+    else if (value.is_structured())
+      for (auto& inner : value) mark_texts(tokenizer, inner);
+  }
+  void mark_texts(const Tokenizer& tokenizer, std::string& json) const {
+    if (json.empty()) return;
+    auto value = nlohmann::ordered_json::parse(json);
+    mark_texts(tokenizer, value);
+    json = value.dump();
+  }
+
   // The first of Unicode's noncharacters (The Unicode Standard, 23.7) that no
   // message has.
-  static std::string unused(std::span<const Message> messages) {
+  static std::string unused(std::span<const Message> messages,
+                            std::string_view tools) {
     for (char32_t c = 0xFDD0;; ++c) {
       std::string mark;
       append_utf8(mark, c);
-      if (std::none_of(messages.begin(), messages.end(),
-                       [&](const Message& message) {
-                         return message.content.find(mark) != std::string::npos;
-                       }))
+      const auto has_mark = [&](std::string_view text) {
+        return text.find(mark) != text.npos;
+      };
+      if (!has_mark(tools) &&
+          std::ranges::none_of(messages, [&](const Message& message) {
+            return has_mark(message.content) || has_mark(message.more);
+          }))
         return mark;
     }
   }
 
   std::vector<Message> messages_;
+  std::string tools_;
   std::string mark_;
 };
 
@@ -87,7 +115,7 @@ class Renderer {
   Renderer(const Tokenizer& tokenizer, std::span<const Message> messages,
            const ChatOptions& options)
       : tokenizer_(tokenizer),
-        marked_(tokenizer, messages, options.parse_special),
+        marked_(tokenizer, messages, options),
         now_(options.now) {
     if (tokenizer.chat_template().empty())
       throw Error("the tokenizer has no chat template; give the model one");
@@ -98,7 +126,8 @@ class Renderer {
         render_chat(tokenizer_.chat_template(), marked_.messages().first(count),
                     add_generation_prompt,
                     content_of(tokenizer_, tokenizer_.bos_token_id()),
-                    content_of(tokenizer_, tokenizer_.eos_token_id()), now_));
+                    content_of(tokenizer_, tokenizer_.eos_token_id()), now_,
+                    marked_.tools()));
   }
   Rendered content(size_t message) const {
     return unmarked(marked_.messages()[message].content);
@@ -148,7 +177,7 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
   const std::string& text = whole.text;
   TextMarks marks{.literal = whole.literal, .cuts = {}};
   for (size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].role != "assistant") continue;
+    if (messages[i].role != "assistant" || !messages[i].is_learned) continue;
     const bool is_all =
         i + 1 == messages.size() && !options.add_generation_prompt;
     const std::string before = renderer.first(i, true).text,
@@ -164,10 +193,10 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
 
 EncodedChat encode_answer(const Tokenizer& tokenizer,
                           std::span<const Message> messages,
-                          const Message& answer, bool parse_special) {
+                          const Message& answer, const ChatOptions& options) {
   std::vector<Message> all(messages.begin(), messages.end());
   all.push_back(answer);
-  const Renderer renderer(tokenizer, all, {.parse_special = parse_special});
+  const Renderer renderer(tokenizer, all, options);
   Rendered text = renderer.first(messages.size(), true);
   const Rendered given = renderer.first(all.size(), false);
   const size_t begin = text.text.size();

@@ -15,8 +15,9 @@ class Tokenizer;
 
 struct EncodedChat {
   std::vector<int32_t> tokens;
-  // For each token, 1: said by the assistant, up to the token that ends its
-  // turn. What a template writes behind that, as ChatML's newline, is not.
+  // For each token, 1: said by the assistant and learned, up to the token that
+  // ends its turn. What a template writes behind that, as ChatML's newline, is
+  // not.
   std::vector<uint8_t> is_output;
   // Messages of the assistant that could be told apart, so that their tokens
   // are marked. Of others a template rewrites what stands before them.
@@ -31,6 +32,8 @@ struct ChatOptions {
   bool parse_special = false;
   // What a template that asks for the date is told.
   std::tm now = kTemplateDay;
+  // Descriptions of tools, a list of JSON, or nothing.
+  std::string tools = {};
 };
 
 // What the tokenizer's chat template writes is what the model sees: nothing is
@@ -52,7 +55,8 @@ EncodedChat encode_chat(const Tokenizer& tokenizer,
 // encode_chat, and when the template does not write the answer's text.
 EncodedChat encode_answer(const Tokenizer& tokenizer,
                           std::span<const Message> messages,
-                          const Message& answer, bool parse_special = false);
+                          const Message& answer,
+                          const ChatOptions& options = {});
 
 // The special or end-of-turn token by which the tokenizer's chat template ends
 // an answer; -1 if it writes none there. Throws Error as encode_chat, and when

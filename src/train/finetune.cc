@@ -222,7 +222,8 @@ std::vector<Suite> task_suites(const FinetuneOptions& options,
     suite.task = task_items(examples);
     suite.scorer = scorer;
   };
-  for (const fs::path& file : options.test) add(file, read_conversations(file));
+  for (const fs::path& file : options.test)
+    add(file, read_conversations(file, options.tuning.format));
   if (options.test.empty() && !held.empty())
     add(options.tuning.examples[0], held);
   if (suites.empty() && options.keep > 0)

@@ -13,6 +13,7 @@
 
 #include "base/options.h"
 #include "data/batches.h"
+#include "data/conversations.h"
 #include "model/adapter.h"
 #include "model/config.h"
 #include "tensor/tensor.h"
@@ -150,8 +151,9 @@ struct InstructOptions {
   double distill = 0;         // weight of staying near the start on them
   double distill_noise = 0;   // share of their words replaced
   double validation = 0.02;   // share of the examples held out
-  int32_t patience =
-      0;  // stop after so many validations without gain; 0: never
+  // Stop after so many validations without gain; 0: never.
+  int32_t patience = 0;
+  ExampleFormat format;  // of `examples`
   bool parse_special = false;
   std::string too_long = "drop";           // or "truncate", "refuse"
   std::string freeze_embeddings = "auto";  // or "none", "unseen", "all"
@@ -179,6 +181,7 @@ void visit_options(InstructOptions& o, Visit&& visit) {
         "Stop after so many validations without gain, and keep the weights "
         "that validated best (0: never)",
         at_least(0));
+  visit_options(o.format, visit);
   visit("too-long", o.too_long,
         "Examples of more tokens than --context: drop them, truncate them to "
         "their beginning, or refuse",

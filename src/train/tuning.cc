@@ -27,12 +27,14 @@ namespace {
 // ones: they ask for a difference, which has no end.
 constexpr double kTuningRate = 0.3, kLoraRate = 1.5, kPreferenceShare = 0.1;
 
-// read(file) has the examples of one.
+// read(file, format) has the examples of one.
 template <class Read>
-auto read_all(const std::vector<std::filesystem::path>& files, Read&& read) {
-  std::invoke_result_t<Read, const std::filesystem::path&> out;
+auto read_all(const std::vector<std::filesystem::path>& files,
+              const ExampleFormat& format, Read&& read) {
+  std::invoke_result_t<Read, const std::filesystem::path&, const ExampleFormat&>
+      out;
   for (const auto& file : files) {
-    auto examples = read(file);
+    auto examples = read(file, format);
     std::ranges::move(examples, std::back_inserter(out));
   }
   if (out.empty()) throw Error("no examples to learn from");
@@ -224,7 +226,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
     const int32_t room =
         replay_room(replay.conversations_share, o.train.batch_tokens);
     replay.conversations =
-        encode(read_all(o.replay_examples, read_conversations),
+        encode(read_all(o.replay_examples, {}, read_conversations),
                std::min(room, o.train.context), "replayed examples");
     if (replay.conversations.size() == 0)
       throw UsageError(
@@ -237,13 +239,13 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   ConversationSet learned, validation;
   std::vector<Conversation> held;
   if (stage.preference) {
-    auto pairs = read_all(o.examples, read_preferences);
+    auto pairs = read_all(o.examples, o.format, read_preferences);
     const auto rest = hold_out(pairs, o.validation, o.train.seed);
     learned = encode(pairs, o.train.context);
     validation = encode(rest, o.train.context, "pairs held out");
     for (const Preference& pair : rest) held.push_back(pair.chosen);
   } else {
-    auto examples = read_all(o.examples, read_conversations);
+    auto examples = read_all(o.examples, o.format, read_conversations);
     held = hold_out(examples, o.validation, o.train.seed);
     learned = encode(examples, o.train.context);
     validation = encode(held, o.train.context, "examples held out");

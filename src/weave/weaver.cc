@@ -346,7 +346,7 @@ std::vector<std::string> add_prose(const WeavePlan& plan, uint64_t seed,
   std::vector<std::string> held_out;
   if (plan.prose.empty()) return held_out;
   Rng rng(seed, kProse);
-  DocumentReader reader(plan.prose, InvalidUtf8::refuse);
+  DocumentReader reader(plan.prose, {.invalid_utf8 = "refuse"});
   for (Document document; reader.next(document);) {
     if (rng.uniform() >= plan.prose_share) continue;
     const bool out = rng.uniform() < plan.prose_held_out;

@@ -50,6 +50,114 @@ TEST(ReadConversations, KnowsEveryShape) {
   EXPECT_EQ(instruction_prompt("번역하라.", "dog"), all[0].messages[0].content);
 }
 
+// LLaMA-Factory's Alpaca: what was before is read and not learned.
+TEST(ReadConversations, SystemAndHistoryStandBefore) {
+  const auto all = read(
+      R"({"instruction": "그럼 인구는?", "input": "", "output": "약 940만 명", "system": "짧게 답하십시오.", "history": [["대한민국의 수도는?", "서울입니다."]]}
+{"instruction": "a", "output": "b", "system": "", "history": []}
+{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}], "system": "s"})");
+  expect_messages(all.at(0), {{"system", "짧게 답하십시오."},
+                              {"user", "대한민국의 수도는?"},
+                              {"assistant", "서울입니다."},
+                              {"user", "그럼 인구는?"},
+                              {"assistant", "약 940만 명"}});
+  EXPECT_FALSE(all[0].messages[2].is_learned);
+  EXPECT_TRUE(all[0].messages[4].is_learned);
+  expect_messages(all.at(1), {{"user", "a"}, {"assistant", "b"}});
+  expect_messages(all.at(2),
+                  {{"system", "s"}, {"user", "a"}, {"assistant", "b"}});
+}
+
+// OpenAI's fine-tuning format.
+TEST(ReadConversations, AWeightOf0IsReadAndNotLearned) {
+  const auto all = read(
+      R"({"messages": [{"role": "user", "content": "수도는?"}, {"role": "assistant", "content": "부산", "weight": 0}, {"role": "user", "content": "아니요"}, {"role": "assistant", "content": "서울", "weight": 1}]})");
+  EXPECT_FALSE(all.at(0).messages[1].is_learned);
+  EXPECT_TRUE(all.at(0).messages[3].is_learned);
+}
+
+TEST(ReadConversations, KeepsCallsOfToolsAndWhatTheyGive) {
+  const auto all = read(
+      R"({"tools": [{"type": "function", "function": {"name": "f"}}], "messages": [{"role": "user", "content": "날씨?"}, {"role": "assistant", "content": null, "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": "{\"z\": 1, \"a\": \"서울\"}"}}]}, {"role": "tool", "tool_call_id": "x", "content": "맑음"}, {"role": "assistant", "content": "맑음"}]}
+{"tools": "[{\"name\": \"f\"}]", "conversations": [{"from": "human", "value": "날씨?"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"a\": 1}}"}, {"from": "observation", "value": "맑음"}, {"from": "gpt", "value": "맑음"}]})");
+  expect_messages(all.at(0), {{"user", "날씨?"},
+                              {"assistant", ""},
+                              {"tool", "맑음"},
+                              {"assistant", "맑음"}});
+  EXPECT_EQ(all[0].tools, R"([{"type":"function","function":{"name":"f"}}])");
+  EXPECT_EQ(
+      all[0].messages[1].more,
+      R"({"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"z":1,"a":"서울"}}}],"content":null})");
+  EXPECT_EQ(all[0].messages[2].more, R"({"tool_call_id":"x"})");
+  expect_messages(all.at(1), {{"user", "날씨?"},
+                              {"assistant", ""},
+                              {"tool", "맑음"},
+                              {"assistant", "맑음"}});
+  EXPECT_EQ(all[1].tools, R"([{"name":"f"}])");
+  EXPECT_EQ(
+      all[1].messages[1].more,
+      R"({"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"a":1}}}],"content":null})");
+}
+
+// Nothing that was given gets lost without a word.
+TEST(ReadConversations, TellsOnceWhatItDoesNotUse) {
+  testing::internal::CaptureStderr();
+  const auto all = read(R"({"prompt": "a", "completion": "b", "id": 7}
+{"prompt": "a", "completion": " \n", "id": 8}
+{"prompt": "c", "completion": "d", "score": 1, "note": null}
+{"instruction": "e", "output": ""}
+{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "mood": "calm"}], "prompt": "a"}
+)");
+  EXPECT_EQ(all.size(), 3u);
+  const std::string file = all.at(0).source;
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "warning: " + file +
+                ": 2 examples without an answer to learn are left out, the "
+                "first in line 2\nwarning: " +
+                file +
+                ": keys that are not used: id (in 2), messages[].mood (in 1), "
+                "prompt (in 1), score (in 1)\n");
+}
+
+TEST(ReadConversations, ColumnsMayHaveOtherNames) {
+  const fs::path dir = scratch();
+  write_test_file(dir / "a.csv", "질문,답\n수도는?,서울\n");
+  const ExampleFormat format = {.columns = "instruction=질문,output=답"};
+  expect_messages(read_conversations(dir / "a.csv", format).at(0),
+                  {{"user", "수도는?"}, {"assistant", "서울"}});
+  write_test_file(dir / "a.jsonl", R"({"question": "a", "answer": "b"})");
+  expect_messages(
+      read_conversations(dir / "a.jsonl",
+                         {.columns = "prompt=question,completion=answer"})
+          .at(0),
+      {{"user", "a"}, {"assistant", "b"}});
+  const auto said = [&](const std::string& columns, const char* what) {
+    const std::string error = error_of(
+        [&] { read_conversations(dir / "a.csv", {.columns = columns}); });
+    EXPECT_NE(error.find(what), std::string::npos) << error;
+  };
+  said("instruction=물음,output=답", "no column \"물음\"; there are 질문, 답");
+  said("question=질문", "\"question\" is not a key");
+  said("instruction", "\"instruction\" is not KEY=NAME");
+  said("", "--columns instruction=NAME");
+}
+
+// As Korean spreadsheets save it.
+TEST(ReadConversations, TablesMayBeInCp949) {
+  const fs::path dir = scratch();
+  write_test_file(dir / "a.csv",
+                  "instruction,output\n"
+                  "\xBC\xF6\xB5\xB5\xB4\xC2\x3F\x2C\xBC\xAD\xBF\xEF"
+                  "\n");
+  EXPECT_NE(error_of([&] {
+              read_conversations(dir / "a.csv");
+            }).find("read it with --encoding cp949"),
+            std::string::npos);
+  expect_messages(
+      read_conversations(dir / "a.csv", {.encoding = "cp949"}).at(0),
+      {{"user", "수도는?"}, {"assistant", "서울"}});
+}
+
 TEST(ReadConversations, AnArrayIsAFileOfThem) {
   const auto all = read(
       "[\n  {\"prompt\": \"a\", \"completion\": \"b\"},\n"
@@ -65,7 +173,6 @@ TEST(ReadConversations, NamesLineAndKeyOfBadInput) {
   } kCases[] = {
       {R"({"instruction": "a"})", R"(missing key "output")"},
       {R"({"prompt": "a"})", R"(missing key "completion")"},
-      {R"({"prompt": "a", "completion": " \n"})", R"("completion" is empty)"},
       {R"({"instruction": 1, "output": "b"})",
        R"("instruction" must be a string)"},
       {R"({"question": "a", "answer": "b"})", "none of the known shapes"},
@@ -80,8 +187,6 @@ TEST(ReadConversations, NamesLineAndKeyOfBadInput) {
        R"("messages"[1].role is "robot")"},
       {R"({"messages": [{"role": "assistant", "content": null}]})",
        R"("messages"[0].content must be a string)"},
-      {R"({"messages": [{"role": "assistant", "content": ""}]})",
-       R"("messages"[0].content is empty)"},
       {R"({"conversations": [{"from": "human", "text": "a"}]})",
        R"(missing key "conversations"[0].value)"},
       {R"("prompt")", "must be a JSON object"},

@@ -33,9 +33,11 @@ std::string zstd(const std::string& text) {
   return out;
 }
 
+const CorpusFormat kRefuse = {.invalid_utf8 = "refuse"};
+
 std::vector<Document> read_all(const std::vector<fs::path>& files,
-                               InvalidUtf8 policy = InvalidUtf8::replace) {
-  DocumentReader reader(files, policy);
+                               const CorpusFormat& format = {}) {
+  DocumentReader reader(files, format);
   std::vector<Document> out;
   for (Document one; reader.next(one);) out.push_back(one);
   return out;
@@ -43,15 +45,15 @@ std::vector<Document> read_all(const std::vector<fs::path>& files,
 
 std::vector<Document> read_text(const std::string& name,
                                 const std::string& bytes,
-                                InvalidUtf8 policy = InvalidUtf8::replace) {
+                                const CorpusFormat& format = {}) {
   const fs::path file = scratch() / name;
   write_test_file(file, bytes);
-  return read_all({file}, policy);
+  return read_all({file}, format);
 }
 
 std::string read_error(const std::string& name, const std::string& bytes,
-                       InvalidUtf8 policy = InvalidUtf8::replace) {
-  return error_of([&] { read_text(name, bytes, policy); });
+                       const CorpusFormat& format = {}) {
+  return error_of([&] { read_text(name, bytes, format); });
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -152,7 +154,7 @@ TEST(DocumentReader, CutsALineOf100MegabytesBetweenCharacters) {
   text += '\n';
   const fs::path file = scratch() / "a.txt";
   write_test_file(file, text);
-  DocumentReader reader({file}, InvalidUtf8::refuse);
+  DocumentReader reader({file}, kRefuse);
   Document document;
   size_t at = 0;
   bool same = true;
@@ -261,13 +263,65 @@ TEST(DocumentReader, LooksForEveryFileBeforeItBegins) {
   const fs::path dir = scratch();
   write_test_file(dir / "a.txt", "a");
   const auto error = [&](const fs::path& second) {
-    return error_of([&] {
-      DocumentReader({dir / "a.txt", second}, InvalidUtf8::replace);
-    });
+    return error_of([&] { DocumentReader({dir / "a.txt", second}, {}); });
   };
   EXPECT_TRUE(contains(error(dir / "none.txt"), "none.txt: cannot open"));
   fs::create_directory(dir / "b.txt");
   EXPECT_TRUE(contains(error(dir / "b.txt"), "is a directory"));
+}
+
+// Bytes as Python's codecs write them.
+const std::string kKorean = "대한민국의 수도는 서울입니다. 뷁 똠";
+const std::string kCp949 =
+    "\xB4\xEB\xC7\xD1\xB9\xCE\xB1\xB9\xC0\xC7\x20\xBC\xF6\xB5\xB5\xB4\xC2\x20"
+    "\xBC\xAD\xBF\xEF\xC0\xD4\xB4\xCF\xB4\xD9\x2E\x20\x94\xEE\x20\x8C\x63";
+const std::string kUtf16 =
+    std::string("\xFF\xFE\x98\xB0\x94\xB2\x0D\x00\x0A\x00\x3D\xD8\x00\xDE", 14);
+
+TEST(DocumentReader, ReadsOtherEncodings) {
+  const auto text = [](const std::string& bytes, const std::string& encoding) {
+    const auto documents = read_text("a.txt", bytes, {.encoding = encoding});
+    return documents.empty() ? "" : documents[0].text;
+  };
+  for (const char* name : {"cp949", "CP949", "euc-kr", "windows-949"})
+    EXPECT_EQ(text(kCp949, name), kKorean + "\n") << name;
+  EXPECT_EQ(text(kUtf16, "auto"), "나는\n😀\n");
+  EXPECT_EQ(text(kUtf16.substr(2), "utf-16le"), "나는\n😀\n");
+  EXPECT_EQ(text("\x93\xFA\x96\x7B\x8C\xEA", "shift_jis"), "日本語\n");
+  const auto zipped =
+      read_text("a.txt.gz", gzip(kCp949), {.encoding = "cp949"});
+  EXPECT_EQ(zipped.at(0).text, kKorean + "\n");
+  std::string large, expected;
+  while (large.size() < 500'000) {  // characters across every buffer's end
+    large += "a" + kCp949 + "\n";
+    expected += "a" + kKorean + "\n";
+  }
+  std::string got;
+  for (const Document& one : read_text("a.txt", large, {.encoding = "cp949"}))
+    got += one.text;
+  EXPECT_EQ(got, expected);
+}
+
+TEST(DocumentReader, NamesWhatAnEncodingIs) {
+  EXPECT_TRUE(contains(read_error("a.txt", kCp949),
+                       "Korean text in CP949 (EUC-KR), not in UTF-8; read it "
+                       "with --encoding cp949"));
+  EXPECT_TRUE(contains(read_error("a.txt", kUtf16.substr(2)), "utf-16le"));
+  EXPECT_TRUE(contains(read_error("a.txt", "a", {.encoding = "utf-99"}),
+                       "encoding \"utf-99\" is not known"));
+  // French in Latin-1 is not taken for Korean.
+  EXPECT_EQ(read_text("a.txt", "un caf\xE9, un r\xEAve \xE0 No\xEBl")[0].text,
+            "un caf\uFFFD, un r\uFFFDve \uFFFD No\uFFFDl\n");
+  for (const char* name : {"a.parquet", "a.arrow", "a.xlsx"})
+    EXPECT_TRUE(contains(read_error(name, "PAR1"), "to_json")) << name;
+}
+
+TEST(DocumentReader, TakesTheTextFromTheKeyThatIsNamed) {
+  const auto documents = read_text("a.jsonl", R"({"content": "a", "text": 7})",
+                                   {.text_key = "content"});
+  EXPECT_EQ(documents.at(0).text, "a");
+  EXPECT_TRUE(contains(read_error("a.jsonl", R"({"content": "a"})"),
+                       "missing key \"text\"; --text-key names"));
 }
 
 TEST(DocumentReader, ReplacesOrRefusesInvalidUtf8) {
@@ -276,18 +330,18 @@ TEST(DocumentReader, ReplacesOrRefusesInvalidUtf8) {
   ASSERT_EQ(documents.size(), 1u);
   EXPECT_EQ(documents[0].text, "one\ntw\xEF\xBF\xBDo\n");
   EXPECT_TRUE(documents[0].repaired);
-  EXPECT_TRUE(contains(read_error("a.txt", text, InvalidUtf8::refuse),
+  EXPECT_TRUE(contains(read_error("a.txt", text, kRefuse),
                        "a.txt:2: not UTF-8 (byte 0xFF)"));
   const std::string line = "{\"text\": \"\xC0\"}\n";
   EXPECT_EQ(read_text("a.jsonl", line).size(), 1u);
-  EXPECT_TRUE(contains(read_error("a.jsonl", line, InvalidUtf8::refuse),
-                       "a.jsonl:1: not UTF-8"));
+  EXPECT_TRUE(
+      contains(read_error("a.jsonl", line, kRefuse), "a.jsonl:1: not UTF-8"));
   const std::string half = "{\"text\": \"cut \\ud83d here\"}\n";
   const auto repaired = read_text("a.jsonl", half);
   ASSERT_EQ(repaired.size(), 1u);
   EXPECT_EQ(repaired[0].text, "cut \xEF\xBF\xBD here");
   EXPECT_TRUE(repaired[0].repaired);
-  EXPECT_TRUE(contains(read_error("a.jsonl", half, InvalidUtf8::refuse),
+  EXPECT_TRUE(contains(read_error("a.jsonl", half, kRefuse),
                        "a.jsonl:1: half of a surrogate pair"));
 }
 

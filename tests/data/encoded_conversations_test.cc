@@ -59,6 +59,53 @@ TEST(EncodeConversation, MarksWhatTheAssistantSays) {
   EXPECT_EQ(encoded.tokens.back(), tokenizer.find("<|eot_id|>"));
 }
 
+TEST(EncodeConversation, AnswersOfWeight0AreNotMarked) {
+  const Tokenizer tokenizer = chat_tokenizer();
+  Conversation conversation = kTwoTurns;
+  conversation.messages[2].is_learned = false;
+  const EncodedChat encoded = whole_of(tokenizer, conversation);
+  EXPECT_EQ(encoded.tokens, whole_of(tokenizer, kTwoTurns).tokens);
+  const std::string text = marked(tokenizer, encoded);
+  EXPECT_NE(text.find("\n\nIt is 2.<|eot_id|>"), std::string::npos);
+  EXPECT_NE(text.find("[[4<|eot_id|>]]"), std::string::npos);
+  conversation.messages[2].is_learned = true;
+  conversation.messages[4].is_learned = false;  // the last: nothing behind it
+  EXPECT_TRUE(
+      marked(tokenizer, whole_of(tokenizer, conversation)).ends_with("]]"));
+}
+
+// Tools, calls and results are the template's to write; special tokens in them
+// are text, as everywhere.
+TEST(EncodeConversation, ToolTurnsGoThroughTheTemplate) {
+  Tokenizer tokenizer = small_tokenizer();
+  tokenizer.set_chat_template(
+      "{%- for tool in tools %}[{{ tool.name }}]{% endfor %}"
+      "{%- for m in messages %}<|start_header_id|>{{ m.role }}"
+      "<|end_header_id|>{% if m.tool_calls %}"
+      "{{ m.tool_calls[0].function | tojson }}"
+      "{% else %}{{ m.content }}{% endif %}<|eot_id|>{% endfor %}"
+      "{%- if add_generation_prompt %}<|start_header_id|>assistant"
+      "<|end_header_id|>{% endif %}");
+  const Conversation conversation = {
+      {{"user", "sky?"},
+       {"assistant", "",
+        R"({"tool_calls":[{"function":{"name":"f","a":"<|eot_id|>"}}]})"},
+       {"tool", "blue"},
+       {"assistant", "Blue."}},
+      1,
+      "a.jsonl",
+      R"([{"name":"f<|eot_id|>"}])"};
+  const EncodedChat encoded = whole_of(tokenizer, conversation);
+  EXPECT_EQ(marked(tokenizer, encoded),
+            "[f<|eot_id|>]<|start_header_id|>user<|end_header_id|>sky?"
+            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
+            R"([[{"name": "f", "a": "<|eot_id|>"}<|eot_id|>]])"
+            "<|start_header_id|>tool<|end_header_id|>blue<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>[[Blue.<|eot_id|>]]");
+  EXPECT_EQ(std::ranges::count(encoded.tokens, *tokenizer.find("<|eot_id|>")),
+            4);
+}
+
 TEST(EncodeConversation, BeginsTheAnswerWhereGenerationBegins) {
   const Tokenizer tokenizer = chat_tokenizer();
   const Conversation one = {

@@ -179,7 +179,7 @@ TEST(PrepareCorpus, RefusesWhatItCannotDo) {
   EXPECT_NE(error(corpus, {}, "mine"), "");
   EXPECT_TRUE(fs::exists(dir / "mine" / "thesis.txt"));
   PrepareOptions options;
-  options.invalid_utf8 = "guess";
+  options.format.invalid_utf8 = "guess";
   EXPECT_NE(error(corpus, options, "out"), "");
   options = {};
   options.validation = 1;

@@ -27,7 +27,7 @@ TEST(TrainTokenizer, LearnsFromCleanedText) {
   ASSERT_EQ(a.tokenizer.vocab_size(), b.tokenizer.vocab_size());
   for (int32_t id = 0; id < a.tokenizer.vocab_size(); ++id)
     EXPECT_EQ(a.tokenizer.token_bytes(id), b.tokenizer.token_bytes(id));
-  options.invalid_utf8 = "guess";
+  options.format.invalid_utf8 = "guess";
   EXPECT_THROW(train_tokenizer({clean}, options), UsageError);
 }
 
