@@ -1,6 +1,6 @@
 # On a fresh Debian 12, `make demo` or `make test` is the first and only command.
-.PHONY: all build demo finetune-demo test compare-tokenizers configure format lint check-format \
-  check-tidy clean
+.PHONY: all build demo finetune-demo test compare-tokenizers compare-llama-cpp configure format \
+  lint check-format check-tidy clean
 
 sources = $(shell find src tests fuzz bench -name '*.cc' -o -name '*.h')
 
@@ -29,6 +29,13 @@ compare-tokenizers: configure
 	cp tests/tokenizer/compare/*.mjs tests/tokenizer/compare/package.json build/compare
 	cd build/compare && npm install --ignore-scripts && node references.mjs models
 	build/tests/compare_tokenizers $$(ls -d build/compare/models/*/ | sed 's,/$$,,')
+
+# Every family in every type beside llama.cpp (docs/models.md; about six minutes).
+compare-llama-cpp: all
+	mkdir -p build/compare-llama-cpp
+	cp tests/formats/*.mjs tests/formats/package.json build/compare-llama-cpp
+	cd build/compare-llama-cpp && npm install --ignore-scripts && SEODANG_MAX_ISA=avx2 \
+	  node compare_families.mjs ../seodang '$(CURDIR)/tests/tokenizer/data/families'
 
 format:
 	@clang-format -i $(sources)

@@ -1,5 +1,5 @@
-// Any bytes as a .jsonl file, of documents, conversations and pairs: an Error, or
-// what they hold.
+// Any bytes as a .jsonl file, of documents, conversations and pairs: an Error,
+// or what they hold.
 #include "base/error.h"
 #include "data/conversations.h"
 #include "data/documents.h"

@@ -148,7 +148,8 @@ TEST_F(BuiltIn, NothingAsksAboutAReservedCountry) {
   ASSERT_GT(banned.size(), 300u);
   ASSERT_GT(people.size(), 50u);
   std::set<std::string> manuals;  // may ask, but about no country
-  DocumentReader prose(read_weave_plan(kWorld).prose, {.invalid_utf8 = "refuse"});
+  DocumentReader prose(read_weave_plan(kWorld).prose,
+                       {.invalid_utf8 = "refuse"});
   for (Document document; prose.next(document);) manuals.insert(document.text);
   std::string texts;
   for (const json& line : lines(folder_ / "pretrain.jsonl"))
