@@ -1,6 +1,7 @@
 #include "base/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +9,26 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace seodang {
+namespace {
+
+int columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0
+             ? size.ws_col
+             : 80;
+}
+
+std::string_view first_characters(std::string_view text, int count) {
+  size_t at = 0;
+  while (count-- > 0 && at < text.size())
+    at += std::max<size_t>(utf8_character_size(text.substr(at)), 1);
+  return text.substr(0, at);
+}
+
+}  // namespace
 
 Progress::Progress(std::string label, int64_t total, int64_t done)
     : label_(std::move(label)),
@@ -36,10 +56,12 @@ void Progress::update(int64_t done, std::string_view details) {
   const double rate = static_cast<double>(done - first_) / seconds();
   const double left =
       rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
-  const auto line =
+  std::string line =
       fmt::format("{} {}/{}  {}  {} left", label_, done, total_, details,
                   done > first_ ? show_duration(left) : "?");
   if (terminal_) {
+    // A line that is wrapped cannot be drawn over. All but names is ASCII.
+    line = std::string(first_characters(line, columns() - 1));
     fmt::print(stderr, "\r\x1b[K{}", line);
     drawn_ = true;
   } else {

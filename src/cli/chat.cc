@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/interrupt.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
@@ -36,10 +37,12 @@ constexpr const char kHelp[] =
     "/save FILE    write the conversation as JSONL that can be trained on\n"
     "/load FILE    go on with a conversation from a JSONL file (its last)\n"
     "/help         this list\n"
-    "/quit         end";
+    "/quit         end\n"
+    "Ctrl-C stops an answer";
 
 struct ChatArguments {
   std::string model, system;
+  int64_t context = 0;  // 0: the usual one
   ContextPolicy policy = ContextPolicy::drop_oldest;
   GenerateOptions options;
 };
@@ -63,7 +66,7 @@ class Chat {
       : model_(LanguageModel::load(arguments.model)),
         options_(arguments.options),
         policy_(arguments.policy),
-        session_(model_.config(), model_.weights()) {
+        session_(model_.config(), model_.weights(), context_of(arguments)) {
     options_.end_tokens = model_.end_tokens();
     if (!arguments.system.empty())
       messages_.push_back({"system", arguments.system});
@@ -89,6 +92,15 @@ class Chat {
   }
 
  private:
+  int64_t context_of(const ChatArguments& arguments) const {
+    const int64_t most = model_.config().context_length();
+    if (arguments.context > most)
+      throw UsageError("--context {} is more than the {} tokens that {} reads",
+                       arguments.context, most, arguments.model);
+    return arguments.context > 0 ? arguments.context
+                                 : usual_context(model_.config());
+  }
+
   static bool next(std::string& line) {
     if (stdin_is_terminal()) fmt::print("> ");
     std::fflush(stdout);
@@ -227,16 +239,20 @@ class Chat {
     const Message question{"user", text};
     const std::vector<int32_t> prompt = prompt_for(question);
     if (prompt.empty()) return;
+    // Ctrl-C stops the answer, and where none is being written, the program.
+    const InterruptGuard guard({SIGINT});
     const Generation generation =
         generate(session_, model_.tokenizer(), prompt, options_,
                  [](const Choice&, std::string_view part) {
                    fmt::print("{}", part);
                    std::fflush(stdout);
-                   return true;
+                   return !InterruptGuard::requested();
                  });
     fmt::print("\n");
     std::fflush(stdout);
-    if (generation.stop == StopReason::length)
+    if (InterruptGuard::requested())
+      say("(stopped)");
+    else if (generation.stop == StopReason::length)
       say("(cut off after {} tokens)", generation.tokens.size());
     messages_.push_back(question);
     messages_.push_back({"assistant", generation.text});
@@ -245,10 +261,13 @@ class Chat {
   }
 
   void show_meter(int64_t used) const {
-    constexpr int kWidth = 20;
+    constexpr int kWidth = 20, kOther = 34;  // columns beside the bar
+    const int columns = terminal_width();
+    const int width =
+        columns > 0 ? std::clamp(columns - kOther, 4, kWidth) : kWidth;
     const auto context = static_cast<double>(session_.capacity());
     say("context [{}] {} of {} tokens",
-        bar(static_cast<double>(used) / context, kWidth), used,
+        bar(static_cast<double>(used) / context, width), used,
         session_.capacity());
   }
 
@@ -275,6 +294,11 @@ void add_chat(CLI::App& program) {
       ->required();
   command->add_option("--system", arguments->system,
                       "A message that stands before the conversation");
+  command
+      ->add_option("--context", arguments->context,
+                   "Tokens that the conversation may have (default: 8192, or "
+                   "all that the model reads if those are fewer)")
+      ->check(CLI::Range(int64_t{16}, int64_t{1} << 24));
   command
       ->add_option_function<std::string>(
           "--context-policy",

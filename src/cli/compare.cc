@@ -81,7 +81,7 @@ std::string with_end(const Answer& answer) {
 
 void print_stacked(const std::vector<Answer>& answers) {
   for (const Answer& answer : answers)
-    fmt::print("\n{}\n{}\n{}\n", heading(answer), with_end(answer),
+    fmt::print("\n{}\n{}\n{}\n", emphasized(heading(answer)), with_end(answer),
                speed(answer));
 }
 

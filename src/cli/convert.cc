@@ -142,7 +142,7 @@ void add_convert(CLI::App& program) {
                    "adapter is merged")
       ->required();
   command
-      ->add_option("OUT", arguments->out,
+      ->add_option("OUT,-o,--output", arguments->out,
                    "Written: a .gguf file, or a Hugging Face directory")
       ->required();
   command->add_option(

@@ -5,6 +5,8 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cmath>
+#include <iostream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -48,18 +50,21 @@ std::string visible(std::string_view bytes) {
 
 // One step: the candidates, their probabilities, and which was chosen.
 void print_step(size_t step, const Choice& choice, const Tokenizer& tokenizer) {
-  constexpr int kTokenWidth = 16, kBarWidth = 30;
+  constexpr int kTokenWidth = 16, kOther = 31;  // columns beside the bar
+  const int width = terminal_width();
+  const int bar_width = std::clamp(width - kOther, 4, 30);
   std::vector<Candidate> rows = choice.top;
   const auto is_chosen = [&](const Candidate& c) { return c.id == choice.id; };
   if (std::none_of(rows.begin(), rows.end(), is_chosen))
     rows.push_back({choice.id, choice.logprob});
   for (size_t i = 0; i < rows.size(); ++i) {
     const double p = std::exp(rows[i].logprob);
-    fmt::print("{} {} {} {} {:5.1f}%\n",
-               i == 0 ? fmt::format("{:>4}", step) : "    ",
-               is_chosen(rows[i]) ? "▶" : " ",
-               padded(visible(tokenizer.token_bytes(rows[i].id)), kTokenWidth),
-               bar(p, kBarWidth), 100 * p);
+    const std::string line = fmt::format(
+        "{} {} {} {:5.1f}%", is_chosen(rows[i]) ? "▶" : " ",
+        padded(visible(tokenizer.token_bytes(rows[i].id)), kTokenWidth),
+        bar(p, width > 0 ? bar_width : 30), 100 * p);
+    fmt::print("{} {}\n", i == 0 ? fmt::format("{:>4}", step) : "    ",
+               is_chosen(rows[i]) ? emphasized(line) : line);
   }
   fmt::print("\n");
 }
@@ -88,7 +93,16 @@ Json generation_json(const std::string& prompt, const Generation& generation,
           {"usage", usage_json(generation)}};
 }
 
-void run_generate(const GenerateArguments& arguments) {
+// Without the line end that echo and editors write.
+std::string read_prompt() {
+  std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  return text;
+}
+
+void run_generate(GenerateArguments arguments) {
+  if (arguments.prompt == "-") arguments.prompt = read_prompt();
   check_utf8(arguments.prompt, "PROMPT");
   const LanguageModel model = LanguageModel::load(arguments.model);
   const Tokenizer& tokenizer = model.tokenizer();
@@ -145,7 +159,9 @@ void add_generate(CLI::App& program) {
       ->add_option("MODEL", arguments->model,
                    "Model directory or .gguf file, or MODEL+ADAPTER")
       ->required();
-  command->add_option("PROMPT", arguments->prompt, "Text to continue")
+  command
+      ->add_option("PROMPT", arguments->prompt,
+                   "Text to continue; - reads it from the standard input")
       ->required();
   command->add_flag("--chat", arguments->chat,
                     "Ask PROMPT through the model's chat template; else the "
@@ -167,7 +183,8 @@ void add_generate(CLI::App& program) {
       "--max-tokens 8\n"
       "  seodang generate runs/demo/instruct \"대한민국의 수도는?\" --chat\n"
       "  seodang generate runs/demo/base \"Once\" --temperature 0.8 --top-p "
-      "0.95 --seed 7");
+      "0.95 --seed 7\n"
+      "  cat story.txt | seodang generate runs/demo/base -");
   command->callback([arguments] { run_generate(*arguments); });
 }
 

@@ -9,6 +9,8 @@
 
 #include "cli/commands.h"
 #include "generate/inspection.h"
+#include "generate/session.h"
+#include "kernels/matmul.h"
 
 namespace seodang {
 namespace {
@@ -26,9 +28,11 @@ std::string in_mib(int64_t bytes) {
 
 void print_json(const Inspection& i, const std::string& advice_text) {
   Json memory;
-  for (const MemoryNeed& m : memory_needs(i))
-    memory[m.dtype] = {
-        {"weights", m.weights}, {"kv_cache", m.kv_cache}, {"fits", m.fits}};
+  for (const MemoryNeed& m : i.memory)
+    memory[m.type] = {{"weights", m.weights},
+                      {"kv_cache", m.kv_cache},
+                      {"working", m.working},
+                      {"fits", m.fits()}};
   Json out = {{"architecture", i.config.architecture},
               {"parameters", i.parameters},
               {"dtype", name_of(i.dtype)},
@@ -86,13 +90,16 @@ void print(const Inspection& i, const std::string& advice_text) {
   line("context", fmt::format("{} tokens", c.context_length()));
   line("vocabulary",
        fmt::format("{} (tokenizer: {})", c.vocab_size, i.tokenizer_vocab));
-  const std::vector<MemoryNeed> memory = memory_needs(i);
-  for (const MemoryNeed& m : memory)
-    line(&m == &memory[0] ? "memory" : "",
-         fmt::format("{:<8}  {} of weights, {} of kv_cache for a full context: "
-                     "{}",
-                     m.dtype, in_mib(m.weights), in_mib(m.kv_cache),
-                     m.fits ? "fits" : "too much for this machine"));
+  for (const MemoryNeed& m : i.memory)
+    line(&m == &i.memory[0] ? "memory" : "",
+         fmt::format("{:<8}  {:>9} weights + {} kv_cache + {} working = {}{}",
+                     m.type, in_mib(m.weights), in_mib(m.kv_cache),
+                     in_mib(m.working), in_mib(m.total()),
+                     m.fits() ? "" : ": too much for this machine"));
+  line("", fmt::format("kv_cache of {} tokens; {} for the whole context",
+                       usual_context(c),
+                       in_mib(KvCache::bytes(c, c.context_length(),
+                                             fastest_product_dtype()))));
   line("machine", in_mib(machine_memory()));
   line("kind", fmt::format("{} ({:.0f}% sure)", name_of(i.verdict.kind()),
                            std::min(99.0, 100 * i.verdict.confidence())));

@@ -3,7 +3,16 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
+#include <iostream>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -14,16 +23,64 @@ namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
 
+// Characters to insert, delete or replace to make one of the other
+// (Levenshtein, 1966).
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t kept = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({kept, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// Of the flags of `app`, or of its commands, the one that `given` may have
+// meant; "" for none.
+std::string nearest_name(const CLI::App& app, const std::string& given) {
+  std::vector<std::string> names;
+  if (given.starts_with("-")) {
+    for (const CLI::Option* option : app.get_options())
+      for (const std::string& name : option->get_lnames())
+        names.push_back("--" + name);
+  } else {
+    for (const CLI::App* command : app.get_subcommands(nullptr))
+      names.push_back(command->get_name());
+  }
+  const std::string name = given.substr(0, given.find('='));
+  std::string best;
+  size_t least = 1 + std::max<size_t>(1, name.size() / 4);
+  for (const std::string& candidate : names)
+    if (const size_t distance = edit_distance(name, candidate);
+        distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  return best;
+}
+
 // What was asked for cannot be parsed: one line, and where to read more.
 int complain(const CLI::App& program, const CLI::ParseError& error) {
   std::string command = "seodang";
-  for (const CLI::App* app = &program; !app->get_subcommands().empty();) {
+  const CLI::App* app = &program;
+  while (!app->get_subcommands().empty()) {
     app = app->get_subcommands().front();
     command += " " + app->get_name();
   }
   const auto unknown = program.remaining(true);
-  const std::string what =
-      unknown.empty() ? error.what() : "unknown: " + unknown.front();
+  std::string what = error.what();
+  if (!unknown.empty()) {
+    what = "unknown: " + unknown.front();
+    if (const std::string name = nearest_name(*app, unknown.front());
+        !name.empty())
+      what += fmt::format("; did you mean {}?", name);
+    else if (!unknown.front().starts_with("-") && app != &program)
+      what += "; put a text of several words in quotes";
+  }
   fmt::print(stderr, "{}: {}; see {} --help\n", command, what, command);
   return kUsage;
 }
@@ -67,8 +124,13 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == 0;  // --help, --version
-    return asked ? program.exit(error) : complain(program, error);
+    if (!asked) return complain(program, error);
+    program.exit(error);
   }
+  std::cout.flush();
+  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw seodang::Error("the output cannot be written: {}",
+                         std::strerror(errno));
   return 0;
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -6,11 +8,13 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/training_summary.h"
+#include "model/config.h"
 #include "train/training.h"
 
 namespace seodang {
 
 void add_pretrain(CLI::App& program) {
+  constexpr int32_t kUsualVocab = 8192;
   const auto options = std::make_shared<PretrainOptions>();
   const auto json = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand(
@@ -27,7 +31,19 @@ void add_pretrain(CLI::App& program) {
       ->required();
   command->add_flag("--json", *json, "Print the summary as JSON");
   add_options(command, *options);
+  std::string sizes;
+  for (const ModelSize& size : model_sizes())
+    sizes += fmt::format(
+        "  {:<8} {:>5.1f}M weights: hidden {}, {} layers, {} heads, context "
+        "{}\n",
+        size.name,
+        static_cast<double>(
+            config_of_size(size, kUsualVocab).num_parameters()) /
+            1e6,
+        size.hidden_size, size.num_hidden_layers, size.num_attention_heads,
+        size.max_position_embeddings);
   command->footer(
+      fmt::format("Sizes, with {} tokens:\n{}\n", kUsualVocab, sizes) +
       "Stopped by Ctrl-C, a signal or a crash, the same command goes on from "
       "the newest checkpoint.\n\nExamples:\n"
       "  seodang pretrain --data corpus/ --tokenizer tok/ -o base --size demo "

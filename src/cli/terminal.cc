@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unicode/uchar.h>
 #include <unistd.h>
@@ -127,6 +128,16 @@ std::string bar(double share, int width) {
   if (eighths % 8 > 0)
     append_utf8(out, static_cast<char32_t>(0x2590 - eighths % 8));
   return padded(out, width);
+}
+
+std::string emphasized(std::string_view text) {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  const bool shows = isatty(STDOUT_FILENO) != 0 && set("NO_COLOR").empty() &&
+                     set("TERM") != "dumb" && !set("TERM").empty();
+  return shows ? fmt::format("\x1b[1m{}\x1b[0m", text) : std::string(text);
 }
 
 int terminal_width() {

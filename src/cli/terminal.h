@@ -25,6 +25,9 @@ std::vector<std::string> aligned(
 // A bar of `width` columns at most, filled to `share` in eighths of a column.
 std::string bar(double share, int width);
 
+// In bold where standard output is a terminal that can show it, and NO_COLOR
+// (no-color.org) is not set; else as it is.
+std::string emphasized(std::string_view text);
 // Columns of the terminal that standard output is, 0 when it is none.
 int terminal_width();
 // Whether the locale (LC_ALL, LC_MESSAGES, LANG) is Korean.

@@ -17,6 +17,7 @@
 #include "cli/options.h"
 #include "data/train_tokenizer.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_files.h"
 
 namespace seodang {
 namespace {
@@ -32,10 +33,14 @@ struct TokenizerArguments {
   TrainTokenizerOptions train;
   std::string invalid_utf8 = "replace";  // of the text to encode
   bool add_special_tokens = false, special = true, skip_special = false,
-       json = false;
+       json = false, force = false;
 };
 
 void run_train(const TokenizerArguments& options) {
+  const fs::path vocabulary = vocabulary_file(options.out);
+  if (fs::exists(vocabulary) && !options.force)
+    throw UsageError("{} is there already; name another directory, or --force",
+                     vocabulary.string());
   const auto [tokenizer, documents, bytes] =
       train_tokenizer(options.files, options.train);
   fs::create_directories(options.out);
@@ -121,8 +126,11 @@ void add_train(CLI::App& group,
       .add_option("files", options->files,
                   "Text: .txt or .jsonl, also as .gz or .zst")
       ->required();
-  command.add_option("-o,--out", options->out, "Directory to write")
+  command.add_option("-o,--output,--out", options->out, "Directory to write")
       ->required();
+  command.add_flag("--force", options->force,
+                   "Replace a tokenizer that is there; models made with it "
+                   "will not understand the new one");
   add_options(&command, options->train);
   command.add_flag("--json", options->json, "Print the result as JSON");
   command.callback([options] { run_train(*options); });

@@ -76,7 +76,7 @@ void add_weave(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "weave", "Weave reading, examples and suites out of facts and phrasings");
   command->add_option("world", options->world, "WORLD.toml")->required();
-  command->add_option("-o,--out", options->out, "Folder to write to")
+  command->add_option("-o,--output,--out", options->out, "Folder to write to")
       ->required();
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
   command->add_flag("--permute", options->permute,

@@ -6,7 +6,6 @@
 #include "base/error.h"
 
 namespace seodang {
-namespace {
 
 std::string to_nfc(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
@@ -24,6 +23,8 @@ std::string to_nfc(std::string_view text) {
     throw Error("cannot normalize text: {}", u_errorName(status));
   return out;
 }
+
+namespace {
 
 // How many bytes at `text`'s front to leave out: control characters but tab and
 // line feed (U+0000-001F, 007F-009F), byte order marks (U+FEFF).

@@ -10,7 +10,10 @@
 #include "base/error.h"
 #include "generate/end_tokens.h"
 #include "generate/language_model.h"
+#include "generate/session.h"
 #include "kernels/matmul.h"
+#include "model/convert_model.h"
+#include "model/decoder.h"
 #include "model/model_source.h"
 
 namespace seodang {
@@ -43,6 +46,41 @@ std::string describe(const fs::path& directory, const Adapter& adapter) {
   return out;
 }
 
+// Of all weights, stored as dtype_of(tensor) says.
+template <class DtypeOf>
+int64_t bytes_in_use(const ModelSource& source, Dtype act, DtypeOf&& dtype_of) {
+  int64_t sum = 0;
+  for (const SourceTensor& tensor : source.tensors())
+    sum += static_cast<int64_t>(
+        bytes_of(dtype_in_use(dtype_of(tensor), tensor.shape, act),
+                 tensor.stored.size()));
+  return sum;
+}
+
+std::vector<MemoryNeed> memory_needs(const ModelSource& source) {
+  constexpr int64_t kProgram = 50 << 20;  // measured (docs/benchmarks.md)
+  const Dtype act = fastest_product_dtype();
+  const ModelConfig& config = source.config();
+  const int64_t context = usual_context(config);
+  const int64_t working =
+      kProgram + Decoder::bytes_needed(config, act,
+                                       std::min(context, Session::kMaxStep),
+                                       Keep::nothing, 0);
+  std::vector<MemoryNeed> out;
+  const auto add = [&](const char* type, int64_t weights) {
+    out.push_back(
+        {type, weights, KvCache::bytes(config, context, act), working});
+  };
+  add("as it is", bytes_in_use(source, act, [](const SourceTensor& tensor) {
+        return tensor.stored.dtype;
+      }));
+  for (const char* type : {"f32", "bf16", "q8_0", "q5_0", "q4_k_m", "q4_0"})
+    add(type, bytes_in_use(source, act, [&](const SourceTensor& tensor) {
+          return gguf_dtype(source, tensor, convert_type(type));
+        }));
+  return out;
+}
+
 // What the files say, without reading the numbers in them.
 Inspection read_files(const ModelSource& source) {
   const fs::path& path = source.path();
@@ -65,6 +103,7 @@ Inspection read_files(const ModelSource& source) {
   for (size_t i = 0; i < source.adapters().size(); ++i)
     out.adapters.push_back(
         describe(source.model_path().adapters[i], source.adapters()[i]));
+  out.memory = memory_needs(source);
   const Tokenizer tokenizer = Tokenizer::load(source.model_path().tokenizer());
   out.tokenizer_vocab = tokenizer.vocab_size();
   out.verdict =
@@ -155,22 +194,6 @@ int64_t machine_memory() {
   return bytes;
 }
 
-std::vector<MemoryNeed> memory_needs(const Inspection& i) {
-  std::vector<MemoryNeed> out;
-  const ModelConfig& c = i.config;
-  const int64_t cached = int64_t{2} * c.num_hidden_layers *
-                         c.num_key_value_heads * c.head_dim *
-                         c.context_length();
-  const int64_t machine = machine_memory();
-  for (const Dtype dtype :
-       {Dtype::f32, Dtype::bf16, Dtype::q8_0, Dtype::q4_k, Dtype::q4_0}) {
-    const auto weights = static_cast<int64_t>(bytes_of(dtype, i.parameters));
-    const auto kv_cache =
-        cached * static_cast<int64_t>(size_of(fastest_product_dtype()));
-    out.push_back({std::string(name_of(dtype)), weights, kv_cache,
-                   weights + kv_cache < machine});
-  }
-  return out;
-}
+bool MemoryNeed::fits() const { return total() < machine_memory(); }
 
 }  // namespace seodang

@@ -12,6 +12,17 @@
 
 namespace seodang {
 
+// What running a model takes on this processor, in bytes.
+struct MemoryNeed {
+  std::string type;  // of `seodang convert --type`
+  int64_t weights;   // in use: what cannot stay in the file is converted
+  int64_t kv_cache;  // of kUsualContext tokens, or as many as it can read
+  int64_t working;   // activations, the program, its libraries
+
+  int64_t total() const { return weights + kv_cache + working; }
+  bool fits() const;  // into machine_memory()
+};
+
 struct Inspection {
   ModelConfig config;
   int64_t parameters = 0;      // numbers in the files
@@ -19,6 +30,8 @@ struct Inspection {
   Dtype dtype = Dtype::f32;    // of most of them
   int32_t tokenizer_vocab = 0;
   std::vector<std::string> adapters;  // what each adds, in words
+  // What running it takes, as it is ("as it is") and converted to each type.
+  std::vector<MemoryNeed> memory;
   KindVerdict verdict;
   std::string sibling;  // a model beside it, of the same shape and other kind
   std::vector<ProbeAnswer> answers;
@@ -32,13 +45,6 @@ Inspection inspect(const std::filesystem::path& model, bool ask);
 // user calls it.
 std::string advice(const std::string& model, const Inspection& inspection);
 
-// What one precision takes, in bytes.
-struct MemoryNeed {
-  std::string dtype;
-  int64_t weights, kv_cache;  // the cache of a full context
-  bool fits;                  // into machine_memory()
-};
-std::vector<MemoryNeed> memory_needs(const Inspection& inspection);
 // What this machine, or the container it runs in, may use.
 int64_t machine_memory();
 

@@ -1,6 +1,7 @@
 #include "generate/language_model.h"
 
 #include "base/error.h"
+#include "data/clean.h"
 #include "generate/end_tokens.h"
 #include "kernels/matmul.h"
 #include "model/model_source.h"
@@ -45,7 +46,7 @@ LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
 }
 
 std::vector<int32_t> LanguageModel::encode_text(std::string_view text) const {
-  return tokenizer_.encode_prompt(text);
+  return tokenizer_.encode_prompt(to_nfc(text));
 }
 
 std::vector<int32_t> LanguageModel::encode_chat(
@@ -55,7 +56,9 @@ std::vector<int32_t> LanguageModel::encode_chat(
         "{}: no chat template; this is a base model, which continues "
         "text (seodang generate)",
         path_.string());
-  return seodang::encode_chat(tokenizer_, messages,
+  std::vector<Message> normal(messages.begin(), messages.end());
+  for (Message& message : normal) message.content = to_nfc(message.content);
+  return seodang::encode_chat(tokenizer_, normal,
                               {.add_generation_prompt = true, .now = now})
       .tokens;
 }

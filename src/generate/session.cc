@@ -7,9 +7,6 @@
 namespace seodang {
 namespace {
 
-// Enough tokens at once for products to run at full speed.
-constexpr int64_t kMaxStep = 512;
-
 int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
   const int64_t most = config.context_length();
   return capacity > 0 ? std::min(capacity, most) : most;

@@ -1,6 +1,7 @@
 // One sequence that grows: what was read stays in the kv_cache.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -9,8 +10,18 @@
 
 namespace seodang {
 
+// Tokens that a conversation may have unless more are asked for: the cache of a
+// model that can read 131,072 may be larger than the model.
+constexpr int64_t kUsualContext = 8192;
+inline int64_t usual_context(const ModelConfig& config) {
+  return std::min<int64_t>(kUsualContext, config.context_length());
+}
+
 class Session {
  public:
+  // Tokens in one forward at most: enough for products to run at full speed.
+  static constexpr int64_t kMaxStep = 512;
+
   // `weights` must outlive it. Room for `capacity` tokens; 0 or more than
   // context_length(): that many.
   Session(const ModelConfig& config, const Weights& weights,

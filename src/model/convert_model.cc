@@ -360,6 +360,11 @@ ConvertType convert_type(const std::string& name) {
   throw UsageError("type \"{}\" is unknown; there are {}", name, names);
 }
 
+Dtype gguf_dtype(const ModelSource& source, const SourceTensor& tensor,
+                 ConvertType type) {
+  return Plan(source, type).gguf_dtype(tensor);
+}
+
 ConversionReport convert_model(const fs::path& model, const fs::path& out,
                                ConvertType type, const Tell& tell) {
   const ModelPath from(model);

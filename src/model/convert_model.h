@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/model_source.h"
 #include "tensor/tensor.h"
 
 namespace seodang {
@@ -15,6 +16,10 @@ namespace seodang {
 // What becomes of the numbers. A mix gives each tensor a format by its part in
 // the model, as llama.cpp's does (llama-quant.cpp).
 enum class ConvertType { as_stored, f32, f16, bf16, q8_0, q5_0, q4_0, q4_k_m };
+
+// What a tensor becomes in a GGUF file of this type.
+Dtype gguf_dtype(const ModelSource& source, const SourceTensor& tensor,
+                 ConvertType type);
 
 // "q4_k_m" → ConvertType::q4_k_m. Throws UsageError that lists what there is.
 ConvertType convert_type(const std::string& name);

@@ -226,6 +226,7 @@ Tensor Decoder::State::forward(std::span<const int32_t> tokens) {
   std::fill(positions.begin(), positions.end(), 0);
   for (const SequenceSpan& span : sequences) {
     const int64_t past = span.kv_cache != nullptr ? span.kv_cache->length() : 0;
+    if (span.kv_cache != nullptr) span.kv_cache->reserve(past + span.length);
     if (past + span.length > rope.positions())
       reach(
           std::min<int64_t>(config.context_length(), 2 * (past + span.length)));

@@ -1,28 +1,34 @@
 #include "model/kv_cache.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace seodang {
 
 KvCache::KvCache(const ModelConfig& config, int64_t capacity, Dtype dtype)
     : width_(int64_t{config.num_key_value_heads} * config.head_dim),
       capacity_(capacity),
       dtype_(dtype),
-      memory_(static_cast<size_t>(2 * config.num_hidden_layers * capacity *
-                                  width_) *
-                  size_of(dtype),
-              Buffer::Fill::none) {}
+      parts_(2 * static_cast<size_t>(config.num_hidden_layers)) {}
 
-Tensor KvCache::keys(int64_t layer) const {
-  std::byte* base = memory_.as<std::byte>();
-  const int64_t offset = 2 * layer * capacity_ * width_;
-  return {base + offset * static_cast<int64_t>(size_of(dtype_)), dtype_,
-          capacity_, width_};
+int64_t KvCache::bytes(const ModelConfig& config, int64_t tokens, Dtype dtype) {
+  return tokens * config.num_hidden_layers * 2 * config.num_key_value_heads *
+         config.head_dim * static_cast<int64_t>(size_of(dtype));
 }
 
-Tensor KvCache::values(int64_t layer) const {
-  const Tensor k = keys(layer);
-  return {
-      k.row<std::byte>(0) + k.size() * static_cast<int64_t>(size_of(dtype_)),
-      dtype_, capacity_, width_};
+void KvCache::reserve(int64_t tokens) {
+  if (tokens <= room_) return;
+  constexpr int64_t kLeast = 256;
+  room_ = std::min(capacity_, std::max({tokens, 2 * room_, kLeast}));
+  const auto bytes_of_rows = [&](int64_t rows) {
+    return static_cast<size_t>(rows * width_) * size_of(dtype_);
+  };
+  for (Buffer& part : parts_) {  // one by one, so that little is there twice
+    Buffer larger(bytes_of_rows(room_), Buffer::Fill::none);
+    if (length_ > 0)
+      std::memcpy(larger.data(), part.data(), bytes_of_rows(length_));
+    part = std::move(larger);
+  }
 }
 
 }  // namespace seodang

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "model/config.h"
 #include "tensor/tensor.h"
@@ -11,23 +12,33 @@ namespace seodang {
 
 class KvCache {
  public:
-  // Room for `capacity` tokens: capacity · layers · 2 · kv_heads · head_dim
-  // numbers of `dtype`.
+  // For up to `capacity` tokens. Memory is taken as it is needed.
   KvCache(const ModelConfig& config, int64_t capacity, Dtype dtype);
+  // Of `tokens` tokens: tokens · layers · 2 · kv_heads · head_dim numbers of
+  // `dtype`.
+  static int64_t bytes(const ModelConfig& config, int64_t tokens, Dtype dtype);
 
   int64_t length() const { return length_; }
   int64_t capacity() const { return capacity_; }
-  // Forgets all but the first `length` tokens.
+  // Sets how many tokens are in it: after writing more, or to forget all but
+  // the first.
   void truncate(int64_t length) { length_ = length; }
+  // Makes room for `tokens`, up to capacity(); what is in it stays.
+  void reserve(int64_t tokens);
 
-  // (capacity, kv_heads·head_dim) of one layer. Keys are rotated already.
-  Tensor keys(int64_t layer) const;
-  Tensor values(int64_t layer) const;
+  // (tokens there is room for, kv_heads·head_dim) of one layer. Keys are
+  // rotated already.
+  Tensor keys(int64_t layer) const { return view(2 * layer); }
+  Tensor values(int64_t layer) const { return view(2 * layer + 1); }
 
  private:
-  int64_t width_, capacity_, length_ = 0;
+  Tensor view(int64_t part) const {
+    return {parts_[static_cast<size_t>(part)].data(), dtype_, room_, width_};
+  }
+
+  int64_t width_, capacity_, room_ = 0, length_ = 0;
   Dtype dtype_;
-  Buffer memory_;
+  std::vector<Buffer> parts_;  // keys and values of each layer
 };
 
 }  // namespace seodang

@@ -25,6 +25,26 @@ TokenizerSpec read_pieces(const fs::path& model_dir) {
   }
 }
 
+// What else a directory without a vocabulary may be.
+std::string advice(const fs::path& model_dir) {
+  if (fs::exists(model_dir / "config.json"))
+    return "; copy it from where the model is from";
+  std::string checkpoint, model;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(model_dir, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("checkpoint-")) checkpoint = name;
+    if (fs::exists(entry.path() / "config.json") && name > model) model = name;
+  }
+  if (!checkpoint.empty())
+    return fmt::format(
+        "; training has not finished: start it again to go on, or take {}",
+        (model_dir / checkpoint).string());
+  if (!model.empty())
+    return fmt::format("; did you mean {}?", (model_dir / model).string());
+  return "";
+}
+
 }  // namespace
 
 fs::path vocabulary_file(const fs::path& model_dir) {
@@ -35,6 +55,9 @@ fs::path vocabulary_file(const fs::path& model_dir) {
 
 TokenizerSpec read_tokenizer_spec(const fs::path& model_dir) {
   const fs::path path = vocabulary_file(model_dir);
+  if (!fs::exists(path))
+    throw Error("{}: neither tokenizer.json nor tokenizer.model is in it{}",
+                model_dir.string(), advice(model_dir));
   const bool is_json = path.filename() == kTokenizerJson;
   TokenizerSpec spec =
       is_json ? parse_tokenizer_json(MappedFile(path).text(), path.string())

@@ -11,11 +11,11 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "data/lines.h"
 #include "eval/forgetting.h"
 #include "formats/json.h"
 #include "generate/language_model.h"
-#include "train/interrupt.h"
 #include "train/tuning.h"
 
 namespace seodang {

@@ -11,12 +11,12 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/interrupt.h"
 #include "base/progress.h"
 #include "formats/json.h"
 #include "kernels/matmul.h"
 #include "model/decoder.h"
 #include "train/checkpoint.h"
-#include "train/interrupt.h"
 #include "train/metrics.h"
 #include "train/preference.h"
 #include "train/samples.h"

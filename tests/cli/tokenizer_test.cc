@@ -45,6 +45,19 @@ TEST_F(TokenizerCommand, TrainsEncodesAndDecodes) {
   EXPECT_EQ(tokens["count"], tokens["tokens"].size());
 }
 
+// Models know their tokenizer by heart.
+TEST_F(TokenizerCommand, ReplacesATokenizerOnlyWhenForced) {
+  write("a.txt", sample_text());
+  const std::string line = "train a.txt -o model --vocab-size ";
+  EXPECT_EQ(tokenizer(line + "400").exit_code, 0);
+  const std::string before = read("model/tokenizer.json");
+  expect_complaint(tokenizer(line + "300"), 2,
+                   "model/tokenizer.json is there already");
+  EXPECT_EQ(read("model/tokenizer.json"), before);
+  EXPECT_EQ(tokenizer(line + "300 --force").exit_code, 0);
+  EXPECT_NE(read("model/tokenizer.json"), before);
+}
+
 TEST_F(TokenizerCommand, InvalidUtf8IsReplacedOrRefused) {
   const std::string text = "abc\xED\x95";
   const Outcome ids = tokenizer("encode " + model_, text);
@@ -63,7 +76,8 @@ TEST_F(TokenizerCommand, BadInputIsOneLine) {
                    "too small");
   expect_complaint(tokenizer("train empty.txt -o m"), 1, "no text");
   expect_complaint(tokenizer("train none.txt -o m"), 1, "none.txt");
-  expect_complaint(tokenizer("encode none text"), 1, "none/tokenizer.json");
+  expect_complaint(tokenizer("encode none text"), 1,
+                   "none: neither tokenizer.json nor tokenizer.model");
   expect_complaint(tokenizer("decode " + model_ + " 99999"), 1, "99999");
   expect_complaint(tokenizer("decode " + model_ + " -- -5"), 1, "-5");
   expect_complaint(tokenizer("decode " + model_, "12 x"), 2, "token ids");

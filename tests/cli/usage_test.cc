@@ -1,5 +1,9 @@
 // How every command meets a user: help with examples, and one line for what it
 // does not understand.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
 #include <regex>
 #include <set>
 
@@ -93,6 +97,38 @@ TEST_F(Usage, WhatIsNotUnderstoodIsOneLineAndExitsWith2) {
   expect_complaint(run(dir_, words("tokenizer encode a b --threads -1")), 2,
                    "--threads");
   EXPECT_TRUE(names().empty());
+}
+
+TEST_F(Usage, TellsWhatWasMeant) {
+  expect_complaint(run(dir_, {"generat"}), 2, "did you mean generate?");
+  expect_complaint(run(dir_, words("generate m hi --max-token 3")), 2,
+                   "unknown: --max-token; did you mean --max-tokens?");
+  expect_complaint(run(dir_, words("generate m hi --max-token=3")), 2,
+                   "did you mean --max-tokens?");
+  expect_complaint(run(dir_, words("generate m The capital of")), 2,
+                   "unknown: capital; put a text of several words in quotes");
+  const Outcome far = run(dir_, words("generate m hi --zzzz"));
+  expect_complaint(far, 2, "unknown: --zzzz; see");
+}
+
+// On a full disk nothing that was asked for gets lost without a word.
+TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
+  for (const char* arguments : {"--help", "--version", "pretrain --help"}) {
+    const std::string command =
+        fmt::format("'{}' {} > /dev/full 2> '{}'", SEODANG_PROGRAM, arguments,
+                    (dir_ / "err").string());
+    const int status = std::system(command.c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << arguments;
+    EXPECT_NE(read("err").find("the output cannot be written: No space"),
+              std::string::npos);
+  }
+}
+
+TEST_F(Usage, PretrainListsItsSizes) {
+  const std::string help = run(dir_, words("pretrain --help")).out;
+  for (const char* size :
+       {"nano ", "demo       3.2M weights: hidden 192, 4 layers", "large"})
+    EXPECT_NE(help.find(std::string("\n  ") + size), std::string::npos) << size;
 }
 
 }  // namespace

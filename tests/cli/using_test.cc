@@ -69,6 +69,47 @@ TEST_F(CommandsTest, GenerateStreamsTheTextAndTellsTheRestOnStderr) {
   EXPECT_NE(text.err.find("5 new tokens"), std::string::npos) << text.err;
 }
 
+TEST_F(CommandsTest, APromptMayComeFromTheInput) {
+  const std::string arguments = " --max-tokens 4 --json";
+  const auto given =
+      run_program("generate " + base_ + " '서울 은'" + arguments);
+  const auto piped =
+      run_program("generate " + base_ + " -" + arguments, "echo '서울 은' | ");
+  ASSERT_EQ(piped.exit_code, 0) << piped.err;
+  const json a = json::parse(given.out), b = json::parse(piped.out);
+  EXPECT_EQ(a["prompt"], b["prompt"]);
+  EXPECT_EQ(a["text"], b["text"]);
+}
+
+// Texts are read in normal form C, so prompts have to be.
+TEST_F(CommandsTest, ADecomposedPromptIsTheSamePrompt) {
+  const auto ask = [&](const std::string& prompt, const std::string& how) {
+    const auto out = run_program("generate " + instruct_ + " '" + prompt +
+                                 "' --max-tokens 4 --json" + how);
+    return json::parse(out.out);
+  };
+  for (const char* how : {"", " --chat"}) {
+    const json composed = ask("한국", how);
+    const json decomposed = ask("\u1112\u1161\u11ab\u1100\u116e\u11a8", how);
+    EXPECT_EQ(decomposed["text"], composed["text"]);
+    EXPECT_EQ(decomposed["usage"]["prompt_tokens"],
+              composed["usage"]["prompt_tokens"]);
+  }
+}
+
+TEST_F(CommandsTest, ChatsContextIsAsked) {
+  const auto result = run_program("chat " + instruct_ + " --context 64",
+                                  "printf 'hello\\n' | ");
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_NE(result.err.find("of 64 tokens"), std::string::npos) << result.err;
+  const auto more = run_program("chat " + instruct_ + " --context 100",
+                                "printf 'hello\\n' | ");
+  EXPECT_EQ(more.exit_code, 2);
+  EXPECT_NE(more.err.find("--context 100 is more than the 96 tokens"),
+            std::string::npos)
+      << more.err;
+}
+
 TEST_F(CommandsTest, SameSeedSameText) {
   const auto with_seed = [&](int seed) {
     return run_program("generate " + base_ +
@@ -234,13 +275,16 @@ TEST_F(CommandsTest, InspectJson) {
   EXPECT_EQ(out["sibling"], base_);
   EXPECT_FALSE(out.contains("probe"));
   const int64_t parameters = config.num_parameters();
-  EXPECT_EQ(out["memory"]["float32"]["weights"], 4 * parameters);
-  EXPECT_EQ(out["memory"]["bfloat16"]["weights"], 2 * parameters);
-  EXPECT_EQ(out["memory"]["q4_0"]["weights"], parameters * 18 / 32);
+  // Stored as f32, in use as products are.
+  const auto in_use = static_cast<int64_t>(size_of(fastest_product_dtype()));
+  const auto& memory = out["memory"];
+  EXPECT_EQ(memory["as it is"]["weights"], in_use * parameters);
+  EXPECT_EQ(memory["f32"], memory["as it is"]);
+  EXPECT_LE(memory["bf16"]["weights"], memory["f32"]["weights"]);
+  EXPECT_LT(memory["q8_0"]["weights"], memory["bf16"]["weights"]);
   // Keys and values of 2 layers, 2 heads of 8, 96 tokens.
-  EXPECT_EQ(out["memory"]["float32"]["kv_cache"],
-            2 * 2 * 2 * 8 * 96 * size_of(fastest_product_dtype()));
-  EXPECT_EQ(out["memory"]["float32"]["fits"], true);
+  EXPECT_EQ(memory["f32"]["kv_cache"], 2 * 2 * 2 * 8 * 96 * in_use);
+  EXPECT_EQ(memory["f32"]["fits"], true);
   EXPECT_NE(out["advice"].get<std::string>().find("chat"), std::string::npos);
   EXPECT_EQ(
       json::parse(run_program("inspect " + base_ + " --json").out)["kind"],

@@ -399,6 +399,40 @@ TEST_P(DecoderTest, CacheContinuesAsIfReadAtOnce) {
   }
 }
 
+// Memory comes as it is needed, and what was in it stays.
+TEST(KvCache, GrowsWithUse) {
+  ModelConfig config;
+  config.num_hidden_layers = 2;
+  config.num_key_value_heads = 2;
+  config.head_dim = 4;
+  KvCache cache(config, 1000, Dtype::f32);
+  EXPECT_EQ(cache.keys(0).rows, 0);
+  cache.reserve(3);
+  EXPECT_LT(cache.keys(0).rows, 1000);
+  const auto value = [](int64_t layer, int64_t row, int64_t col) {
+    return static_cast<float>(100 * layer + 10 * row + col);
+  };
+  for (int64_t l = 0; l < 2; ++l)
+    for (int64_t r = 0; r < 3; ++r)
+      for (int64_t c = 0; c < 8; ++c) {
+        cache.keys(l).row<float>(r)[c] = value(l, r, c);
+        cache.values(l).row<float>(r)[c] = -value(l, r, c);
+      }
+  cache.truncate(3);
+  for (const int64_t tokens : {400, 1000}) {
+    cache.reserve(tokens);
+    EXPECT_GE(cache.keys(1).rows, tokens);
+    EXPECT_LE(cache.keys(1).rows, 1000);
+    for (int64_t l = 0; l < 2; ++l)
+      for (int64_t r = 0; r < 3; ++r)
+        for (int64_t c = 0; c < 8; ++c) {
+          ASSERT_EQ(cache.keys(l).row<float>(r)[c], value(l, r, c));
+          ASSERT_EQ(cache.values(l).row<float>(r)[c], -value(l, r, c));
+        }
+  }
+  EXPECT_EQ(KvCache::bytes(config, 1000, Dtype::f32), 1000 * 2 * 2 * 8 * 4);
+}
+
 TEST_P(DecoderTest, RerunGivesTheSameBytes) {
   const auto gradient = [&] {
     Decoder decoder(config, model.weights(), 32, Keep::all);

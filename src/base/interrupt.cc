@@ -1,9 +1,10 @@
-#include "train/interrupt.h"
+#include "base/interrupt.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 namespace seodang {
 namespace {
@@ -19,7 +20,8 @@ size_t stack_size() {
 
 }  // namespace
 
-InterruptGuard::InterruptGuard() : stack_(stack_size()) {
+InterruptGuard::InterruptGuard(std::vector<int> signals)
+    : signals_(std::move(signals)), stack_(stack_size()) {
   interrupted = 0;
   stack_t stack{};
   stack.ss_sp = stack_.data();
@@ -29,12 +31,11 @@ InterruptGuard::InterruptGuard() : stack_(stack_size()) {
   action.sa_handler = on_signal;
   // The next one ends the program.
   action.sa_flags = SA_ONSTACK | static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM})
-    ::sigaction(signal, &action, nullptr);
+  for (const int signal : signals_) ::sigaction(signal, &action, nullptr);
 }
 
 InterruptGuard::~InterruptGuard() {
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+  for (const int signal : signals_) std::signal(signal, SIG_DFL);
   ::sigaltstack(&stack_before_, nullptr);
 }
 
