@@ -16,7 +16,7 @@
 import fs from 'node:fs';
 import {createRequire} from 'node:module';
 import {Tokenizer as JsTokenizer} from '@huggingface/tokenizers';
-import {llama2, packaged} from './families.mjs';
+import {llama2, mistralV3, packaged} from './families.mjs';
 import {lines, random} from './lines.mjs';
 import {writeModel} from './sentencepiece.mjs';
 
@@ -28,7 +28,9 @@ const families = {
   'llama-3.1': packaged('llama3_1'),
   'llama-3.2': packaged('llama3_2'),
   'mistral-7b': packaged('llama2'),  // the package's name is wrong
+  'mistral-7b-v0.3': mistralV3,
   'mistral-nemo': packaged('mistral_nemo'),
+  'gpt-2': packaged('gpt2'),  // of SmolLM's shape, but for its digits
   'gemma-1': packaged('gemma'),
   'gemma-2': packaged('gemma2'),
   'gemma-3': packaged('gemma3'),
