@@ -44,7 +44,8 @@ def weights_bytes(model):
 def kv_cache_bytes(model, tokens):
     """Its numbers are bf16 where products are."""
     said = json.loads(subprocess.check_output([args.program, "inspect", model, "--json"]))
-    return said["memory"]["bfloat16"]["kv_cache"] / said["context_length"] * tokens
+    context = min(said["context_length"], 8192)  # the one that inspect counts
+    return said["memory"]["as it is"]["kv_cache"] / context * tokens
 
 
 def medians(model, tokens):
