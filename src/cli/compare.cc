@@ -43,7 +43,8 @@ Answer ask(const std::string& path, const std::string& prompt,
   const LanguageModel model = LanguageModel::load(path);
   const double load_seconds = seconds_since(start);
   const Message message{"user", prompt};
-  const bool bare = arguments.raw || model.kind() == ModelKind::base;
+  const bool bare = arguments.raw || model.kind() == ModelKind::base ||
+                    model.tokenizer().chat_template().empty();
   const std::vector<int32_t> tokens =
       bare ? model.encode_text(prompt) : model.encode_chat({&message, 1});
   GenerateOptions options = arguments.options;

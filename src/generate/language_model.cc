@@ -53,8 +53,8 @@ std::vector<int32_t> LanguageModel::encode_chat(
     std::span<const Message> messages, const std::tm& now) const {
   if (tokenizer_.chat_template().empty())
     throw Error(
-        "{}: no chat template; this is a base model, which continues "
-        "text (seodang generate)",
+        "{}: no chat template: a base model, which continues text (seodang "
+        "generate), or one that lacks its chat_template.jinja",
         path_.string());
   std::vector<Message> normal(messages.begin(), messages.end());
   for (Message& message : normal) message.content = to_nfc(message.content);

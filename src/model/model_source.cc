@@ -11,6 +11,7 @@
 #include "kernels/convert.h"
 #include "kernels/matmul.h"
 #include "model/gguf_mapping.h"
+#include "tokenizer/tokenizer_files.h"
 
 namespace seodang {
 namespace {
@@ -114,6 +115,9 @@ ModelSource::~ModelSource() = default;
 void ModelSource::open_directory() {
   if (!fs::is_directory(path()))
     throw Error("{}: no such model directory", path().string());
+  if (!fs::exists(path() / "config.json"))
+    throw Error("{}: no config.json is in it{}", path().string(),
+                meant_instead(path()));
   config_ = ModelConfig::load(path());
   *json_ = json::parse(config_.to_json());
   const auto open = [&](const std::string& file) -> const SafetensorsFile& {

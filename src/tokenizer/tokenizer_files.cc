@@ -25,10 +25,15 @@ TokenizerSpec read_pieces(const fs::path& model_dir) {
   }
 }
 
-// What else a directory without a vocabulary may be.
-std::string advice(const fs::path& model_dir) {
-  if (fs::exists(model_dir / "config.json"))
-    return "; copy it from where the model is from";
+}  // namespace
+
+fs::path vocabulary_file(const fs::path& model_dir) {
+  const fs::path json = model_dir / kTokenizerJson,
+                 pieces = model_dir / kPieces;
+  return !fs::exists(json) && fs::exists(pieces) ? pieces : json;
+}
+
+std::string meant_instead(const fs::path& model_dir) {
   std::string checkpoint, model;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(model_dir, ignored)) {
@@ -45,19 +50,14 @@ std::string advice(const fs::path& model_dir) {
   return "";
 }
 
-}  // namespace
-
-fs::path vocabulary_file(const fs::path& model_dir) {
-  const fs::path json = model_dir / kTokenizerJson,
-                 pieces = model_dir / kPieces;
-  return !fs::exists(json) && fs::exists(pieces) ? pieces : json;
-}
-
 TokenizerSpec read_tokenizer_spec(const fs::path& model_dir) {
   const fs::path path = vocabulary_file(model_dir);
   if (!fs::exists(path))
     throw Error("{}: neither tokenizer.json nor tokenizer.model is in it{}",
-                model_dir.string(), advice(model_dir));
+                model_dir.string(),
+                fs::exists(model_dir / "config.json")
+                    ? "; copy it from where the model is from"
+                    : meant_instead(model_dir));
   const bool is_json = path.filename() == kTokenizerJson;
   TokenizerSpec spec =
       is_json ? parse_tokenizer_json(MappedFile(path).text(), path.string())

@@ -153,6 +153,20 @@ TEST_F(Training, AnInterruptSavesAndSaysHowToGoOn) {
   EXPECT_EQ(read("stopped/model.safetensors"), read("whole/model.safetensors"));
 }
 
+// Whoever takes an unfinished run for a model is told how to go on.
+TEST_F(Training, AnUnfinishedRunIsNoModelYet) {
+  Program program(dir_, pretrain("run"));
+  ASSERT_TRUE(reaches(program, "run", 3));
+  program.send(SIGKILL);
+  program.wait();
+  for (const char* line : {"generate run hi", "inspect run"})
+    expect_complaint(run(dir_, words(line)), 1,
+                     "training has not finished: start it again to go on, or "
+                     "take run/checkpoint-");
+  expect_complaint(run(dir_, words("generate . hi")), 1,
+                   "neither tokenizer.json nor tokenizer.model is in it");
+}
+
 TEST_F(Training, AFullDiskIsAnErrorAndNoRuin) {
   const Outcome whole = run(dir_, pretrain("whole"));
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
