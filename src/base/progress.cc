@@ -57,10 +57,11 @@ void Progress::update(int64_t done, std::string_view details) {
   const double left =
       rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
   std::string line =
-      fmt::format("{} {}/{}  {}  {} left", label_, done, total_, details,
-                  done > first_ ? show_duration(left) : "?");
+      fmt::format("{} {}/{}  {} left  {}", label_, done, total_,
+                  done > first_ ? show_duration(left) : "?", details);
   if (terminal_) {
-    // A line that is wrapped cannot be drawn over. All but names is ASCII.
+    // A line that is wrapped cannot be drawn over: what matters least is cut
+    // off. All but names is ASCII.
     line = std::string(first_characters(line, columns() - 1));
     fmt::print(stderr, "\r\x1b[K{}", line);
     drawn_ = true;
