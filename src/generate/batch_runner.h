@@ -1,0 +1,55 @@
+// Sequences that are continued together: one forward a step computes a token
+// of each, and pieces of prompts that are still being read.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "generate/generation.h"
+#include "model/decoder.h"
+
+namespace seodang {
+
+struct BatchSequence {
+  std::vector<int32_t> prompt;
+  GenerateOptions options = {};
+  uint64_t stream = 0;  // of the sampler
+  // As in generate(); called from any thread, one call at a time.
+  OnToken on_token = {};
+  // Called once, by the thread that calls step(): the result, or what went
+  // wrong.
+  std::function<void(Generation, std::exception_ptr)> done;
+};
+
+class BatchRunner {
+ public:
+  // Up to `batch_size` sequences at once, of up to `capacity` tokens each. All
+  // that is given must outlive it. With `reuse_prefixes` what a prompt has in
+  // common with an earlier sequence is not read again; results may then differ
+  // by rounding from those of a prompt that was read at once.
+  BatchRunner(const ModelConfig& config, const Weights& weights,
+              const Tokenizer& tokenizer, int64_t capacity, int32_t batch_size,
+              bool reuse_prefixes);
+  ~BatchRunner();
+
+  bool has_room() const;
+  bool is_idle() const;  // no sequence is active
+  int64_t capacity() const;
+  // Joins with the next step. Throws Error for a prompt that is empty or does
+  // not fit, and for options that are out of range.
+  void admit(BatchSequence sequence);
+  // One forward. Sequences that are finished leave.
+  void step();
+  // All that are active leave with this error.
+  void fail(const std::exception_ptr& error);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace seodang
