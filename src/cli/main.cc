@@ -116,6 +116,7 @@ int run(int argc, char** argv) {
   seodang::add_generate(program);
   seodang::add_chat(program);
   seodang::add_compare(program);
+  seodang::add_serve(program);
   seodang::add_eval(program);
   seodang::add_inspect(program);
   seodang::add_convert(program);

@@ -1,6 +1,7 @@
 #include "generate/batch_runner.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -50,11 +51,11 @@ size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 struct BatchRunner::State {
   State(const ModelConfig& model_config, const Weights& weights,
         const Tokenizer& its_tokenizer, int64_t tokens, int32_t batch_size,
-        bool reuse)
+        BatchMode its_mode)
       : config(model_config),
         tokenizer(its_tokenizer),
         capacity(tokens),
-        reuse_prefixes(reuse),
+        mode(its_mode),
         max_tokens(std::max<int64_t>(Session::kMaxStep, batch_size)),
         decoder(config, weights, max_tokens),
         rows(weights.act(), batch_size, config.hidden_size),
@@ -69,7 +70,7 @@ struct BatchRunner::State {
   Slot& take_slot(std::span<const int32_t> prompt) {
     auto best = free.end() - 1;
     size_t shared = 0;
-    if (reuse_prefixes)
+    if (mode == BatchMode::online)
       for (auto slot = free.begin(); slot != free.end(); ++slot)
         if (const size_t common = common_prefix((*slot)->tokens, prompt);
             common > shared) {
@@ -108,9 +109,9 @@ struct BatchRunner::State {
   void choose(ActiveSequence& sequence, std::span<const float> of) const {
     try {
       OutputWriter& writer = sequence.writer;
-      const Choice choice =
-          sequence.sampler.choose(known_logits(of, tokenizer), sequence.tokens,
-                                  sequence.asked.options.top);
+      const Choice choice = sequence.sampler.choose(
+          known_logits(of, tokenizer), sequence.tokens,
+          sequence.asked.prompt.size(), sequence.asked.options.top);
       std::string text = writer.add(choice);
       if (!writer.finished() &&
           static_cast<int64_t>(sequence.tokens.size()) == capacity)
@@ -124,6 +125,15 @@ struct BatchRunner::State {
     }
   }
 
+  // Few shapes, since products are compiled for each.
+  int64_t logit_rows() const {
+    const int64_t all = rows.view().rows;
+    return mode == BatchMode::offline
+               ? all
+               : std::min(all,
+                          static_cast<int64_t>(std::bit_ceil(spans.size())));
+  }
+
   void leave(ActiveSequence& sequence) {
     Slot& slot = sequence.slot;
     sequence.tokens.resize(static_cast<size_t>(slot.kv_cache.length()));
@@ -135,7 +145,7 @@ struct BatchRunner::State {
   const ModelConfig& config;
   const Tokenizer& tokenizer;
   int64_t capacity;
-  bool reuse_prefixes;
+  BatchMode mode;
   int64_t max_tokens;  // in one forward
   Decoder decoder;
   OwnedTensor rows, logits;
@@ -148,9 +158,9 @@ struct BatchRunner::State {
 
 BatchRunner::BatchRunner(const ModelConfig& config, const Weights& weights,
                          const Tokenizer& tokenizer, int64_t capacity,
-                         int32_t batch_size, bool reuse_prefixes)
+                         int32_t batch_size, BatchMode mode)
     : state_(std::make_unique<State>(config, weights, tokenizer, capacity,
-                                     batch_size, reuse_prefixes)) {}
+                                     batch_size, mode)) {}
 BatchRunner::~BatchRunner() = default;
 
 bool BatchRunner::has_room() const { return !state_->free.empty(); }
@@ -169,13 +179,14 @@ void BatchRunner::step() {
   State& s = *state_;
   const std::vector<ActiveSequence*> ready = s.place();
   const Tensor hidden = s.decoder.forward(s.next_tokens, s.spans);
-  // Always as many rows: products are compiled per shape.
   for (size_t i = 0; i < s.spans.size(); ++i)
     std::memcpy(
         s.rows.view().rows_from(static_cast<int64_t>(i), 1).data,
         hidden.rows_from(s.spans[i].begin + s.spans[i].length - 1, 1).data,
         static_cast<size_t>(hidden.cols) * size_of(hidden.dtype));
-  s.decoder.logits(s.logits, s.rows);
+  const int64_t rows = s.logit_rows();
+  s.decoder.logits(s.logits.view().rows_from(0, rows),
+                   s.rows.view().rows_from(0, rows));
   parallel_items(std::ssize(ready), [&](int64_t i) {
     if (ActiveSequence* sequence = ready[static_cast<size_t>(i)])
       s.choose(*sequence, {s.logits.view().row<float>(i),

@@ -25,15 +25,19 @@ struct BatchSequence {
   std::function<void(Generation, std::exception_ptr)> done;
 };
 
+// offline: a full batch is what is fast, and a result depends on no earlier
+// one. online: one sequence alone is fast too, and what a prompt has in common
+// with an earlier sequence is not read again; products of other shapes round
+// otherwise.
+enum class BatchMode { offline, online };
+
 class BatchRunner {
  public:
   // Up to `batch_size` sequences at once, of up to `capacity` tokens each. All
-  // that is given must outlive it. With `reuse_prefixes` what a prompt has in
-  // common with an earlier sequence is not read again; results may then differ
-  // by rounding from those of a prompt that was read at once.
+  // that is given must outlive it.
   BatchRunner(const ModelConfig& config, const Weights& weights,
               const Tokenizer& tokenizer, int64_t capacity, int32_t batch_size,
-              bool reuse_prefixes);
+              BatchMode mode);
   ~BatchRunner();
 
   bool has_room() const;

@@ -43,8 +43,9 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
   writer.result().prompt_seconds = seconds_since(start);
   start = Clock::now();
   while (true) {
-    const Choice choice = sampler.choose(known_logits(logits, tokenizer),
-                                         session.tokens(), options.top);
+    const Choice choice =
+        sampler.choose(known_logits(logits, tokenizer), session.tokens(),
+                       prompt.size(), options.top);
     std::string text = writer.add(choice);
     const bool full =
         static_cast<int64_t>(session.tokens().size()) == session.capacity();
@@ -76,7 +77,8 @@ std::vector<Generation> generate_batch(
                         static_cast<int64_t>(longest) + options.max_new_tokens);
   batch_size = static_cast<int32_t>(
       std::min<size_t>(static_cast<size_t>(batch_size), prompts.size()));
-  BatchRunner runner(config, weights, tokenizer, capacity, batch_size, false);
+  BatchRunner runner(config, weights, tokenizer, capacity, batch_size,
+                     BatchMode::offline);
   size_t next = 0, finished = 0;
   while (finished < prompts.size()) {
     for (; next < prompts.size() && runner.has_room(); ++next)

@@ -57,30 +57,6 @@ int64_t bytes_in_use(const ModelSource& source, Dtype act, DtypeOf&& dtype_of) {
   return sum;
 }
 
-std::vector<MemoryNeed> memory_needs(const ModelSource& source) {
-  constexpr int64_t kProgram = 50 << 20;  // measured (docs/benchmarks.md)
-  const Dtype act = fastest_product_dtype();
-  const ModelConfig& config = source.config();
-  const int64_t context = usual_context(config);
-  const int64_t working =
-      kProgram + Decoder::bytes_needed(config, act,
-                                       std::min(context, Session::kMaxStep),
-                                       Keep::nothing, 0);
-  std::vector<MemoryNeed> out;
-  const auto add = [&](const char* type, int64_t weights) {
-    out.push_back(
-        {type, weights, KvCache::bytes(config, context, act), working});
-  };
-  add("as it is", bytes_in_use(source, act, [](const SourceTensor& tensor) {
-        return tensor.stored.dtype;
-      }));
-  for (const char* type : {"f32", "bf16", "q8_0", "q5_0", "q4_k_m", "q4_0"})
-    add(type, bytes_in_use(source, act, [&](const SourceTensor& tensor) {
-          return gguf_dtype(source, tensor, convert_type(type));
-        }));
-  return out;
-}
-
 // What the files say, without reading the numbers in them.
 Inspection read_files(const ModelSource& source) {
   const fs::path& path = source.path();
@@ -144,6 +120,30 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
 }
 
 }  // namespace
+
+std::vector<MemoryNeed> memory_needs(const ModelSource& source) {
+  constexpr int64_t kProgram = 50 << 20;  // measured (docs/benchmarks.md)
+  const Dtype act = fastest_product_dtype();
+  const ModelConfig& config = source.config();
+  const int64_t context = usual_context(config);
+  const int64_t working =
+      kProgram + Decoder::bytes_needed(config, act,
+                                       std::min(context, Session::kMaxStep),
+                                       Keep::nothing, 0);
+  std::vector<MemoryNeed> out;
+  const auto add = [&](const char* type, int64_t weights) {
+    out.push_back(
+        {type, weights, KvCache::bytes(config, context, act), working});
+  };
+  add("as it is", bytes_in_use(source, act, [](const SourceTensor& tensor) {
+        return tensor.stored.dtype;
+      }));
+  for (const char* type : {"f32", "bf16", "q8_0", "q5_0", "q4_k_m", "q4_0"})
+    add(type, bytes_in_use(source, act, [&](const SourceTensor& tensor) {
+          return gguf_dtype(source, tensor, convert_type(type));
+        }));
+  return out;
+}
 
 Inspection inspect(const fs::path& model, bool ask) {
   fs::path path = model.lexically_normal();

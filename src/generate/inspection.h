@@ -9,6 +9,7 @@
 #include "generate/model_kind.h"
 #include "generate/probe.h"
 #include "model/config.h"
+#include "model/model_source.h"
 
 namespace seodang {
 
@@ -45,6 +46,7 @@ Inspection inspect(const std::filesystem::path& model, bool ask);
 // user calls it.
 std::string advice(const std::string& model, const Inspection& inspection);
 
+std::vector<MemoryNeed> memory_needs(const ModelSource& source);
 // What this machine, or the container it runs in, may use.
 int64_t machine_memory();
 

@@ -50,6 +50,20 @@ void penalize(std::vector<Option>& options, std::span<const int32_t> history,
   }
 }
 
+void penalize_output(std::vector<Option>& options,
+                     std::span<const int32_t> output, double frequency,
+                     double presence) {
+  std::vector<int32_t> sorted(output.begin(), output.end());
+  std::sort(sorted.begin(), sorted.end());
+  for (auto begin = sorted.begin(); begin != sorted.end();) {
+    const auto end = std::upper_bound(begin, sorted.end(), *begin);
+    if (*begin >= 0 && *begin < static_cast<int32_t>(options.size()))
+      options[static_cast<size_t>(*begin)].value -=
+          frequency * static_cast<double>(end - begin) + presence;
+    begin = end;
+  }
+}
+
 // Sorted logits become probabilities that sum to 1.
 void softmax(std::vector<Option>& options) {
   const double largest = options[0].value;
@@ -80,12 +94,17 @@ Sampler::Sampler(const SamplerOptions& options, uint64_t stream)
 }
 
 Choice Sampler::choose(std::span<const float> logits,
-                       std::span<const int32_t> history, int32_t top) {
+                       std::span<const int32_t> history, size_t prompt_tokens,
+                       int32_t top) {
   const Summary summary = summarize(logits);
   Choice choice;
   const bool as_it_is =
-      options_.temperature == 0 && options_.repetition_penalty == 1;
-  choice.id = as_it_is ? summary.best : draw(logits, history);
+      options_.temperature == 0 && options_.repetition_penalty == 1 &&
+      options_.frequency_penalty == 0 && options_.presence_penalty == 0;
+  choice.id =
+      as_it_is ? summary.best
+               : draw(logits, history,
+                      history.subspan(std::min(prompt_tokens, history.size())));
   choice.logprob = static_cast<float>(logits[static_cast<size_t>(choice.id)] -
                                       summary.log_sum_exp);
   if (top > 0) choice.top = most_probable(logits, top);
@@ -93,12 +112,16 @@ Choice Sampler::choose(std::span<const float> logits,
 }
 
 int32_t Sampler::draw(std::span<const float> logits,
-                      std::span<const int32_t> history) {
+                      std::span<const int32_t> history,
+                      std::span<const int32_t> output) {
   std::vector<Option> options(logits.size());
   for (size_t i = 0; i < logits.size(); ++i)
     options[i] = {static_cast<int32_t>(i), logits[i]};
   if (options_.repetition_penalty != 1)
     penalize(options, history, options_.repetition_penalty);
+  if (options_.frequency_penalty != 0 || options_.presence_penalty != 0)
+    penalize_output(options, output, options_.frequency_penalty,
+                    options_.presence_penalty);
   if (options_.temperature == 0)
     return std::min_element(options.begin(), options.end(), better)->id;
 

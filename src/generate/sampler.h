@@ -15,6 +15,10 @@ struct SamplerOptions {
   // Logits of tokens that occurred before are divided by it when positive and
   // multiplied when negative: Keskar et al., "CTRL", 2019, section 4.1.
   double repetition_penalty = 1;
+  // From the logits of tokens of the output is taken: frequency_penalty for
+  // each time they occurred in it, and presence_penalty once (OpenAI's API
+  // reference, "Frequency and presence penalties").
+  double frequency_penalty = 0, presence_penalty = 0;
   // Logits are divided by it; 0 takes the most probable token.
   double temperature = 0;
   // The k most probable tokens remain (0: all): Fan et al., "Hierarchical
@@ -44,6 +48,11 @@ void visit_options(SamplerOptions& o, Visit&& visit) {
         from_to(0, 1));
   visit("repetition-penalty", o.repetition_penalty,
         "Above 1 makes tokens that occurred less probable", from_to(0.01, 100));
+  visit("frequency-penalty", o.frequency_penalty,
+        "Above 0 makes tokens less probable each time they were written",
+        from_to(-2, 2));
+  visit("presence-penalty", o.presence_penalty,
+        "Above 0 makes tokens that were written less probable", from_to(-2, 2));
   visit("seed", o.seed, "Seed of the draws");
 }
 
@@ -66,13 +75,14 @@ class Sampler {
   // option that is out of range.
   explicit Sampler(const SamplerOptions& options, uint64_t stream = 0);
 
-  // logits (vocab_size). `history` is what the penalty looks at. Throws Error
-  // when no logit is a number.
+  // logits (vocab_size). The penalties look at `history`, of which the first
+  // `prompt_tokens` are no output. Throws Error when no logit is a number.
   Choice choose(std::span<const float> logits, std::span<const int32_t> history,
-                int32_t top = 0);
+                size_t prompt_tokens = 0, int32_t top = 0);
 
  private:
-  int32_t draw(std::span<const float> logits, std::span<const int32_t> history);
+  int32_t draw(std::span<const float> logits, std::span<const int32_t> history,
+               std::span<const int32_t> output);
 
   SamplerOptions options_;
   Rng rng_;

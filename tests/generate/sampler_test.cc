@@ -96,6 +96,26 @@ TEST(Sampler, RepetitionPenalty) {
   expect_distribution({.repetition_penalty = 1.8, .temperature = 1},
                       {2, 2, 1, 2});
 }
+// OpenAI's API reference: mu[j] -= c[j]·frequency + (c[j] > 0)·presence, c[j]
+// counted in the output alone.
+TEST(Sampler, FrequencyAndPresencePenalties) {
+  const std::vector<int32_t> history = {2, 2, 2, 1, 2, 1, 3};
+  constexpr size_t kPrompt = 3;
+  std::vector<float> changed = kLogits;
+  changed[1] -= 2 * 0.4F + 0.7F;
+  changed[2] -= 0.4F + 0.7F;
+  changed[3] -= 0.4F + 0.7F;
+  const SamplerOptions options = {.frequency_penalty = 0.4,
+                                  .presence_penalty = 0.7,
+                                  .temperature = 1,
+                                  .seed = 3};
+  Sampler sampler(options), plain({.temperature = 1, .seed = 3});
+  for (int i = 0; i < 200; ++i)
+    EXPECT_EQ(sampler.choose(kLogits, history, kPrompt).id,
+              plain.choose(changed, {}).id);
+  EXPECT_EQ(Sampler({.presence_penalty = 2}).choose(kLogits, history, 7).id, 2);
+}
+
 TEST(Sampler, AllAtOnce) {
   expect_distribution({.repetition_penalty = 1.3,
                        .temperature = 0.8,
@@ -120,14 +140,14 @@ TEST(Sampler, LogprobsAreTheModelsOwn) {
   for (const float x : kLogits) sum += std::exp(double{x});
   const Choice choice =
       Sampler({.repetition_penalty = 2, .temperature = 0.1, .top_k = 1})
-          .choose(kLogits, {}, 3);
+          .choose(kLogits, {}, 0, 3);
   EXPECT_NEAR(choice.logprob, 2.0 - std::log(sum), 1e-5);
   ASSERT_EQ(choice.top.size(), 3u);
   EXPECT_EQ(choice.top[0].id, 2);
   EXPECT_EQ(choice.top[1].id, 4);
   EXPECT_EQ(choice.top[2].id, 0);
   EXPECT_NEAR(choice.top[1].logprob, 1.9 - std::log(sum), 1e-5);
-  EXPECT_EQ(Sampler({}).choose(kLogits, {}, 100).top.size(), kLogits.size());
+  EXPECT_EQ(Sampler({}).choose(kLogits, {}, 0, 100).top.size(), kLogits.size());
 }
 
 TEST(Sampler, SameSeedSameDraws) {

@@ -1,0 +1,504 @@
+#include "serve/server.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <ctime>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/utf8.h"
+#include "formats/json.h"
+#include "generate/inspection.h"
+#include "generate/session.h"
+#include "serve/api.h"
+
+namespace seodang {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kJson = "application/json";
+
+// The library lets five connections wait to be accepted.
+class HttpServer : public httplib::Server {
+ public:
+  void let_wait(int connections) { ::listen(svr_sock_, connections); }
+};
+
+// The sequences of one request, from the engine to the client's thread.
+class Answer {
+ public:
+  Answer(CompletionRequest request, ResponseHead head,
+         const Tokenizer& tokenizer)
+      : request_(std::move(request)),
+        head_(std::move(head)),
+        tokenizer_(tokenizer),
+        results_(static_cast<size_t>(request_.choices)),
+        unfinished_(results_.size()) {
+    if (request_.stream && head_.chat)
+      for (int32_t i = 0; i < request_.choices; ++i)
+        events_.push_back(role_chunk(head_, i));
+  }
+
+  const CompletionRequest& request() const { return request_; }
+
+  // --- The engine's side.
+
+  bool take(size_t index, const Choice& choice, std::string_view text) {
+    const bool tells =
+        request_.stream && (!text.empty() || request_.logprobs >= 0);
+    std::string event =
+        tells ? token_chunk(head_, request_, static_cast<int32_t>(index),
+                            choice, text, tokenizer_)
+              : "";
+    const std::lock_guard lock(mutex_);
+    if (abandoned_) return false;
+    if (tells) put(std::move(event));
+    return true;
+  }
+
+  void finish(size_t index, Generation generation,
+              const std::exception_ptr& error) {
+    const std::lock_guard lock(mutex_);
+    if (error && !error_) error_ = error;
+    if (request_.stream && !error)
+      put(end_chunk(head_, static_cast<int32_t>(index), generation.stop));
+    results_[index] = std::move(generation);
+    --unfinished_;
+    changed_.notify_all();
+  }
+
+  // --- The client's side.
+
+  // Nobody listens any more: what is still written ends with its next token.
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+  }
+
+  std::string whole() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return unfinished_ == 0; });
+    if (error_) std::rethrow_exception(error_);
+    return completion_json(head_, request_, results_, tokenizer_);
+  }
+
+  // The next events of a stream; none behind the last.
+  std::string next_events() {
+    constexpr auto kSilence = std::chrono::seconds(10);
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kSilence,
+                      [&] { return !events_.empty() || unfinished_ == 0; });
+    std::string out;
+    for (const std::string& event : events_) out += "data: " + event + "\n\n";
+    events_.clear();
+    if (!out.empty()) return out;
+    // A comment, by which a client that has left is noticed.
+    if (unfinished_ > 0) return ": waiting\n\n";
+    if (std::exchange(ended_, true)) return "";
+    if (error_) return "data: " + error_body(error_) + "\n\n";
+    if (request_.include_usage) {
+      int64_t tokens = 0;
+      for (const Generation& result : results_)
+        tokens += std::ssize(result.tokens);
+      out = "data: " + usage_chunk(head_, results_[0].prompt_tokens, tokens) +
+            "\n\n";
+    }
+    return out + "data: [DONE]\n\n";
+  }
+
+  static std::string error_body(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const ApiError& api_error) {
+      return api_error.body();
+    } catch (const std::exception& other) {
+      return ApiError(500, other.what()).body();
+    }
+  }
+
+ private:
+  void put(std::string event) {
+    events_.push_back(std::move(event));
+    changed_.notify_all();
+  }
+
+  const CompletionRequest request_;
+  const ResponseHead head_;
+  const Tokenizer& tokenizer_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> events_;
+  std::vector<Generation> results_;
+  size_t unfinished_;
+  std::exception_ptr error_;
+  bool abandoned_ = false, ended_ = false;
+};
+
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm out{};
+  localtime_r(&now, &out);
+  return out;
+}
+
+std::string last_part(const fs::path& path) {
+  const std::string text = path.string();
+  const size_t end = text.find_last_not_of('/');
+  const size_t slash = text.rfind('/', end);
+  return text.substr(slash + 1, end - slash);
+}
+
+// What an api key is compared with takes as long wherever they differ.
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  unsigned char differs = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < a.size(); ++i)
+    differs |=
+        static_cast<unsigned char>(a[i] ^ (b.empty() ? 0 : b[i % b.size()]));
+  return differs == 0;
+}
+
+void check_room_for(const std::vector<fs::path>& models,
+                  const EngineLimits& limits) {
+  int64_t weights = 0, kv_cache = 0, working = 0;
+  for (const fs::path& path : models) {
+    const ModelSource source(path);
+    const MemoryNeed need = memory_needs(source).front();
+    const int64_t context =
+        limits.context > 0 ? std::min<int64_t>(limits.context,
+                                               source.config().context_length())
+                           : usual_context(source.config());
+    weights += need.weights;
+    working += need.working;
+    kv_cache += need.kv_cache / usual_context(source.config()) * context *
+                limits.sessions;
+  }
+  const int64_t machine = machine_memory();
+  const auto show = [](int64_t bytes) {
+    return show_bytes(static_cast<double>(bytes));
+  };
+  if (weights + kv_cache + working > machine)
+    throw Error(
+        "{} of weights, {} of kv_cache for {} sessions and {} of working "
+        "memory "
+        "are more than the {} of this machine; lower --sessions or --context",
+        show(weights), show(kv_cache), limits.sessions, show(working),
+        show(machine));
+}
+
+}  // namespace
+
+struct Server::State {
+  State(const std::vector<fs::path>& paths, const ServerOptions& its_options)
+      : options(its_options) {
+    check_room_for(paths, options.limits);
+    std::map<std::string, int> names;
+    for (const fs::path& path : paths) ++names[last_part(path)];
+    for (const fs::path& path : paths) {
+      models.push_back(
+          std::make_unique<LanguageModel>(LanguageModel::load(path)));
+      const std::string name = last_part(path);
+      ids.push_back(names[name] == 1 ? name : path.string());
+    }
+    std::vector<const LanguageModel*> views;
+    for (const auto& model : models) views.push_back(model.get());
+    engine = std::make_unique<Engine>(views, options.limits);
+    set_up_http();
+    if (options.port != 0
+            ? !http.bind_to_port(options.host.c_str(), options.port)
+            : (port = http.bind_to_any_port(options.host.c_str())) < 0)
+      throw Error("{}:{}: cannot listen there; is the port taken?",
+                  options.host, options.port);
+    if (options.port != 0) port = options.port;
+    http.let_wait(static_cast<int>(options.connections));
+  }
+
+  void set_up_http() {
+    // Not SO_REUSEPORT, with which two servers would share a port.
+    http.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
+    http.set_payload_max_length(options.max_body);
+    http.set_read_timeout(std::chrono::seconds(30));
+    http.set_write_timeout(std::chrono::seconds(30));
+    http.new_task_queue = [count = options.connections] {
+      return new httplib::ThreadPool(count);
+    };
+    http.set_pre_routing_handler(
+        [this](const httplib::Request& request, httplib::Response& response) {
+          if (is_allowed(request))
+            return httplib::Server::HandlerResponse::Unhandled;
+          send_error(response, ApiError(401, "wrong or missing API key", "",
+                                        "invalid_api_key"));
+          return httplib::Server::HandlerResponse::Handled;
+        });
+    http.set_exception_handler([](const httplib::Request&,
+                                  httplib::Response& response,
+                                  const std::exception_ptr& error) {
+      try {
+        std::rethrow_exception(error);
+      } catch (const ApiError& api_error) {
+        send_error(response, api_error);
+      } catch (const std::exception& other) {
+        send_error(response, ApiError(500, other.what()));
+      }
+    });
+    http.set_error_handler([](const httplib::Request& request,
+                              httplib::Response& response) {
+      if (!response.body.empty()) return;
+      const int status = response.status;
+      send_error(
+          response,
+          ApiError(status, status == 404   ? "no such path: " + request.path
+                           : status == 413 ? "the request is too large"
+                                           : "the request is not understood"));
+    });
+    http.Get("/health", [](const auto&, auto& response) {
+      response.set_content(R"({"status":"ok"})", kJson);
+    });
+    http.Get("/metrics", [this](const auto&, auto& response) {
+      response.set_content(metrics(), "text/plain; version=0.0.4");
+    });
+    http.Get("/v1/models", [this](const auto&, auto& response) {
+      response.set_content(list_models(), kJson);
+    });
+    http.Post("/v1/completions", [this](const auto& request, auto& response) {
+      complete(request, response, false);
+    });
+    http.Post("/v1/chat/completions",
+              [this](const auto& request, auto& response) {
+                complete(request, response, true);
+              });
+    http.Post("/tokenize", [this](const auto& request, auto& response) {
+      tokenize(request, response);
+    });
+    http.Post("/detokenize", [this](const auto& request, auto& response) {
+      detokenize(request, response);
+    });
+  }
+
+  static void send_error(httplib::Response& response, const ApiError& error) {
+    response.status = error.status();
+    if (error.status() == 429) response.set_header("Retry-After", "1");
+    response.set_content(error.body(), kJson);
+  }
+
+  bool is_allowed(const httplib::Request& request) const {
+    constexpr std::string_view kBearer = "Bearer ";
+    if (options.api_key.empty() || request.path == "/health") return true;
+    const std::string given = request.get_header_value("Authorization");
+    return given.starts_with(kBearer) &&
+           equal_in_constant_time(
+               std::string_view(given).substr(kBearer.size()), options.api_key);
+  }
+
+  // By its name, or the only one.
+  size_t find_model(const std::string& name) const {
+    if (name.empty() && models.size() == 1) return 0;
+    const auto found = std::ranges::find(ids, name);
+    if (found != ids.end()) return static_cast<size_t>(found - ids.begin());
+    throw ApiError(404,
+                   fmt::format("model {} is not served here; there are {}",
+                               quoted(name), fmt::join(ids, ", ")),
+                   "model", "model_not_found");
+  }
+
+  void complete(const httplib::Request& http_request,
+                httplib::Response& response, bool chat) {
+    CompletionRequest request = parse_completion(http_request.body, chat);
+    const size_t which = find_model(request.model);
+    const LanguageModel& model = *models[which];
+    request.options.end_tokens = model.end_tokens();
+    std::vector<int32_t> prompt;
+    try {
+      prompt = chat ? model.encode_chat(request.messages, local_time())
+                    : model.encode_text(request.prompt);
+    } catch (const Error& error) {
+      throw ApiError(400, error.what(), chat ? "messages" : "prompt");
+    }
+    const ResponseHead head = {new_id(chat), ids[which], std::time(nullptr),
+                               chat};
+    const auto answer =
+        std::make_shared<Answer>(std::move(request), head, model.tokenizer());
+    try {
+      submit(which, prompt, answer);
+    } catch (...) {
+      answer->abandon();
+      throw;
+    }
+    if (!answer->request().stream) {
+      response.set_content(answer->whole(), kJson);
+      return;
+    }
+    response.set_header("Cache-Control", "no-cache");
+    response.set_chunked_content_provider(
+        "text/event-stream",
+        [answer](size_t, httplib::DataSink& sink) {
+          const std::string events = answer->next_events();
+          if (events.empty()) {
+            sink.done();
+            return true;
+          }
+          return sink.write(events.data(), events.size());
+        },
+        [answer](bool) { answer->abandon(); });
+  }
+
+  void submit(size_t which, const std::vector<int32_t>& prompt,
+              const std::shared_ptr<Answer>& answer) {
+    for (size_t i = 0; i < static_cast<size_t>(answer->request().choices);
+         ++i) {
+      BatchSequence sequence = {
+          .prompt = prompt,
+          .options = answer->request().options,
+          .on_token =
+              [answer, i](const Choice& choice, std::string_view text) {
+                return answer->take(i, choice, text);
+              },
+          .done =
+              [answer, i](Generation generation,
+                          const std::exception_ptr& error) {
+                answer->finish(i, std::move(generation), error);
+              }};
+      sequence.options.sampler.seed += i;
+      bool taken = false;
+      try {
+        taken = engine->submit(which, std::move(sequence));
+      } catch (const Error& error) {
+        throw ApiError(400, error.what(), "", "context_length_exceeded");
+      }
+      if (!taken)
+        throw ApiError(429, "too many requests wait already", "",
+                       "rate_limit_exceeded");
+    }
+  }
+
+  std::string new_id(bool chat) {
+    const std::lock_guard lock(id_mutex);
+    return fmt::format("{}-{:016x}", chat ? "chatcmpl" : "cmpl", random_ids());
+  }
+
+  std::string list_models() const {
+    ordered_json out = {{"object", "list"}, {"data", ordered_json::array()}};
+    for (size_t i = 0; i < ids.size(); ++i)
+      out["data"].push_back({{"id", ids[i]},
+                             {"object", "model"},
+                             {"created", started},
+                             {"owned_by", "seodang"},
+                             {"kind", name_of(models[i]->kind())},
+                             {"context_length", engine->context(i)}});
+    return out.dump();
+  }
+
+  std::string metrics() const {
+    struct Metric {
+      const char *name, *type, *help;
+      uint64_t (*value)(const EngineCounts&);
+    };
+    constexpr Metric kMetrics[] = {
+        {"seodang_requests_active", "gauge", "Sequences being continued",
+         [](const EngineCounts& c) -> uint64_t { return c.active; }},
+        {"seodang_requests_waiting", "gauge", "Sequences that wait",
+         [](const EngineCounts& c) -> uint64_t { return c.waiting; }},
+        {"seodang_prompt_tokens_total", "counter", "Tokens of prompts",
+         [](const EngineCounts& c) { return c.prompt_tokens; }},
+        {"seodang_generated_tokens_total", "counter", "Tokens written",
+         [](const EngineCounts& c) { return c.generated_tokens; }}};
+    std::string out;
+    for (const Metric& metric : kMetrics) {
+      out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", metric.name,
+                         metric.help, metric.type);
+      for (size_t i = 0; i < ids.size(); ++i)
+        out +=
+            fmt::format("{}{{model={}}} {}\n", metric.name, json(ids[i]).dump(),
+                        metric.value(engine->counts(i)));
+    }
+    return out;
+  }
+
+  static json body_of(const httplib::Request& request) {
+    try {
+      json body = parse_json(request.body, "body");
+      if (body.is_object()) return body;
+    } catch (const Error& error) {
+      throw ApiError(400, error.what());
+    }
+    throw ApiError(400, "the body is not a JSON object");
+  }
+
+  const LanguageModel& model_of(const json& body) const {
+    const json name = body.value("model", json(""));
+    if (!name.is_string())
+      throw ApiError(400, "model must be a string", "model");
+    return *models[find_model(name.get<std::string>())];
+  }
+
+  void tokenize(const httplib::Request& request,
+                httplib::Response& response) const {
+    const json body = body_of(request);
+    const json text = body.value("content", json());
+    const json special = body.value("add_special", json(false));
+    if (!text.is_string())
+      throw ApiError(400, "content must be a string", "content");
+    if (!special.is_boolean())
+      throw ApiError(400, "add_special must be true or false", "add_special");
+    const auto ids_of_text = model_of(body).tokenizer().encode(
+        text.get<std::string>(),
+        {.add_special_tokens = special.get<bool>(), .parse_special = true});
+    response.set_content(ordered_json{{"tokens", ids_of_text}}.dump(), kJson);
+  }
+
+  void detokenize(const httplib::Request& request,
+                  httplib::Response& response) const {
+    const json body = body_of(request);
+    const Tokenizer& tokenizer = model_of(body).tokenizer();
+    const json list = body.value("tokens", json());
+    std::vector<int32_t> tokens;
+    if (!list.is_array())
+      throw ApiError(400, "tokens must be a list of token ids", "tokens");
+    for (const json& id : list) {
+      if (!id.is_number_unsigned() ||
+          id.get<uint64_t>() >= static_cast<uint64_t>(tokenizer.vocab_size()))
+        throw ApiError(400, "tokens must be a list of token ids", "tokens");
+      tokens.push_back(id.get<int32_t>());
+    }
+    response.set_content(
+        ordered_json{{"content", tokenizer.decode(tokens, false)}}.dump(),
+        kJson);
+  }
+
+  ServerOptions options;
+  int port = 0;
+  std::time_t started = std::time(nullptr);
+  std::vector<std::string> ids;
+  std::vector<std::unique_ptr<LanguageModel>> models;
+  std::unique_ptr<Engine> engine;
+  std::mutex id_mutex;
+  std::mt19937_64 random_ids{std::random_device()()};
+  HttpServer http;
+};
+
+Server::Server(const std::vector<fs::path>& models,
+               const ServerOptions& options)
+    : state_(std::make_unique<State>(models, options)) {}
+Server::~Server() = default;
+
+int Server::port() const { return state_->port; }
+std::vector<std::string> Server::model_names() const { return state_->ids; }
+void Server::run() { state_->http.listen_after_bind(); }
+void Server::stop() { state_->http.stop(); }
+
+}  // namespace seodang

@@ -1,0 +1,130 @@
+// Many clients at once get what each would get alone.
+#include "generate/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+#include "error_of.h"
+#include "generate/session.h"
+#include "generate/tiny_model.h"
+
+namespace seodang {
+namespace {
+
+class EngineTest : public testing::Test {
+ protected:
+  const std::filesystem::path dir_ = scratch_directory();
+  const LanguageModel a_ =
+      LanguageModel::load(write_tiny_model(dir_ / "a", false, 1), Dtype::f32);
+  const LanguageModel b_ =
+      LanguageModel::load(write_tiny_model(dir_ / "b", true, 2), Dtype::f32);
+  const std::vector<const LanguageModel*> models_ = {&a_, &b_};
+
+  static GenerateOptions options(uint64_t seed) {
+    GenerateOptions out;
+    out.max_new_tokens = 12;
+    out.sampler.temperature = 1;
+    out.sampler.seed = seed;
+    return out;
+  }
+
+  static std::string alone(const LanguageModel& model,
+                           const std::string& prompt, uint64_t seed) {
+    Session session(model.config(), model.weights());
+    return generate(session, model.tokenizer(), model.encode_text(prompt),
+                    options(seed))
+        .text;
+  }
+
+  // The text, or the error's.
+  static std::future<std::string> ask(Engine& engine, size_t which,
+                                      const LanguageModel& model,
+                                      const std::string& prompt, uint64_t seed,
+                                      OnToken on_token = {}) {
+    auto promise = std::make_shared<std::promise<std::string>>();
+    auto future = promise->get_future();
+    const bool taken = engine.submit(
+        which,
+        {.prompt = model.encode_text(prompt),
+         .options = options(seed),
+         .on_token = std::move(on_token),
+         .done = [promise](Generation generation, std::exception_ptr error) {
+           promise->set_value(
+               error ? error_of([&] { std::rethrow_exception(error); })
+                     : generation.text);
+         }});
+    if (!taken) promise->set_value("full");
+    return future;
+  }
+};
+
+TEST_F(EngineTest, EachGetsWhatItWouldGetAlone) {
+  Engine engine(models_, {.context = 0, .sessions = 3, .queue = 64});
+  std::vector<std::future<std::string>> answers;
+  std::vector<std::string> expected;
+  for (uint64_t i = 0; i < 24; ++i) {
+    const bool second = i % 3 == 0;
+    const std::string prompt =
+        i % 2 == 0 ? "The capital of Korea is" : "서울 " + std::to_string(i);
+    answers.push_back(ask(engine, second ? 1 : 0, second ? b_ : a_, prompt, i));
+    expected.push_back(alone(second ? b_ : a_, prompt, i));
+  }
+  for (size_t i = 0; i < answers.size(); ++i)
+    EXPECT_EQ(answers[i].get(), expected[i]) << i;
+  const EngineCounts counts = engine.counts(0);
+  EXPECT_EQ(counts.active + counts.waiting, 0u);
+  EXPECT_GT(counts.generated_tokens, 0u);
+}
+
+TEST_F(EngineTest, AClientThatLeavesFreesItsPlace) {
+  Engine engine(models_, {.context = 0, .sessions = 1, .queue = 8});
+  std::atomic<int> heard = 0;
+  auto left = ask(engine, 0, a_, "Korea", 1,
+                  [&](const Choice&, std::string_view) { return ++heard < 2; });
+  auto next = ask(engine, 0, a_, "Seoul", 2);
+  left.get();
+  EXPECT_EQ(heard, 2);
+  EXPECT_EQ(next.get(), alone(a_, "Seoul", 2));
+}
+
+TEST_F(EngineTest, RefusesWhatItHasNoRoomFor) {
+  Engine engine(models_, {.context = 16, .sessions = 1, .queue = 2});
+  EXPECT_EQ(engine.context(0), 16);
+  EXPECT_NE(error_of([&] {
+              ask(engine, 0, a_, std::string(200, 'x'), 1);
+            }).find("the context holds 16"),
+            std::string::npos);
+  // One that does not end keeps the place.
+  std::promise<void> go;
+  const auto gate = go.get_future().share();
+  auto first =
+      ask(engine, 0, a_, "a", 1, [gate](const Choice&, std::string_view) {
+        gate.wait();
+        return true;
+      });
+  while (engine.counts(0).active == 0) std::this_thread::yield();
+  auto second = ask(engine, 0, a_, "b", 2), third = ask(engine, 0, a_, "c", 3);
+  EXPECT_EQ(ask(engine, 0, a_, "d", 4).get(), "full");
+  go.set_value();
+  EXPECT_NE(third.get(), "full");
+}
+
+TEST_F(EngineTest, EndsThoseThatWaitWhenItEnds) {
+  std::future<std::string> waits;
+  {
+    Engine engine(models_, {.context = 0, .sessions = 1, .queue = 8});
+    std::vector<std::future<std::string>> many;
+    for (uint64_t i = 0; i < 6; ++i)
+      many.push_back(ask(engine, 0, a_, "Korea", i));
+    waits = std::move(many.back());
+  }
+  const std::string text = waits.get();
+  EXPECT_TRUE(text == "the server is shutting down" ||
+              text == alone(a_, "Korea", 5))
+      << text;
+}
+
+}  // namespace
+}  // namespace seodang

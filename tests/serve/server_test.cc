@@ -1,0 +1,312 @@
+// The server as clients meet it, over HTTP.
+#include "serve/server.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "error_of.h"
+#include "generate/session.h"
+#include "generate/tiny_model.h"
+
+namespace seodang {
+namespace {
+
+using nlohmann::json;
+
+// A server of two tiny models, at a free port.
+class ServerTest : public testing::Test {
+ protected:
+  static ServerOptions options() {
+    ServerOptions out;
+    out.port = 0;
+    return out;
+  }
+
+  void start(const ServerOptions& options) {
+    server_ = std::make_unique<Server>(
+        std::vector<std::filesystem::path>{base_, instruct_}, options);
+    thread_ = std::thread([this] { server_->run(); });
+  }
+  ~ServerTest() override {
+    if (!server_) return;
+    server_->stop();
+    thread_.join();
+  }
+
+  httplib::Client client() const {
+    httplib::Client out("127.0.0.1", server_->port());
+    out.set_read_timeout(30, 0);
+    return out;
+  }
+  httplib::Result post(const std::string& path, const std::string& body) const {
+    return client().Post(path, body, "application/json");
+  }
+  json ask(const std::string& path, const json& body) const {
+    const auto result = post(path, body.dump());
+    EXPECT_TRUE(result) << httplib::to_string(result.error());
+    if (!result) return {};
+    EXPECT_EQ(result->status, 200) << result->body;
+    return json::parse(result->body);
+  }
+  void expect_refusal(const std::string& path, const std::string& body,
+                      int status, const char* part) const {
+    const auto result = post(path, body);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, status) << body << "\n" << result->body;
+    const json error = json::parse(result->body)["error"];
+    EXPECT_NE(error["message"].get<std::string>().find(part), std::string::npos)
+        << result->body;
+    EXPECT_EQ(error["type"], "invalid_request_error");
+  }
+
+  const std::filesystem::path dir_ = scratch_directory();
+  const std::filesystem::path base_ = write_tiny_model(dir_ / "base", false, 1);
+  const std::filesystem::path instruct_ =
+      write_tiny_model(dir_ / "instruct", true, 2);
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+};
+
+// What generate() says to the same, with the same seed.
+Generation alone(const std::filesystem::path& path, const std::string& text,
+                 bool chat, uint64_t seed, double temperature) {
+  const LanguageModel model = LanguageModel::load(path);
+  Session session(model.config(), model.weights());
+  GenerateOptions options;
+  options.max_new_tokens = 10;
+  options.end_tokens = model.end_tokens();
+  options.sampler.temperature = temperature;
+  options.sampler.seed = seed;
+  const Message message{"user", text};
+  const auto prompt =
+      chat ? model.encode_chat({&message, 1}) : model.encode_text(text);
+  return generate(session, model.tokenizer(), prompt, options);
+}
+
+json chat_about(const std::string& text, uint64_t seed, double temperature) {
+  return {{"model", "instruct"},
+          {"messages", {{{"role", "user"}, {"content", text}}}},
+          {"max_tokens", 10},
+          {"temperature", temperature},
+          {"seed", seed}};
+}
+
+// The texts of a stream's events put together, and the last finish_reason.
+std::pair<std::string, std::string> joined(const std::string& body) {
+  std::string text, reason;
+  size_t done = 0;
+  for (size_t at = 0; at < body.size();) {
+    const size_t end = body.find("\n\n", at);
+    const std::string event = body.substr(at, end - at);
+    at = end + 2;
+    EXPECT_TRUE(event.starts_with("data: ")) << event;
+    if (event == "data: [DONE]") {
+      ++done;
+      continue;
+    }
+    const json choice = json::parse(event.substr(6))["choices"].at(0);
+    text += choice.contains("delta") ? choice["delta"].value("content", "")
+                                     : choice["text"].get<std::string>();
+    if (!choice["finish_reason"].is_null()) reason = choice["finish_reason"];
+  }
+  EXPECT_EQ(done, 1u);
+  return {text, reason};
+}
+
+TEST_F(ServerTest, AnswersAreThoseOfGenerate) {
+  start(options());
+  for (const double temperature : {0.0, 1.0}) {
+    const Generation expected =
+        alone(instruct_, "수도는?", true, 7, temperature);
+    json request = chat_about("수도는?", 7, temperature);
+    const json answer = ask("/v1/chat/completions", request);
+    EXPECT_EQ(answer["choices"][0]["message"]["content"], expected.text);
+    EXPECT_EQ(answer["usage"]["prompt_tokens"], expected.prompt_tokens);
+    EXPECT_EQ(answer["usage"]["completion_tokens"], expected.tokens.size());
+    request["stream"] = true;
+    const auto stream = post("/v1/chat/completions", request.dump());
+    EXPECT_EQ(stream->get_header_value("Content-Type"), "text/event-stream");
+    EXPECT_EQ(joined(stream->body).first, expected.text);
+    EXPECT_EQ(joined(stream->body).second,
+              expected.stop == StopReason::length ? "length" : "stop");
+  }
+  const Generation text = alone(base_, "The capital", false, 3, 0);
+  const json completion = ask("/v1/completions", {{"model", "base"},
+                                                  {"prompt", "The capital"},
+                                                  {"max_tokens", 10},
+                                                  {"temperature", 0},
+                                                  {"logprobs", 2}});
+  EXPECT_EQ(completion["choices"][0]["text"], text.text);
+  const json logprobs = completion["choices"][0]["logprobs"];
+  ASSERT_EQ(logprobs["token_logprobs"].size(), text.tokens.size());
+  for (size_t i = 0; i < text.tokens.size(); ++i)
+    EXPECT_NEAR(logprobs["token_logprobs"][i].get<double>(),
+                text.tokens[i].logprob, 1e-3);
+}
+
+TEST_F(ServerTest, ManyClientsGetTheirOwnAnswers) {
+  ServerOptions few = options();
+  few.limits.sessions = 3;
+  start(few);
+  std::vector<std::future<std::string>> answers;
+  for (uint64_t i = 0; i < 24; ++i)
+    answers.push_back(std::async(std::launch::async, [this, i] {
+      return ask("/v1/chat/completions",
+                 chat_about("질문 " + std::to_string(i), i,
+                            1))["choices"][0]["message"]["content"]
+          .get<std::string>();
+    }));
+  for (uint64_t i = 0; i < 24; ++i)
+    EXPECT_EQ(answers[i].get(),
+              alone(instruct_, "질문 " + std::to_string(i), true, i, 1).text)
+        << i;
+}
+
+TEST_F(ServerTest, WhatIsWrongIsToldInOpenAisShape) {
+  ServerOptions small = options();
+  small.max_body = 4096;
+  start(small);
+  const char* chat = "/v1/chat/completions";
+  const std::string user = R"("messages":[{"role":"user","content":"a"}])";
+  const std::string model = R"("model":"instruct",)";
+  expect_refusal(chat, "", 400, "not JSON");
+  expect_refusal(chat, "[]", 400, "not a JSON object");
+  expect_refusal(chat, "{\"messages\":\"\xFF\"}", 400, "not UTF-8");
+  expect_refusal(chat, std::string(200, '['), 400, "nested deeper");
+  expect_refusal(chat, "{" + user + "}", 404, "there are base, instruct");
+  expect_refusal(chat, R"({"model":"x",)" + user + "}", 404, "\"x\"");
+  expect_refusal(chat, R"({"model":7,)" + user + "}", 400, "model must be");
+  expect_refusal(chat, R"({"model":"instruct"})", 400, "messages must be");
+  expect_refusal(chat, "{" + model + R"("messages":[]})", 400, "messages must");
+  expect_refusal(chat, "{" + model + R"("messages":[{"content":"a"}]})", 400,
+                 "messages[0] has no role");
+  expect_refusal(chat, "{" + model + R"("messages":[{"role":"robot"}]})", 400,
+                 "robot");
+  expect_refusal(chat,
+                 "{" + model + R"("messages":[{"role":"user","content":7}]})",
+                 400, "messages[0].content must be");
+  expect_refusal(chat,
+                 "{" + model +
+                     R"("messages":[{"role":"user","content":[
+                          {"type":"image_url","image_url":"x"}]}]})",
+                 400, "holds what is not text");
+  for (const auto& [more, part] :
+       {std::pair{R"("temperature":"hot")", "temperature"},
+        {R"("temperature":-1)", "temperature"},
+        {R"("top_p":0)", "top_p"},
+        {R"("n":0)", "n must"},
+        {R"("n":99999999999999999999)", "n must"},
+        {R"("max_tokens":-5)", "max_tokens"},
+        {R"("max_tokens":1.5)", "max_tokens"},
+        {R"("seed":18446744073709551615)", "seed"},
+        {R"("stop":[""])", "stop"},
+        {R"("stop":5)", "stop"},
+        {R"("stream":1)", "stream must"},
+        {R"("top_logprobs":3)", "needs logprobs"},
+        {R"("logit_bias":{"5":1})", "logit_bias"},
+        {R"("tools":[{"type":"function"}])", "tools"},
+        {R"("response_format":{"type":"json_object"})", "response_format"},
+        {R"("stream_options":{"x":true})", "\"x\""},
+        {R"("frobnicate":true)", "frobnicate"}})
+    expect_refusal(chat, "{" + model + user + "," + more + "}", 400, part);
+  expect_refusal(chat, R"({"model":"base",)" + user + "}", 400,
+                 "no chat template");
+  expect_refusal("/v1/completions", R"({"model":"base","prompt":["a","b"]})",
+                 400, "prompt must be one text");
+  expect_refusal(
+      "/v1/completions",
+      R"({"model":"base","prompt":")" + std::string(3000, 'x') + "\"}", 400,
+      "the context holds 96");
+  expect_refusal("/v1/completions", std::string(5000, ' '), 413, "too large");
+  expect_refusal("/v1/nothing", "{}", 404, "no such path");
+  expect_refusal("/tokenize", R"({"model":"base","content":7})", 400,
+                 "content must be");
+  expect_refusal("/detokenize", R"({"model":"base","tokens":[-1]})", 400,
+                 "token ids");
+  expect_refusal("/detokenize", R"({"model":"base","tokens":[99999]})", 400,
+                 "token ids");
+}
+
+TEST_F(ServerTest, TokensThereAndBack) {
+  start(options());
+  const json tokens = ask(
+      "/tokenize", {{"model", "base"}, {"content", "서울 Seoul"}})["tokens"];
+  EXPECT_EQ(
+      ask("/detokenize", {{"model", "base"}, {"tokens", tokens}})["content"],
+      "서울 Seoul");
+  const json models = json::parse(client().Get("/v1/models")->body)["data"];
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_EQ(models[0]["id"], "base");
+  EXPECT_EQ(models[1]["kind"], "instruct");
+  EXPECT_EQ(models[1]["context_length"], 96);
+  EXPECT_EQ(client().Get("/health")->status, 200);
+  EXPECT_NE(client()
+                .Get("/metrics")
+                ->body.find("seodang_requests_active{model=\"base\"} 0"),
+            std::string::npos);
+}
+
+TEST_F(ServerTest, AsksForItsKey) {
+  ServerOptions locked = options();
+  locked.api_key = "secret";
+  start(locked);
+  httplib::Client client = this->client();
+  EXPECT_EQ(client.Get("/v1/models")->status, 401);
+  for (const char* wrong : {"Bearer", "Bearer ", "Bearer secre",
+                            "Bearer secret2", "Basic secret", "secret"})
+    EXPECT_EQ(client.Get("/v1/models", {{"Authorization", wrong}})->status, 401)
+        << wrong;
+  EXPECT_EQ(
+      client.Get("/v1/models", {{"Authorization", "Bearer secret"}})->status,
+      200);
+  EXPECT_EQ(client.Get("/health")->status, 200);
+}
+
+TEST_F(ServerTest, MoreThanCanWaitAreToldToComeAgain) {
+  ServerOptions tiny = options();
+  tiny.limits.sessions = 1;
+  tiny.limits.queue = 1;
+  start(tiny);
+  std::vector<std::future<int>> statuses;
+  for (uint64_t i = 0; i < 24; ++i)
+    statuses.push_back(std::async(std::launch::async, [this, i] {
+      json request = chat_about("질문", i, 1);
+      request["max_tokens"] = 60;
+      const auto result = post("/v1/chat/completions", request.dump());
+      if (result->status == 429) {
+        EXPECT_EQ(result->get_header_value("Retry-After"), "1");
+      }
+      return result->status;
+    }));
+  int refused = 0;
+  for (auto& status : statuses) {
+    const int code = status.get();
+    EXPECT_TRUE(code == 200 || code == 429) << code;
+    refused += code == 429;
+  }
+  EXPECT_GT(refused, 0);
+  // And afterwards all is as before.
+  EXPECT_EQ(
+      ask("/v1/chat/completions",
+          chat_about("수도는?", 7, 1))["choices"][0]["message"]["content"],
+      alone(instruct_, "수도는?", true, 7, 1).text);
+}
+
+TEST_F(ServerTest, WhatCannotBeServedIsSaidAtOnce) {
+  start(options());
+  ServerOptions same = options();
+  same.port = server_->port();
+  const auto said = [&](const std::filesystem::path& model,
+                        const ServerOptions& with) {
+    return error_of([&] { Server server({model}, with); });
+  };
+  EXPECT_NE(said(base_, same).find("cannot listen there"), std::string::npos);
+  EXPECT_NE(said(dir_ / "none", options()).find("none"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace seodang
