@@ -171,7 +171,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 }
 
 void check_room_for(const std::vector<fs::path>& models,
-                  const EngineLimits& limits) {
+                    const EngineLimits& limits) {
   int64_t weights = 0, kv_cache = 0, working = 0;
   for (const fs::path& path : models) {
     const ModelSource source(path);
