@@ -52,13 +52,6 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print(stderr, "{}\n", fmt::format(format, std::forward<Args>(args)...));
 }
 
-std::tm local_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm out{};
-  localtime_r(&now, &out);
-  return out;
-}
-
 // A conversation at the terminal, or of lines from a pipe.
 class Chat {
  public:

@@ -149,7 +149,7 @@ DocumentReader::DocumentReader(std::vector<fs::path> files, CorpusFormat format)
     : state_(std::make_unique<State>()) {
   check_options(format);
   for (const fs::path& file : files) {
-    LineReader(file, 1, format.encoding);  // there, and readable
+    const LineReader readable(file, 1, format.encoding);  // and there
     shape_of(file);
   }
   state_->files = std::move(files);

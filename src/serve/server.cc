@@ -147,13 +147,6 @@ class Answer {
   bool abandoned_ = false, ended_ = false;
 };
 
-std::tm local_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm out{};
-  localtime_r(&now, &out);
-  return out;
-}
-
 std::string last_part(const fs::path& path) {
   const std::string text = path.string();
   const size_t end = text.find_last_not_of('/');
@@ -216,9 +209,8 @@ struct Server::State {
     for (const auto& model : models) views.push_back(model.get());
     engine = std::make_unique<Engine>(views, options.limits);
     set_up_http();
-    if (options.port != 0
-            ? !http.bind_to_port(options.host.c_str(), options.port)
-            : (port = http.bind_to_any_port(options.host.c_str())) < 0)
+    if (options.port != 0 ? !http.bind_to_port(options.host, options.port)
+                          : (port = http.bind_to_any_port(options.host)) < 0)
       throw Error("{}:{}: cannot listen there; is the port taken?",
                   options.host, options.port);
     if (options.port != 0) port = options.port;

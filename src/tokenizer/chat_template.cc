@@ -38,6 +38,13 @@ const std::tm kTemplateDay = [] {
   return day;
 }();
 
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm out{};
+  localtime_r(&now, &out);
+  return out;
+}
+
 std::string render_chat(std::string_view jinja_template,
                         std::span<const Message> messages,
                         bool add_generation_prompt, std::string_view bos_token,

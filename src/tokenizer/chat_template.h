@@ -22,6 +22,8 @@ struct Message {
 // day that Llama 3's own template falls back on. So a prompt is the same every
 // day.
 extern const std::tm kTemplateDay;
+// This moment here, for those who talk with a model.
+std::tm local_time();
 
 // Runs a Hugging Face chat template (Jinja, with trim_blocks and lstrip_blocks
 // as transformers sets them). With `add_generation_prompt` the text ends where

@@ -17,7 +17,7 @@ using nlohmann::ordered_json;
 // special_tokens gives it.
 std::vector<std::string> tokens_named(const JsonObject& part,
                                       const std::string& name) {
-  const json names = part.value("special_tokens");
+  const json& names = part.value("special_tokens");
   const json named = names.is_object() ? names.value(name, json()) : json();
   const json tokens =
       named.is_object() ? named.value("tokens", json()) : json();
