@@ -1,7 +1,6 @@
 #include "generate/batch_runner.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -9,15 +8,21 @@
 #include "base/hash.h"
 #include "base/threads.h"
 #include "generate/output.h"
+#include "generate/session.h"
+#include "kernels/matvec.h"
 
 namespace seodang {
 namespace {
 
-// A cache and the tokens that are in it.
+// A cache, and while no sequence has it the whole pieces that are in it.
 struct Slot {
   KvCache kv_cache;
   std::vector<int32_t> tokens;
 };
+
+size_t whole_pieces(size_t tokens) {
+  return tokens / kPromptPiece * kPromptPiece;
+}
 
 struct ActiveSequence {
   ActiveSequence(BatchSequence sequence, const Tokenizer& tokenizer,
@@ -33,6 +38,12 @@ struct ActiveSequence {
   size_t pending() const {
     return tokens.size() - static_cast<size_t>(slot.kv_cache.length());
   }
+
+  // Its prompt is not read through.
+  bool is_reading() const {
+    return static_cast<size_t>(slot.kv_cache.length()) < asked.prompt.size();
+  }
+  bool is_over() const { return writer.finished() || error; }
 
   BatchSequence asked;
   Slot& slot;
@@ -70,40 +81,84 @@ struct BatchRunner::State {
   Slot& take_slot(std::span<const int32_t> prompt) {
     auto best = free.end() - 1;
     size_t shared = 0;
-    if (mode == BatchMode::online)
-      for (auto slot = free.begin(); slot != free.end(); ++slot)
-        if (const size_t common = common_prefix((*slot)->tokens, prompt);
-            common > shared) {
-          shared = common;
-          best = slot;
-        }
+    for (auto slot = free.begin(); slot != free.end(); ++slot)
+      if (const size_t common = common_prefix((*slot)->tokens, prompt);
+          common > shared) {
+        shared = common;
+        best = slot;
+      }
     Slot& slot = **best;
     free.erase(best);
     // The last token is always computed: its logits are wanted.
-    shared = std::min(shared, prompt.size() - 1);
+    shared = whole_pieces(std::min(shared, prompt.size() - 1));
     slot.kv_cache.truncate(static_cast<int64_t>(shared));
     return slot;
   }
 
-  // The sequences' next tokens, and whose logits are wanted.
-  std::vector<ActiveSequence*> place() {
-    next_tokens.clear();
-    spans.clear();
-    std::vector<ActiveSequence*> ready;
+  // `count` more tokens of a sequence go into the next forward.
+  void place(ActiveSequence& sequence, size_t count) {
+    KvCache& cache = sequence.slot.kv_cache;
+    const auto begin = sequence.tokens.begin() + cache.length();
+    spans.push_back({static_cast<int32_t>(next_tokens.size()),
+                     static_cast<int32_t>(count), &cache});
+    next_tokens.insert(next_tokens.end(), begin,
+                       begin + static_cast<std::ptrdiff_t>(count));
+    placed.push_back(&sequence);
+  }
+
+  void step_offline() {
     // One token for everyone first; what is left of the step reads prompts.
     size_t spare = static_cast<size_t>(max_tokens) - active.size();
     for (const auto& sequence : active) {
       const size_t count = std::min(sequence->pending(), 1 + spare);
       spare -= count - 1;
-      KvCache& cache = sequence->slot.kv_cache;
-      const auto begin = sequence->tokens.begin() + cache.length();
-      spans.push_back({static_cast<int32_t>(next_tokens.size()),
-                       static_cast<int32_t>(count), &cache});
-      next_tokens.insert(next_tokens.end(), begin,
-                         begin + static_cast<std::ptrdiff_t>(count));
-      ready.push_back(count == sequence->pending() ? sequence.get() : nullptr);
+      place(*sequence, count);
     }
-    return ready;
+    // Always as many rows: products are compiled for each shape.
+    forward(rows.view().rows);
+  }
+
+  void step_online() {
+    for (const auto& sequence : active)
+      if (sequence->is_reading()) {
+        const size_t to_border =
+            kPromptPiece -
+            static_cast<size_t>(sequence->slot.kv_cache.length()) %
+                kPromptPiece;
+        place(*sequence, std::min(sequence->pending(), to_border));
+        forward(1);
+        break;
+      }
+    for (const auto& sequence : active) {
+      if (sequence->is_reading() || sequence->is_over()) continue;
+      place(*sequence, 1);
+      if (std::ssize(placed) == kMatvecRows) forward(kMatvecRows);
+    }
+    if (!placed.empty()) forward(std::ssize(placed));
+  }
+
+  // Of what was placed; those whose prompt is read through get a token.
+  void forward(int64_t logit_rows) {
+    const Tensor hidden = decoder.forward(next_tokens, spans);
+    for (size_t i = 0; i < spans.size(); ++i)
+      std::memcpy(
+          rows.view().rows_from(static_cast<int64_t>(i), 1).data,
+          hidden.rows_from(spans[i].begin + spans[i].length - 1, 1).data,
+          static_cast<size_t>(hidden.cols) * size_of(hidden.dtype));
+    const bool any = std::ranges::any_of(
+        placed, [](const auto* sequence) { return sequence->pending() == 0; });
+    if (any)
+      decoder.logits(logits.view().rows_from(0, logit_rows),
+                     rows.view().rows_from(0, logit_rows));
+    parallel_items(std::ssize(placed), [&](int64_t i) {
+      ActiveSequence& sequence = *placed[static_cast<size_t>(i)];
+      if (sequence.pending() == 0)
+        choose(sequence, {logits.view().row<float>(i),
+                          static_cast<size_t>(logits.view().cols)});
+    });
+    next_tokens.clear();
+    spans.clear();
+    placed.clear();
   }
 
   void choose(ActiveSequence& sequence, std::span<const float> of) const {
@@ -125,19 +180,14 @@ struct BatchRunner::State {
     }
   }
 
-  // Few shapes, since products are compiled for each.
-  int64_t logit_rows() const {
-    const int64_t all = rows.view().rows;
-    return mode == BatchMode::offline
-               ? all
-               : std::min(all,
-                          static_cast<int64_t>(std::bit_ceil(spans.size())));
-  }
-
   void leave(ActiveSequence& sequence) {
     Slot& slot = sequence.slot;
-    sequence.tokens.resize(static_cast<size_t>(slot.kv_cache.length()));
-    slot.tokens = std::move(sequence.tokens);
+    slot.tokens.clear();
+    if (mode == BatchMode::online) {
+      slot.tokens = std::move(sequence.asked.prompt);
+      slot.tokens.resize(whole_pieces(std::min(
+          slot.tokens.size(), static_cast<size_t>(slot.kv_cache.length()))));
+    }
     free.push_back(&slot);
     sequence.asked.done(std::move(sequence.writer.result()), sequence.error);
   }
@@ -152,8 +202,10 @@ struct BatchRunner::State {
   std::vector<Slot> slots;
   std::vector<Slot*> free;
   std::vector<std::unique_ptr<ActiveSequence>> active;
+  // Of the next forward.
   std::vector<int32_t> next_tokens;
   std::vector<SequenceSpan> spans;
+  std::vector<ActiveSequence*> placed;
 };
 
 BatchRunner::BatchRunner(const ModelConfig& config, const Weights& weights,
@@ -177,23 +229,9 @@ void BatchRunner::admit(BatchSequence sequence) {
 
 void BatchRunner::step() {
   State& s = *state_;
-  const std::vector<ActiveSequence*> ready = s.place();
-  const Tensor hidden = s.decoder.forward(s.next_tokens, s.spans);
-  for (size_t i = 0; i < s.spans.size(); ++i)
-    std::memcpy(
-        s.rows.view().rows_from(static_cast<int64_t>(i), 1).data,
-        hidden.rows_from(s.spans[i].begin + s.spans[i].length - 1, 1).data,
-        static_cast<size_t>(hidden.cols) * size_of(hidden.dtype));
-  const int64_t rows = s.logit_rows();
-  s.decoder.logits(s.logits.view().rows_from(0, rows),
-                   s.rows.view().rows_from(0, rows));
-  parallel_items(std::ssize(ready), [&](int64_t i) {
-    if (ActiveSequence* sequence = ready[static_cast<size_t>(i)])
-      s.choose(*sequence, {s.logits.view().row<float>(i),
-                           static_cast<size_t>(s.logits.view().cols)});
-  });
+  s.mode == BatchMode::offline ? s.step_offline() : s.step_online();
   std::erase_if(s.active, [&](const auto& sequence) {
-    if (!sequence->writer.finished() && !sequence->error) return false;
+    if (!sequence->is_over()) return false;
     s.leave(*sequence);
     return true;
   });
@@ -205,6 +243,9 @@ void BatchRunner::fail(const std::exception_ptr& error) {
     state_->leave(*sequence);
   }
   state_->active.clear();
+  state_->next_tokens.clear();  // of a forward that failed
+  state_->spans.clear();
+  state_->placed.clear();
 }
 
 }  // namespace seodang

@@ -25,11 +25,14 @@ struct BatchSequence {
   std::function<void(Generation, std::exception_ptr)> done;
 };
 
-// offline: a full batch is what is fast, and a result depends on no earlier
-// one. online: one sequence alone is fast too, and what a prompt has in common
-// with an earlier sequence is not read again; products of other shapes round
-// otherwise.
+// offline: as many rows as there are go through one product, which is fastest.
+// online: a result does not depend on who else is there. Products of different
+// shapes round differently, so a prompt is read alone, in pieces that begin at
+// multiples of kPromptPiece, and tokens are continued a few at a time, by
+// kernels that compute each row by itself (kernels/matvec.h). Whole pieces that
+// a prompt has in common with an earlier one are not read again.
 enum class BatchMode { offline, online };
+constexpr size_t kPromptPiece = 128;
 
 class BatchRunner {
  public:
@@ -46,7 +49,8 @@ class BatchRunner {
   // Joins with the next step. Throws Error for a prompt that is empty or does
   // not fit, and for options that are out of range.
   void admit(BatchSequence sequence);
-  // One forward. Sequences that are finished leave.
+  // Each sequence gets a token, or a piece of its prompt is read; online of
+  // one prompt at a time. Sequences that are finished leave.
   void step();
   // All that are active leave with this error.
   void fail(const std::exception_ptr& error);
