@@ -18,6 +18,7 @@ namespace HWY_NAMESPACE {
 
 template <class Out, class In>
 void convert_rows(Tensor out, Tensor in) {
+  if (out.size() == 0) return;  // and perhaps no memory
   for (int64_t r = 0; r < out.rows; ++r) {
     Out* to = out.row<Out>(r);
     const In* from = in.row<In>(r);

@@ -164,6 +164,8 @@ void Bpe::encode_uncached(std::string_view word,
   const size_t first = out.size();
   spell(word, out);
   constexpr size_t kShort = 64;
+  // Of characters that the vocabulary cannot spell nothing may be left.
+  if (out.size() - first < 2) return;
   if (out.size() - first <= kShort)
     merge_short(out, first);
   else

@@ -57,6 +57,19 @@ TEST(SentencePiece, ReadsPiecesAndTheirKinds) {
   EXPECT_TRUE(model.add_dummy_prefix);
 }
 
+// Without an unknown piece and without bytes, what cannot be spelled is left
+// out, be it all of the text.
+TEST(SentencePiece, ATextOfUnknownCharactersIsEmpty) {
+  const Tokenizer tokenizer(tokenizer_of_pieces(
+      parse_sentencepiece(piece("<s>", 3) + piece("</s>", 3) + piece("a", 1) +
+                              kBpe + kKeepSpaces,
+                          "t.model"),
+      false));
+  EXPECT_TRUE(tokenizer.encode("한", {}).empty());
+  EXPECT_TRUE(tokenizer.encode("한국어를 모르는", {}).empty());
+  EXPECT_EQ(tokenizer.encode("가a나", {}), (std::vector<int32_t>{2}));
+}
+
 // Against sentencepiece itself, with its own defaults
 // (data/make_sentencepiece.py).
 TEST(SentencePiece, RemovesExtraSpaces) {
