@@ -45,7 +45,7 @@ def kv_cache_bytes(model, tokens):
     """Its numbers are bf16 where products are."""
     said = json.loads(subprocess.check_output([args.program, "inspect", model, "--json"]))
     context = min(said["context_length"], 8192)  # the one that inspect counts
-    return said["memory"]["as it is"]["kv_cache"] / context * tokens
+    return said["memory"]["as_is"]["kv_cache"] / context * tokens
 
 
 def medians(model, tokens):

@@ -122,7 +122,7 @@ std::string find_sibling(const fs::path& path, const Inspection& model) {
 }  // namespace
 
 std::vector<MemoryNeed> memory_needs(const ModelSource& source) {
-  constexpr int64_t kProgram = 50 << 20;  // measured (docs/benchmarks.md)
+  constexpr int64_t kProgram = 50 << 20;  // measured: docs/using.md
   const Dtype act = fastest_product_dtype();
   const ModelConfig& config = source.config();
   const int64_t context = usual_context(config);
@@ -135,7 +135,7 @@ std::vector<MemoryNeed> memory_needs(const ModelSource& source) {
     out.push_back(
         {type, weights, KvCache::bytes(config, context, act), working});
   };
-  add("as it is", bytes_in_use(source, act, [](const SourceTensor& tensor) {
+  add("as_is", bytes_in_use(source, act, [](const SourceTensor& tensor) {
         return tensor.stored.dtype;
       }));
   for (const char* type : {"f32", "bf16", "q8_0", "q5_0", "q4_k_m", "q4_0"})

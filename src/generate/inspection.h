@@ -31,7 +31,7 @@ struct Inspection {
   Dtype dtype = Dtype::f32;    // of most of them
   int32_t tokenizer_vocab = 0;
   std::vector<std::string> adapters;  // what each adds, in words
-  // What running it takes, as it is ("as it is") and converted to each type.
+  // What running it takes, as it is ("as_is") and converted to each type.
   std::vector<MemoryNeed> memory;
   KindVerdict verdict;
   std::string sibling;  // a model beside it, of the same shape and other kind

@@ -278,8 +278,8 @@ TEST_F(CommandsTest, InspectJson) {
   // Stored as f32, in use as products are.
   const auto in_use = static_cast<int64_t>(size_of(fastest_product_dtype()));
   const auto& memory = out["memory"];
-  EXPECT_EQ(memory["as it is"]["weights"], in_use * parameters);
-  EXPECT_EQ(memory["f32"], memory["as it is"]);
+  EXPECT_EQ(memory["as_is"]["weights"], in_use * parameters);
+  EXPECT_EQ(memory["f32"], memory["as_is"]);
   EXPECT_LE(memory["bf16"]["weights"], memory["f32"]["weights"]);
   EXPECT_LT(memory["q8_0"]["weights"], memory["bf16"]["weights"]);
   // Keys and values of 2 layers, 2 heads of 8, 96 tokens.
