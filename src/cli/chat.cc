@@ -90,8 +90,7 @@ class Chat {
     if (arguments.context > most)
       throw UsageError("--context {} is more than the {} tokens that {} reads",
                        arguments.context, most, arguments.model);
-    return arguments.context > 0 ? arguments.context
-                                 : usual_context(model_.config());
+    return usual_context(model_.config(), arguments.context);
   }
 
   static bool next(std::string& line) {

@@ -1,6 +1,7 @@
 #include "data/example_line.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -15,6 +16,12 @@ namespace {
 
 namespace dom = simdjson::dom;
 using nlohmann::ordered_json;
+
+// Every key that examples are read from.
+constexpr std::array<std::string_view, 13> kKeys = {
+    "instruction", "input",    "information",   "output", "system",
+    "history",     "messages", "conversations", "prompt", "completion",
+    "chosen",      "rejected", "tools"};
 
 constexpr char kUser[] = "user", kAssistant[] = "assistant",
                kSystem[] = "system", kTool[] = "tool";
@@ -74,6 +81,24 @@ void parse_arguments(ordered_json& tool_calls) {
 }
 
 }  // namespace
+
+ExampleColumns parse_columns(std::string_view text) {
+  ExampleColumns out;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    const size_t equals = pair.find('=');
+    const std::string_view key = pair.substr(0, equals);
+    if (equals == pair.npos || equals + 1 == pair.size())
+      throw UsageError(
+          "columns: \"{}\" is not KEY=NAME, as in instruction=question", pair);
+    if (std::ranges::find(kKeys, key) == kKeys.end())
+      throw UsageError("columns: \"{}\" is not a key; there are {}", key,
+                       fmt::join(kKeys, ", "));
+    out.insert_or_assign(std::string(key), pair.substr(equals + 1));
+  }
+  return out;
+}
 
 std::vector<Message> ExampleLine::messages() const {
   for (const ListShape& shape : {kMessages, kShareGpt}) {

@@ -16,6 +16,8 @@ namespace seodang {
 
 // What a key is called in the files, by the name that it has here.
 using ExampleColumns = std::map<std::string, std::string, std::less<>>;
+// Of "instruction=question,output=answer". Throws UsageError.
+ExampleColumns parse_columns(std::string_view text);
 
 // Reads an object of one of the shapes of data/conversations.h. Remembers which
 // of its keys it read, to tell of the others. Throws Error, each beginning with

@@ -6,36 +6,18 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "formats/gguf_layout.h"
+#include "formats/shard_name.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
-constexpr uint64_t kDefaultAlignment = 32, kMaxAlignment = 1 << 16;
+constexpr uint64_t kMaxAlignment = 1 << 16;
 constexpr uint64_t kMaxKeys = 1 << 16, kMaxTensors = 1 << 20;
-constexpr uint64_t kMaxName = 64, kMaxKey = 65535, kMaxElements = 1 << 24;
+constexpr uint64_t kMaxKey = 65535, kMaxElements = 1 << 24;
 constexpr int kMaxDepth = 8;
-
-struct NamedType {
-  uint32_t code;
-  Dtype dtype;
-};
-constexpr std::array<NamedType, 14> kTensorTypes = {{{0, Dtype::f32},
-                                                     {1, Dtype::f16},
-                                                     {2, Dtype::q4_0},
-                                                     {3, Dtype::q4_1},
-                                                     {6, Dtype::q5_0},
-                                                     {7, Dtype::q5_1},
-                                                     {8, Dtype::q8_0},
-                                                     {10, Dtype::q2_k},
-                                                     {11, Dtype::q3_k},
-                                                     {12, Dtype::q4_k},
-                                                     {13, Dtype::q5_k},
-                                                     {14, Dtype::q6_k},
-                                                     {20, Dtype::iq4_nl},
-                                                     {30, Dtype::bf16}}};
 
 // GGML's names of the types that are not read (ggml.h, enum ggml_type).
 std::string_view name_of_unread(uint32_t code) {
@@ -53,29 +35,6 @@ std::string_view name_of_unread(uint32_t code) {
   for (const Named& named : kNames)
     if (named.code == code) return named.name;
   return "";
-}
-
-// Bytes of one element in the file; 0 for strings and arrays.
-size_t value_bytes(GgufType type) {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::f32:
-      return 4;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64:
-      return 8;
-    default:
-      return 0;
-  }
 }
 
 bool is_real(GgufType type) {
@@ -183,7 +142,7 @@ GgufType take_type(Reader& read) {
 size_t least_bytes(GgufType type) {
   if (type == GgufType::string) return 8;  // its length
   if (type == GgufType::array) return 12;  // its type and length
-  return value_bytes(type);
+  return gguf_value_bytes(type);
 }
 
 GgufValue take_array(Reader& read, int depth) {
@@ -221,7 +180,7 @@ struct Placed {
 Placed take_tensor(Reader& read) {
   Placed out;
   read.name_part("the list of tensors");
-  out.name = read.take_name(kMaxName, "a tensor's name");
+  out.name = read.take_name(kGgufMaxName, "a tensor's name");
   read.name_part("tensor " + out.name);
   const uint32_t dimensions = read.take<uint32_t>();
   if (dimensions < 1 || dimensions > 4)
@@ -237,9 +196,9 @@ Placed take_tensor(Reader& read) {
   }
   const uint32_t code = read.take<uint32_t>();
   const auto type =
-      std::find_if(kTensorTypes.begin(), kTensorTypes.end(),
-                   [&](const NamedType& t) { return t.code == code; });
-  if (type == kTensorTypes.end())
+      std::find_if(kGgufTensorTypes.begin(), kGgufTensorTypes.end(),
+                   [&](const GgufTensorType& t) { return t.code == code; });
+  if (type == kGgufTensorTypes.end())
     read.fail(fmt::format(
         "type {} is not supported; take a file of F32, F16, BF16, Q8_0, Q6_K, "
         "Q5_K, Q5_0, Q5_1, Q4_K, Q4_0, Q4_1, IQ4_NL, Q3_K or Q2_K",
@@ -257,7 +216,7 @@ Placed take_tensor(Reader& read) {
 uint64_t alignment_of(const std::string& file,
                       const std::map<std::string, GgufValue>& metadata) {
   const auto found = metadata.find("general.alignment");
-  if (found == metadata.end()) return kDefaultAlignment;
+  if (found == metadata.end()) return kGgufAlignment;
   const GgufValue& value = found->second;
   const int64_t alignment =
       value.is_array || value.integers.empty() ? 0 : value.integers[0];
@@ -268,64 +227,44 @@ uint64_t alignment_of(const std::string& file,
   return static_cast<uint64_t>(alignment);
 }
 
-uint64_t rounded_up(uint64_t position, uint64_t alignment) {
-  return (position + alignment - 1) / alignment * alignment;
-}
-
-// NAME-00002-of-00003.gguf, as llama.cpp's gguf-split names parts: 3; else 0.
-constexpr size_t kPartEnd = sizeof("-00002-of-00003.gguf") - 1;
-int64_t parts_in_name(const fs::path& path) {
-  const std::string name = path.filename().string();
-  if (name.size() <= kPartEnd) return 0;
-  int number = 0, count = 0, length = 0;
-  const std::string end = name.substr(name.size() - kPartEnd);
-  // NOLINTNEXTLINE(cert-err34-c): five digits cannot overflow
-  if (std::sscanf(end.c_str(), "-%5d-of-%5d.gguf%n", &number, &count,
-                  &length) != 2 ||
-      length != kPartEnd || number < 1 || count < 1)
-    return 0;
-  return count;
-}
-
-// The path of another part; `path` itself when its name is not that of one.
-fs::path part_path(const fs::path& path, int64_t number) {
-  if (parts_in_name(path) == 0) return path;
-  std::string name = path.filename().string();
-  name.replace(name.size() - kPartEnd + 1, 5, fmt::format("{:05}", number));
-  return path.parent_path() / name;
+// Of several shards the first, which has all metadata.
+fs::path first_shard(const fs::path& path) {
+  const auto shard = parse_shard_name(path.filename().string(), ".gguf");
+  return shard ? path.parent_path() / shard->other(1) : path;
 }
 
 }  // namespace
 
 GgufFile::GgufFile(const std::filesystem::path& path)
-    : path_(part_path(path, 1)) {
+    : path_(first_shard(path)) {
   metadata_ = add(path_);
-  if (const int64_t parts = integer("split.count", 1); parts > 1)
-    add_parts(parts);
+  if (const int64_t shards = integer("split.count", 1); shards > 1)
+    add_shards(shards);
 }
 
-void GgufFile::add_parts(int64_t count) {
+void GgufFile::add_shards(int64_t count) {
   const std::string where = path_.string();
-  if (parts_in_name(path_) != count)
+  const auto shard = parse_shard_name(path_.filename().string(), ".gguf");
+  if (!shard || shard->count != count)
     throw Error(
-        "{}: one of {} parts of a model, which are found by their names: "
+        "{}: one of {} shards of a model, which are found by their names: "
         "NAME-00001-of-{:05}.gguf",
         where, count, count);
   for (int64_t number = 1; number <= count; ++number) {
-    const fs::path path = part_path(path_, number);
+    const fs::path path = path_.parent_path() / shard->other(number);
     if (!fs::exists(path))
-      throw Error("{}: {} is missing, one of {} parts", where,
+      throw Error("{}: {} is missing, one of {} shards", where,
                   path.filename().string(), count);
     const Metadata own = number > 1 ? add(path) : metadata_;
     const auto no = own.find("split.no");
     if (no != own.end() && no->second.integers != std::vector{number - 1})
-      throw Error("{}: part {} of {} (counted from 0), its name says {}",
+      throw Error("{}: shard {} of {} (counted from 0), its name says {}",
                   path.string(), fmt::join(no->second.integers, " "), count,
                   number);
   }
   const int64_t tensors = integer("split.tensors.count", -1);
   if (tensors >= 0 && tensors != static_cast<int64_t>(tensors_.size()))
-    throw Error("{}: {} tensors in {} parts, split.tensors.count says {}",
+    throw Error("{}: {} tensors in {} shards, split.tensors.count says {}",
                 where, tensors_.size(), count, tensors);
 }
 
@@ -334,7 +273,7 @@ GgufFile::Metadata GgufFile::add(const std::filesystem::path& path) {
   const auto bytes = files_.emplace_back(path).bytes();
   Metadata metadata;
   Reader read(where, bytes);
-  if (bytes.size() < 24 || read.take<uint32_t>() != kMagic)
+  if (bytes.size() < 24 || read.take<uint32_t>() != kGgufMagic)
     throw Error("{}: not a GGUF file", where);
   const uint32_t version = read.take<uint32_t>();
   if (version != 2 && version != 3)
@@ -360,7 +299,7 @@ GgufFile::Metadata GgufFile::add(const std::filesystem::path& path) {
   for (uint64_t i = 0; i < tensor_count; ++i)
     placed.push_back(take_tensor(read));
   const uint64_t begin = tensor_count > 0
-                             ? rounded_up(read.position(), alignment)
+                             ? gguf_rounded_up(read.position(), alignment)
                              : read.position();
   if (begin > bytes.size())
     throw Error("{}: ends before its tensors; is it truncated?", where);
@@ -480,143 +419,6 @@ Tensor GgufFile::tensor(const std::string& name,
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
   return {const_cast<std::byte*>(entry.data.data()), entry.dtype, rows,
           shape.back()};
-}
-
-namespace {
-
-GgufValue one(GgufType type) {
-  GgufValue value;
-  value.type = type;
-  return value;
-}
-
-template <class T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-void put_string(std::string& out, std::string_view text) {
-  put(out, uint64_t{text.size()});
-  out += text;
-}
-
-void put_value(std::string& out, const GgufValue& value) {
-  put(out, value.is_array ? GgufType::array : value.type);
-  if (value.is_array) {
-    put(out, value.type);
-    put(out, uint64_t{value.integers.size() + value.reals.size() +
-                      value.strings.size()});
-  }
-  // Little-endian: the first bytes of a number are the narrower number.
-  for (const int64_t number : value.integers)
-    out.append(reinterpret_cast<const char*>(&number), value_bytes(value.type));
-  for (const double number : value.reals) {
-    if (value.type == GgufType::f64)
-      put(out, number);
-    else
-      put(out, static_cast<float>(number));
-  }
-  for (const std::string& text : value.strings) put_string(out, text);
-}
-
-uint32_t code_of(Dtype dtype) {
-  for (const NamedType& type : kTensorTypes)
-    if (type.dtype == dtype) return type.code;
-  throw std::logic_error("a dtype that GGUF has no code for");
-}
-
-uint64_t item_bytes(const GgufItem& item) {
-  int64_t numbers = 1;
-  for (const int64_t size : item.shape) numbers *= size;
-  return bytes_of(item.dtype, numbers);
-}
-
-}  // namespace
-
-GgufValue GgufValue::u32(uint32_t number) {
-  GgufValue value = one(GgufType::u32);
-  value.integers = {number};
-  return value;
-}
-GgufValue GgufValue::f32(double number) {
-  GgufValue value = one(GgufType::f32);
-  value.reals = {number};
-  return value;
-}
-GgufValue GgufValue::boolean(bool truth) {
-  GgufValue value = one(GgufType::boolean);
-  value.integers = {truth};
-  return value;
-}
-GgufValue GgufValue::string(std::string text) {
-  GgufValue value = one(GgufType::string);
-  value.strings.push_back(std::move(text));
-  return value;
-}
-GgufValue GgufValue::array(std::vector<std::string> texts) {
-  GgufValue value = one(GgufType::string);
-  value.is_array = true;
-  value.strings = std::move(texts);
-  return value;
-}
-GgufValue GgufValue::i32_array(std::vector<int64_t> numbers) {
-  GgufValue value = one(GgufType::i32);
-  value.is_array = true;
-  value.integers = std::move(numbers);
-  return value;
-}
-GgufValue GgufValue::f32_array(std::vector<double> numbers) {
-  GgufValue value = one(GgufType::f32);
-  value.is_array = true;
-  value.reals = std::move(numbers);
-  return value;
-}
-
-GgufWriter::GgufWriter(const std::filesystem::path& path,
-                       const GgufMetadata& metadata,
-                       std::vector<GgufItem> items)
-    : file_(path), items_(std::move(items)) {
-  std::string head;
-  put(head, kMagic);
-  put(head, uint32_t{3});
-  put(head, uint64_t{items_.size()});
-  put(head, uint64_t{metadata.size()});
-  for (const auto& [key, value] : metadata) {
-    put_string(head, key);
-    put_value(head, value);
-  }
-  uint64_t offset = 0;
-  for (const GgufItem& item : items_) {
-    if (item.name.size() > kMaxName)
-      throw Error("{}: tensor name {} is longer than {} bytes", path.string(),
-                  item.name, kMaxName);
-    put_string(head, item.name);
-    put(head, static_cast<uint32_t>(item.shape.size()));
-    for (size_t i = item.shape.size(); i-- > 0;)
-      put(head, static_cast<uint64_t>(item.shape[i]));
-    put(head, code_of(item.dtype));
-    put(head, offset);
-    offset = rounded_up(offset + item_bytes(item), kDefaultAlignment);
-  }
-  head.resize(rounded_up(head.size(), kDefaultAlignment));
-  file_.write(head);
-}
-
-void GgufWriter::write(std::span<const std::byte> bytes) {
-  if (at_ == items_.size() || bytes.size() > item_bytes(items_[at_]) - written_)
-    throw std::logic_error("more bytes than the tensor has");
-  file_.write(bytes.data(), bytes.size());
-  written_ += bytes.size();
-  if (written_ < item_bytes(items_[at_])) return;
-  file_.write(
-      std::string(rounded_up(written_, kDefaultAlignment) - written_, '\0'));
-  written_ = 0;
-  ++at_;
-}
-
-void GgufWriter::commit() {
-  if (at_ != items_.size()) throw std::logic_error("a tensor is missing");
-  file_.commit();
 }
 
 }  // namespace seodang

@@ -1,6 +1,6 @@
 // The GGUF format, versions 2 and 3, little-endian (ggml, docs/gguf.md): typed
 // metadata, a table of tensors, then their numbers. A model may lie in several
-// files, NAME-00001-of-0000N.gguf and so on. Files are hostile until
+// shards, NAME-00001-of-0000N.gguf and so on. Files are hostile until
 // proven otherwise: every count, length, offset and shape is checked against
 // the bytes there are before it is used, and no two tensors share a byte.
 #pragma once
@@ -66,11 +66,11 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Any part of a model in several opens them all. Throws Error naming the
+  // Any shard of a model opens them all. Throws Error naming the
   // file, the key or tensor, and what is wrong in it.
   explicit GgufFile(const std::filesystem::path& path);
 
-  // Of several parts the first.
+  // Of several shards the first.
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
   const std::map<std::string, GgufTensor>& tensors() const { return tensors_; }
@@ -100,7 +100,7 @@ class GgufFile {
   using Metadata = std::map<std::string, GgufValue>;
   // The metadata of one more file, whose tensors are added to tensors_.
   Metadata add(const std::filesystem::path& path);
-  void add_parts(int64_t count);
+  void add_shards(int64_t count);
   const GgufValue* scalar(const std::string& key, const char* kind,
                           bool required) const;
 

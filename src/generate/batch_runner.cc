@@ -14,14 +14,14 @@
 namespace seodang {
 namespace {
 
-// A cache, and while no sequence has it the whole pieces that are in it.
+// A cache, and while no sequence has it the whole chunks that are in it.
 struct Slot {
   KvCache kv_cache;
   std::vector<int32_t> tokens;
 };
 
-size_t whole_pieces(size_t tokens) {
-  return tokens / kPromptPiece * kPromptPiece;
+size_t whole_chunks(size_t tokens) {
+  return tokens / kPrefillChunk * kPrefillChunk;
 }
 
 struct ActiveSequence {
@@ -40,7 +40,7 @@ struct ActiveSequence {
   }
 
   // Its prompt is not read through.
-  bool is_reading() const {
+  bool is_prefilling() const {
     return static_cast<size_t>(slot.kv_cache.length()) < asked.prompt.size();
   }
   bool is_over() const { return writer.finished() || error; }
@@ -90,7 +90,7 @@ struct BatchRunner::State {
     Slot& slot = **best;
     free.erase(best);
     // The last token is always computed: its logits are wanted.
-    shared = whole_pieces(std::min(shared, prompt.size() - 1));
+    shared = whole_chunks(std::min(shared, prompt.size() - 1));
     slot.kv_cache.truncate(static_cast<int64_t>(shared));
     return slot;
   }
@@ -120,17 +120,17 @@ struct BatchRunner::State {
 
   void step_online() {
     for (const auto& sequence : active)
-      if (sequence->is_reading()) {
-        const size_t to_border =
-            kPromptPiece -
+      if (sequence->is_prefilling()) {
+        const size_t to_boundary =
+            kPrefillChunk -
             static_cast<size_t>(sequence->slot.kv_cache.length()) %
-                kPromptPiece;
-        place(*sequence, std::min(sequence->pending(), to_border));
+                kPrefillChunk;
+        place(*sequence, std::min(sequence->pending(), to_boundary));
         forward(1);
         break;
       }
     for (const auto& sequence : active) {
-      if (sequence->is_reading() || sequence->is_over()) continue;
+      if (sequence->is_prefilling() || sequence->is_over()) continue;
       place(*sequence, 1);
       if (std::ssize(placed) == kMatvecRows) forward(kMatvecRows);
     }
@@ -185,7 +185,7 @@ struct BatchRunner::State {
     slot.tokens.clear();
     if (mode == BatchMode::online) {
       slot.tokens = std::move(sequence.asked.prompt);
-      slot.tokens.resize(whole_pieces(std::min(
+      slot.tokens.resize(whole_chunks(std::min(
           slot.tokens.size(), static_cast<size_t>(slot.kv_cache.length()))));
     }
     free.push_back(&slot);

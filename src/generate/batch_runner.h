@@ -1,5 +1,5 @@
 // Sequences that are continued together: one forward a step computes a token
-// of each, and pieces of prompts that are still being read.
+// of each, and chunks of prompts that are still being read.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,13 @@ struct BatchSequence {
 
 // offline: as many rows as there are go through one product, which is fastest.
 // online: a result does not depend on who else is there. Products of different
-// shapes round differently, so a prompt is read alone, in pieces that begin at
-// multiples of kPromptPiece, and tokens are continued a few at a time, by
-// kernels that compute each row by itself (kernels/matvec.h). Whole pieces that
-// a prompt has in common with an earlier one are not read again.
+// shapes round differently, so prefill is chunked: a prompt is read alone, in
+// chunks that begin at multiples of kPrefillChunk, and tokens are continued a
+// few at a time, by kernels that compute each row by itself (kernels/matvec.h).
+// Whole chunks that a prompt has in common with an earlier one are not read
+// again.
 enum class BatchMode { offline, online };
-constexpr size_t kPromptPiece = 128;
+constexpr size_t kPrefillChunk = 128;
 
 class BatchRunner {
  public:
@@ -49,7 +50,7 @@ class BatchRunner {
   // Joins with the next step. Throws Error for a prompt that is empty or does
   // not fit, and for options that are out of range.
   void admit(BatchSequence sequence);
-  // Each sequence gets a token, or a piece of its prompt is read; online of
+  // Each sequence gets a token, or a chunk of its prompt is read; online of
   // one prompt at a time. Sequences that are finished leave.
   void step();
   // All that are active leave with this error.

@@ -13,8 +13,10 @@ namespace seodang {
 // Tokens that a conversation may have unless more are asked for: the cache of a
 // model that can read 131,072 may be larger than the model.
 constexpr int64_t kUsualContext = 8192;
-inline int64_t usual_context(const ModelConfig& config) {
-  return std::min<int64_t>(kUsualContext, config.context_length());
+// `asked`, 0 for the usual one, as far as the model reads.
+inline int64_t usual_context(const ModelConfig& config, int64_t asked = 0) {
+  return std::min<int64_t>(asked > 0 ? asked : kUsualContext,
+                           config.context_length());
 }
 
 class Session {

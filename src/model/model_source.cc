@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "formats/json.h"
+#include "formats/shard_name.h"
 #include "kernels/convert.h"
 #include "kernels/matmul.h"
 #include "model/gguf_mapping.h"
@@ -49,26 +50,18 @@ FileOfTensor read_index(const fs::path& directory) {
 
 // A set of shards that lies there without its index.
 std::vector<std::string> find_shards(const fs::path& directory) {
-  // "-00001-of-00002.safetensors"
-  constexpr size_t kNumber = 5,
-                   kEnd = sizeof("-00001-of-00002.safetensors") - 1;
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(directory))
     names.insert(entry.path().filename().string());
   for (const std::string& first : names) {
-    if (first.size() <= kEnd || !first.ends_with(".safetensors")) continue;
-    const std::string stem = first.substr(0, first.size() - kEnd);
-    const std::string last =
-        first.substr(stem.size() + sizeof("-00001-of-") - 1);
-    const int64_t count = std::atoll(last.c_str());
-    if (!first.ends_with("-00001-of-" + last) || count < 1 || count > 99999)
-      continue;
+    const auto shard = parse_shard_name(first, ".safetensors");
+    if (!shard || shard->number != 1) continue;
     std::vector<std::string> shards;
-    for (int64_t i = 1; i <= count; ++i) {
-      shards.push_back(fmt::format("{}-{:0{}}-of-{}", stem, i, kNumber, last));
+    for (int64_t i = 1; i <= shard->count; ++i) {
+      shards.push_back(shard->other(i));
       if (!names.contains(shards.back()))
         throw Error("{}: {} is missing, one of {} shards", directory.string(),
-                    shards.back(), count);
+                    shards.back(), shard->count);
     }
     return shards;
   }

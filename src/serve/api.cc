@@ -27,10 +27,7 @@ constexpr int kBadRequest = 400;
 // Reads the keys of a request; those that nobody asks about are refused.
 class RequestReader {
  public:
-  explicit RequestReader(const json& body) : body_(body) {
-    if (!body.is_object())
-      throw ApiError(kBadRequest, "the body is not a JSON object");
-  }
+  explicit RequestReader(const json& object) : body_(object) {}
 
   const json& value(const char* key) {
     read_.emplace_back(key);
@@ -257,14 +254,19 @@ std::string ApiError::body() const {
       .dump();
 }
 
-CompletionRequest parse_completion(std::string_view body, bool chat) {
-  constexpr int64_t kMostTokens = 1 << 24, kMostChoices = 16, kMostTop = 20;
-  json parsed;
+json parse_body(std::string_view body) {
   try {
-    parsed = parse_json(body, "body");
+    json parsed = parse_json(body, "body");
+    if (parsed.is_object()) return parsed;
   } catch (const Error& error) {
     throw ApiError(kBadRequest, error.what());
   }
+  throw ApiError(kBadRequest, "the body is not a JSON object");
+}
+
+CompletionRequest parse_completion(std::string_view body, bool chat) {
+  constexpr int64_t kMostTokens = 1 << 24, kMostChoices = 16, kMostTop = 20;
+  const json parsed = parse_body(body);
   RequestReader read(parsed);
   CompletionRequest out;
   out.chat = chat;
@@ -314,6 +316,8 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
   out.stream = read.flag("stream");
   const json& stream_options = read.value("stream_options");
   if (!stream_options.is_null()) {
+    if (!stream_options.is_object())
+      refuse("stream_options must be an object", "stream_options");
     RequestReader inner(stream_options);
     out.include_usage = inner.flag("include_usage");
     inner.ignore({"include_obfuscation"});

@@ -46,6 +46,9 @@ struct CompletionRequest {
   int32_t logprobs = -1;  // candidates for each token; -1: none are asked for
 };
 
+// The JSON object that a request's body is. Throws ApiError.
+nlohmann::json parse_body(std::string_view body);
+
 // Throws ApiError for what is no such request, and for what it asks that is not
 // built: nothing is left out silently.
 CompletionRequest parse_completion(std::string_view body, bool chat);

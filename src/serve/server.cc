@@ -20,6 +20,7 @@
 #include "formats/json.h"
 #include "generate/inspection.h"
 #include "generate/session.h"
+#include "kernels/matmul.h"
 #include "serve/api.h"
 
 namespace seodang {
@@ -31,10 +32,10 @@ using nlohmann::ordered_json;
 
 constexpr const char* kJson = "application/json";
 
-// The library lets five connections wait to be accepted.
+// The library was built with a backlog of five connections.
 class HttpServer : public httplib::Server {
  public:
-  void let_wait(int connections) { ::listen(svr_sock_, connections); }
+  void set_backlog(int connections) { ::listen(svr_sock_, connections); }
 };
 
 // The sequences of one request, from the engine to the client's thread.
@@ -169,14 +170,12 @@ void check_room_for(const std::vector<fs::path>& models,
   for (const fs::path& path : models) {
     const ModelSource source(path);
     const MemoryNeed need = memory_needs(source).front();
-    const int64_t context =
-        limits.context > 0 ? std::min<int64_t>(limits.context,
-                                               source.config().context_length())
-                           : usual_context(source.config());
     weights += need.weights;
     working += need.working;
-    kv_cache += need.kv_cache / usual_context(source.config()) * context *
-                limits.sessions;
+    kv_cache += limits.sessions *
+                KvCache::bytes(source.config(),
+                               usual_context(source.config(), limits.context),
+                               fastest_product_dtype());
   }
   const int64_t machine = machine_memory();
   const auto show = [](int64_t bytes) {
@@ -214,7 +213,7 @@ struct Server::State {
       throw Error("{}:{}: cannot listen there; is the port taken?",
                   options.host, options.port);
     if (options.port != 0) port = options.port;
-    http.let_wait(static_cast<int>(options.connections));
+    http.set_backlog(static_cast<int>(options.connections));
   }
 
   void set_up_http() {
@@ -421,16 +420,6 @@ struct Server::State {
     return out;
   }
 
-  static json body_of(const httplib::Request& request) {
-    try {
-      json body = parse_json(request.body, "body");
-      if (body.is_object()) return body;
-    } catch (const Error& error) {
-      throw ApiError(400, error.what());
-    }
-    throw ApiError(400, "the body is not a JSON object");
-  }
-
   const LanguageModel& model_of(const json& body) const {
     const json name = body.value("model", json(""));
     if (!name.is_string())
@@ -440,7 +429,7 @@ struct Server::State {
 
   void tokenize(const httplib::Request& request,
                 httplib::Response& response) const {
-    const json body = body_of(request);
+    const json body = parse_body(request.body);
     const json text = body.value("content", json());
     const json special = body.value("add_special", json(false));
     if (!text.is_string())
@@ -455,7 +444,7 @@ struct Server::State {
 
   void detokenize(const httplib::Request& request,
                   httplib::Response& response) const {
-    const json body = body_of(request);
+    const json body = parse_body(request.body);
     const Tokenizer& tokenizer = model_of(body).tokenizer();
     const json list = body.value("tokens", json());
     std::vector<int32_t> tokens;

@@ -215,7 +215,7 @@ TEST(Gguf, RefusesHostileFiles) {
         p.keys += text("split.count") + raw(2u) + raw(uint16_t{3});
         p.key_count += 1;
       },
-      "one of 3 parts");
+      "one of 3 shards");
 }
 
 // What nobody asks for may hold anything that the format can say.
@@ -239,8 +239,8 @@ TEST(Gguf, SkipsWhatNobodyReads) {
   said([&] { file.flag("odd", true); }, "odd is not true or false");
 }
 
-// Three parts as llama-gguf-split writes them: all metadata in the first.
-TEST(Gguf, OpensPartsAsOne) {
+// Three shards as llama-gguf-split writes them: all metadata in the first.
+TEST(Gguf, OpensShardsAsOne) {
   const fs::path dir = scratch("parts");
   fs::create_directories(dir);
   // Part n holds a tensor of n numbers: t, u or v.
@@ -277,7 +277,7 @@ TEST(Gguf, OpensPartsAsOne) {
     EXPECT_NE(message.find(what), std::string::npos) << message;
   };
   fs::remove(path(3));
-  said("model-00003-of-00003.gguf is missing, one of 3 parts");
+  said("model-00003-of-00003.gguf is missing, one of 3 shards");
   Parts same = part(3);
   same.tensors = part(2).tensors;
   write(3, same);
@@ -285,11 +285,11 @@ TEST(Gguf, OpensPartsAsOne) {
   Parts other = part(2);
   other.tensors = part(3).tensors;
   write(3, other);
-  said("part 1 of 3 (counted from 0), its name says 3");
+  said("shard 1 of 3 (counted from 0), its name says 3");
   Parts fewer = part(3);
   fewer.tensors.clear(), fewer.tensor_count = 0;
   write(3, fewer);
-  said("2 tensors in 3 parts, split.tensors.count says 3");
+  said("2 tensors in 3 shards, split.tensors.count says 3");
 }
 
 TEST(Gguf, EveryTruncationIsAnError) {

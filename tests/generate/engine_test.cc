@@ -94,7 +94,7 @@ TEST_F(EngineTest, LongPromptsShareTheirBeginning) {
   const std::vector<const LanguageModel*> one = {&model};
   const EngineLimits limits = {.context = 0, .sessions = 3, .queue = 64};
   std::string beginning;
-  while (model.encode_text(beginning).size() < 3 * kPromptPiece)
+  while (model.encode_text(beginning).size() < 3 * kPrefillChunk)
     beginning += "The capital of Korea is Seoul. ";
   const auto prompt = [&](uint64_t i) {
     return beginning + (i % 2 == 0 ? "대한민국 " : "France ") +
