@@ -11,12 +11,16 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "cli/terminal.h"
+#include "formats/json.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
+#include "grammar/json_schema.h"
+#include "grammar/token_filter.h"
 
 namespace seodang {
 namespace {
@@ -24,7 +28,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct GenerateArguments {
-  std::string model, prompt;
+  std::string model, prompt, json_schema;
   GenerateOptions options;
   bool chat = false, explain = false, json = false;
 };
@@ -101,6 +105,14 @@ std::string read_prompt() {
   return text;
 }
 
+std::shared_ptr<const Constraint> read_constraint(const std::string& file,
+                                                  const Tokenizer& tokenizer) {
+  const Json schema = parse_ordered_json(read_file(file), file);
+  return std::make_shared<const Constraint>(
+      json_schema_grammar(schema, file),
+      std::make_shared<const TokenIndex>(tokenizer));
+}
+
 void run_generate(GenerateArguments arguments) {
   if (arguments.prompt == "-") arguments.prompt = read_prompt();
   check_utf8(arguments.prompt, "PROMPT");
@@ -113,6 +125,8 @@ void run_generate(GenerateArguments arguments) {
   GenerateOptions options = arguments.options;
   options.end_tokens = model.end_tokens();
   if (!arguments.explain && !arguments.json) options.top = 0;
+  if (!arguments.json_schema.empty())
+    options.constraint = read_constraint(arguments.json_schema, tokenizer);
   Session session(model.config(), model.weights(),
                   static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
 
@@ -175,6 +189,8 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   add_generation_options(command, arguments->options);
+  command->add_option("--json-schema", arguments->json_schema,
+                      "File of a JSON schema that the output has to fit");
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->footer(
       "Examples:\n"
@@ -184,6 +200,8 @@ void add_generate(CLI::App& program) {
       "  seodang generate runs/demo/instruct \"대한민국의 수도는?\" --chat\n"
       "  seodang generate runs/demo/base \"Once\" --temperature 0.8 --top-p "
       "0.95 --seed 7\n"
+      "  seodang generate llama.gguf \"서울을 JSON으로\" --chat --json-schema "
+      "city.json\n"
       "  cat story.txt | seodang generate runs/demo/base -");
   command->callback([arguments] { run_generate(*arguments); });
 }

@@ -64,22 +64,6 @@ ordered_json json_of(dom::element value) {
   return ordered_json::parse(simdjson::minify(value));
 }
 
-// OpenAI's arguments are text that holds JSON; templates want what it says.
-void parse_arguments(ordered_json& tool_calls) {
-  if (!tool_calls.is_array()) return;
-  for (ordered_json& call : tool_calls) {
-    if (!call.is_object()) continue;
-    ordered_json& function =
-        call.contains("function") ? call["function"] : call;
-    if (!function.is_object() || !function.contains("arguments") ||
-        !function["arguments"].is_string())
-      continue;
-    const ordered_json inner = ordered_json::parse(
-        function["arguments"].get_ref<const std::string&>(), nullptr, false);
-    if (inner.is_object()) function["arguments"] = inner;
-  }
-}
-
 }  // namespace
 
 ExampleColumns parse_columns(std::string_view text) {
@@ -337,7 +321,7 @@ Message ExampleLine::message(const ListShape& shape, Element item,
       unread_of_messages_.insert(fmt::format("{}[].{}", shape.list, key));
     }
   }
-  if (more.contains("tool_calls")) parse_arguments(more["tool_calls"]);
+  if (more.contains("tool_calls")) parse_call_arguments(more["tool_calls"]);
   // Beside calls there need be no text.
   Element content;
   const bool calls = more.contains("tool_calls");
@@ -352,7 +336,7 @@ Message ExampleLine::message(const ListShape& shape, Element item,
       throw Error("{}: {} is not a call {{\"name\": ..., \"arguments\": ...}}",
                   where_, name(shape.content));
     more["tool_calls"] = {{{"type", "function"}, {"function", call}}};
-    parse_arguments(more["tool_calls"]);
+    parse_call_arguments(more["tool_calls"]);
     more["content"] = nullptr;
     out.content.clear();
   }

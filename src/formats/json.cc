@@ -49,17 +49,15 @@ std::string reason(std::string_view what) {
   return replace_invalid_utf8(what.substr(0, 160));
 }
 
-}  // namespace
-
-nlohmann::json parse_json(std::string_view text, std::string_view name,
-                          int max_depth) {
+template <class Json>
+Json checked_json(std::string_view text, std::string_view name, int max_depth) {
   if (const size_t at = find_too_deep(text, max_depth); at != text.npos)
     throw Error("{}:{}: nested deeper than {} levels", name, line_at(text, at),
                 max_depth);
   if (const size_t at = find_invalid_utf8(text); at != text.npos)
     throw Error("{}:{}: not UTF-8 (byte {})", name, line_at(text, at), at);
   try {
-    return nlohmann::json::parse(text);
+    return Json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     const size_t offset = error.byte > 0 ? error.byte - 1 : 0;
     throw Error("{}:{}: not JSON: {}", name, line_at(text, offset),
@@ -67,6 +65,19 @@ nlohmann::json parse_json(std::string_view text, std::string_view name,
   } catch (const nlohmann::json::exception& error) {  // a number out of range
     throw Error("{}: not JSON: {}", name, reason(error.what()));
   }
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, std::string_view name,
+                          int max_depth) {
+  return checked_json<nlohmann::json>(text, name, max_depth);
+}
+
+nlohmann::ordered_json parse_ordered_json(std::string_view text,
+                                          std::string_view name,
+                                          int max_depth) {
+  return checked_json<nlohmann::ordered_json>(text, name, max_depth);
 }
 
 nlohmann::json read_json(const std::filesystem::path& path,

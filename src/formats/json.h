@@ -14,6 +14,10 @@ namespace seodang {
 // nested deeper than `max_depth`. `name` is the file, for the message.
 nlohmann::json parse_json(std::string_view text, std::string_view name,
                           int max_depth = 100);
+// The same, with the keys of objects in the order of the text.
+nlohmann::ordered_json parse_ordered_json(std::string_view text,
+                                          std::string_view name,
+                                          int max_depth = 100);
 
 // Reads and parses a file; one larger than `max_bytes` is refused.
 nlohmann::json read_json(const std::filesystem::path& path,

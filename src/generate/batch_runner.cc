@@ -164,9 +164,10 @@ struct BatchRunner::State {
   void choose(ActiveSequence& sequence, std::span<const float> of) const {
     try {
       OutputWriter& writer = sequence.writer;
-      const Choice choice = sequence.sampler.choose(
-          known_logits(of, tokenizer), sequence.tokens,
-          sequence.asked.prompt.size(), sequence.asked.options.top);
+      const Choice choice =
+          sequence.sampler.choose(known_logits(of, tokenizer), sequence.tokens,
+                                  sequence.asked.prompt.size(),
+                                  sequence.asked.options.top, writer.allowed());
       std::string text = writer.add(choice);
       if (!writer.finished() &&
           static_cast<int64_t>(sequence.tokens.size()) == capacity)

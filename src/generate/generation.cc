@@ -45,7 +45,7 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
   while (true) {
     const Choice choice =
         sampler.choose(known_logits(logits, tokenizer), session.tokens(),
-                       prompt.size(), options.top);
+                       prompt.size(), options.top, writer.allowed());
     std::string text = writer.add(choice);
     const bool full =
         static_cast<int64_t>(session.tokens().size()) == session.capacity();

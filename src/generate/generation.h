@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 
 namespace seodang {
 
+struct Constraint;  // grammar/token_filter.h
+
 struct GenerateOptions {
   SamplerOptions sampler = {};
   int64_t max_new_tokens = 128;
@@ -21,6 +24,9 @@ struct GenerateOptions {
   std::vector<std::string> stop =
       {};           // texts that end the output, left out of it
   int32_t top = 0;  // candidates to keep for each token, best first
+  // The output is a text of this grammar, or the beginning of one when it is
+  // cut short; nullptr: any text.
+  std::shared_ptr<const Constraint> constraint = {};
 };
 
 template <class Visit>
@@ -34,7 +40,7 @@ void visit_options(GenerateOptions& o, Visit&& visit) {
 enum class StopReason {
   eos,     // an end token: the model stopped by itself
   length,  // max_new_tokens, or the context is full
-  stop,    // one of the stop texts
+  stop,    // one of the stop texts, or a constraint that nothing may follow
 };
 std::string_view name_of(StopReason reason);
 

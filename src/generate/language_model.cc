@@ -50,7 +50,8 @@ std::vector<int32_t> LanguageModel::encode_text(std::string_view text) const {
 }
 
 std::vector<int32_t> LanguageModel::encode_chat(
-    std::span<const Message> messages, const std::tm& now) const {
+    std::span<const Message> messages, const std::tm& now,
+    const std::string& tools) const {
   if (tokenizer_.chat_template().empty())
     throw Error(
         "{}: no chat template: a base model, which continues text (seodang "
@@ -58,9 +59,16 @@ std::vector<int32_t> LanguageModel::encode_chat(
         path_.string());
   std::vector<Message> normal(messages.begin(), messages.end());
   for (Message& message : normal) message.content = to_nfc(message.content);
-  return seodang::encode_chat(tokenizer_, normal,
-                              {.add_generation_prompt = true, .now = now})
-      .tokens;
+  ChatOptions options = {.add_generation_prompt = true, .now = now};
+  std::vector<int32_t> out =
+      seodang::encode_chat(tokenizer_, normal, options).tokens;
+  if (tools.empty()) return out;
+  options.tools = tools;
+  std::vector<int32_t> with_tools =
+      seodang::encode_chat(tokenizer_, normal, options).tokens;
+  if (with_tools == out)
+    throw Error("{}: its chat template has no place for tools", path_.string());
+  return with_tools;
 }
 
 }  // namespace seodang

@@ -38,9 +38,11 @@ class LanguageModel {
   std::vector<int32_t> encode_text(std::string_view text) const;
   // Messages in the chat template, up to where the assistant's answer begins
   // (tokenizer/encoded_chat.h). `now` is what a template that asks for the date
-  // is told. Throws Error when the model has no chat template.
+  // is told; `tools` a list of JSON, or nothing. Throws Error when the model
+  // has no chat template, and when that does not tell the model of tools.
   std::vector<int32_t> encode_chat(std::span<const Message> messages,
-                                   const std::tm& now = kTemplateDay) const;
+                                   const std::tm& now = kTemplateDay,
+                                   const std::string& tools = {}) const;
 
   // One whose weights may have changed since they were read from `path`.
   LanguageModel(std::filesystem::path path, Model model, Tokenizer tokenizer);

@@ -24,6 +24,22 @@ std::span<const float> known_logits(std::span<const float> logits,
       std::min(logits.size(), static_cast<size_t>(tokenizer.vocab_size())));
 }
 
+OutputWriter::OutputWriter(const Tokenizer& tokenizer,
+                           const GenerateOptions& options)
+    : tokenizer_(tokenizer), options_(options) {
+  if (options.constraint) filter_.emplace(options.constraint);
+}
+
+const std::vector<bool>* OutputWriter::allowed() {
+  if (!filter_) return nullptr;
+  if (!filter_->may_end()) return &filter_->allowed();
+  allowed_ = filter_->allowed();
+  for (const int32_t id : options_.end_tokens)
+    if (static_cast<size_t>(id) < allowed_.size())
+      allowed_[static_cast<size_t>(id)] = true;
+  return &allowed_;
+}
+
 std::string OutputWriter::add(const Choice& choice) {
   result_.tokens.push_back(choice);
   const auto& end = options_.end_tokens;
@@ -31,12 +47,14 @@ std::string OutputWriter::add(const Choice& choice) {
     return finish(StopReason::eos);
   if (!tokenizer_.is_special(choice.id))
     held_ += utf8_.push(tokenizer_.token_bytes(choice.id));
+  if (filter_) filter_->read(choice.id);
   for (const std::string& stop : options_.stop) {
     const size_t at = held_.find(stop);
     if (at == std::string::npos) continue;
     cut_ = std::min(cut_.value_or(at), at);
   }
-  if (cut_) return finish(StopReason::stop);
+  if (cut_ || (filter_ && !filter_->may_go_on()))
+    return finish(StopReason::stop);
   if (static_cast<int64_t>(result_.tokens.size()) >= options_.max_new_tokens)
     return finish(StopReason::length);
   return release(held_.size() - longest_stop_prefix());

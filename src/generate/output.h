@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "generate/generation.h"
+#include "grammar/token_filter.h"
 #include "tokenizer/utf8_stream.h"
 
 namespace seodang {
@@ -25,8 +28,11 @@ std::span<const float> known_logits(std::span<const float> logits,
 class OutputWriter {
  public:
   // Both must outlive it.
-  OutputWriter(const Tokenizer& tokenizer, const GenerateOptions& options)
-      : tokenizer_(tokenizer), options_(options) {}
+  OutputWriter(const Tokenizer& tokenizer, const GenerateOptions& options);
+
+  // By options.constraint: for each id whether it may be the next token, valid
+  // until add(); nullptr where any may.
+  const std::vector<bool>* allowed();
 
   // Each returns the text that became certain.
   std::string add(const Choice& choice);
@@ -46,6 +52,8 @@ class OutputWriter {
   std::string held_;
   std::optional<size_t> cut_;
   bool finished_ = false;
+  std::optional<TokenFilter> filter_;
+  std::vector<bool> allowed_;  // end tokens, too
 };
 
 }  // namespace seodang

@@ -95,16 +95,18 @@ Sampler::Sampler(const SamplerOptions& options, uint64_t stream)
 
 Choice Sampler::choose(std::span<const float> logits,
                        std::span<const int32_t> history, size_t prompt_tokens,
-                       int32_t top) {
+                       int32_t top, const std::vector<bool>* allowed) {
   const Summary summary = summarize(logits);
   Choice choice;
-  const bool as_it_is =
-      options_.temperature == 0 && options_.repetition_penalty == 1 &&
-      options_.frequency_penalty == 0 && options_.presence_penalty == 0;
+  const bool as_it_is = allowed == nullptr && options_.temperature == 0 &&
+                        options_.repetition_penalty == 1 &&
+                        options_.frequency_penalty == 0 &&
+                        options_.presence_penalty == 0;
   choice.id =
       as_it_is ? summary.best
                : draw(logits, history,
-                      history.subspan(std::min(prompt_tokens, history.size())));
+                      history.subspan(std::min(prompt_tokens, history.size())),
+                      allowed);
   choice.logprob = static_cast<float>(logits[static_cast<size_t>(choice.id)] -
                                       summary.log_sum_exp);
   if (top > 0) choice.top = most_probable(logits, top);
@@ -113,7 +115,8 @@ Choice Sampler::choose(std::span<const float> logits,
 
 int32_t Sampler::draw(std::span<const float> logits,
                       std::span<const int32_t> history,
-                      std::span<const int32_t> output) {
+                      std::span<const int32_t> output,
+                      const std::vector<bool>* allowed) {
   std::vector<Option> options(logits.size());
   for (size_t i = 0; i < logits.size(); ++i)
     options[i] = {static_cast<int32_t>(i), logits[i]};
@@ -122,6 +125,12 @@ int32_t Sampler::draw(std::span<const float> logits,
   if (options_.frequency_penalty != 0 || options_.presence_penalty != 0)
     penalize_output(options, output, options_.frequency_penalty,
                     options_.presence_penalty);
+  if (allowed != nullptr)
+    std::erase_if(options, [&](const Option& o) {
+      return !(*allowed)[static_cast<size_t>(o.id)];
+    });
+  if (options.empty())
+    throw Error("no token of the vocabulary writes what has to come next");
   if (options_.temperature == 0)
     return std::min_element(options.begin(), options.end(), better)->id;
 

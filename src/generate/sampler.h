@@ -76,13 +76,17 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options, uint64_t stream = 0);
 
   // logits (vocab_size). The penalties look at `history`, of which the first
-  // `prompt_tokens` are no output. Throws Error when no logit is a number.
+  // `prompt_tokens` are no output. Of the tokens that are `allowed`, if that is
+  // given: for each id whether it is. Throws Error when no logit is a number,
+  // and when none is allowed.
   Choice choose(std::span<const float> logits, std::span<const int32_t> history,
-                size_t prompt_tokens = 0, int32_t top = 0);
+                size_t prompt_tokens = 0, int32_t top = 0,
+                const std::vector<bool>* allowed = nullptr);
 
  private:
   int32_t draw(std::span<const float> logits, std::span<const int32_t> history,
-               std::span<const int32_t> output);
+               std::span<const int32_t> output,
+               const std::vector<bool>* allowed);
 
   SamplerOptions options_;
   Rng rng_;

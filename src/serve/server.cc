@@ -20,14 +20,15 @@
 #include "formats/json.h"
 #include "generate/inspection.h"
 #include "generate/session.h"
+#include "grammar/token_filter.h"
 #include "kernels/matmul.h"
-#include "serve/api.h"
+#include "serve/request.h"
+#include "serve/response.h"
 
 namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kJson = "application/json";
@@ -47,7 +48,8 @@ class Answer {
         head_(std::move(head)),
         tokenizer_(tokenizer),
         results_(static_cast<size_t>(request_.choices)),
-        unfinished_(results_.size()) {
+        unfinished_(results_.size()),
+        readers_(results_.size(), ToolCallReader(request_.tools)) {
     if (request_.stream && head_.chat)
       for (int32_t i = 0; i < request_.choices; ++i)
         events_.push_back(role_chunk(head_, i));
@@ -58,6 +60,9 @@ class Answer {
   // --- The engine's side.
 
   bool take(size_t index, const Choice& choice, std::string_view text) {
+    std::string certain;
+    if (request_.stream && !request_.tools.empty())
+      text = certain = readers_[index].push(text);
     const bool tells =
         request_.stream && (!text.empty() || request_.logprobs >= 0);
     std::string event =
@@ -74,8 +79,15 @@ class Answer {
               const std::exception_ptr& error) {
     const std::lock_guard lock(mutex_);
     if (error && !error_) error_ = error;
-    if (request_.stream && !error)
-      put(end_chunk(head_, static_cast<int32_t>(index), generation.stop));
+    if (request_.stream && !error) {
+      const auto choice = static_cast<int32_t>(index);
+      ToolCallReader& reader = readers_[index];
+      const std::string text = reader.finish();
+      if (!text.empty()) put(text_chunk(head_, choice, text));
+      const bool calls = !reader.calls().empty();
+      if (calls) put(tool_calls_chunk(head_, choice, reader.calls()));
+      put(end_chunk(head_, choice, generation.stop, calls));
+    }
     results_[index] = std::move(generation);
     --unfinished_;
     changed_.notify_all();
@@ -144,6 +156,7 @@ class Answer {
   std::deque<std::string> events_;
   std::vector<Generation> results_;
   size_t unfinished_;
+  std::vector<ToolCallReader> readers_;  // of the choices
   std::exception_ptr error_;
   bool abandoned_ = false, ended_ = false;
 };
@@ -315,11 +328,13 @@ struct Server::State {
     request.options.end_tokens = model.end_tokens();
     std::vector<int32_t> prompt;
     try {
-      prompt = chat ? model.encode_chat(request.messages, local_time())
+      prompt = chat ? model.encode_chat(request.messages, local_time(),
+                                        request.tools_json)
                     : model.encode_text(request.prompt);
     } catch (const Error& error) {
       throw ApiError(400, error.what(), chat ? "messages" : "prompt");
     }
+    constrain(which, request, prompt);
     const ResponseHead head = {new_id(chat), ids[which], std::time(nullptr),
                                chat};
     const auto answer =
@@ -346,6 +361,39 @@ struct Server::State {
           return sink.write(events.data(), events.size());
         },
         [answer](bool) { answer->abandon(); });
+  }
+
+  // What the answer has to be, by response_format or tool_choice.
+  void constrain(size_t which, CompletionRequest& request,
+                 std::vector<int32_t>& prompt) {
+    const Tokenizer& tokenizer = models[which]->tokenizer();
+    const bool calls = request.tool_choice.mode == ToolChoice::Mode::required;
+    if (!request.format && !calls) return;
+    try {
+      if (calls) {
+        const ToolCallFormat format =
+            tool_call_format(tokenizer.chat_template());
+        request.format =
+            tool_call_grammar(format, request.tools, request.tool_choice);
+        const auto begin =
+            tokenizer.encode(tool_call_begin(format),
+                             {.parse_special = true, .continues = true});
+        prompt.insert(prompt.end(), begin.begin(), begin.end());
+      }
+      request.options.constraint = std::make_shared<const Constraint>(
+          std::move(*request.format), token_index(which));
+    } catch (const Error& error) {
+      throw ApiError(400, error.what(), calls ? "tools" : "response_format");
+    }
+  }
+
+  // Made when it is first asked for.
+  std::shared_ptr<const TokenIndex> token_index(size_t which) {
+    const std::lock_guard lock(index_mutex);
+    auto& index = token_indices[which];
+    if (!index)
+      index = std::make_shared<TokenIndex>(models[which]->tokenizer());
+    return index;
   }
 
   void submit(size_t which, const std::vector<int32_t>& prompt,
@@ -413,15 +461,15 @@ struct Server::State {
       out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", metric.name,
                          metric.help, metric.type);
       for (size_t i = 0; i < ids.size(); ++i)
-        out +=
-            fmt::format("{}{{model={}}} {}\n", metric.name, json(ids[i]).dump(),
-                        metric.value(engine->counts(i)));
+        out += fmt::format("{}{{model={}}} {}\n", metric.name,
+                           ordered_json(ids[i]).dump(),
+                           metric.value(engine->counts(i)));
     }
     return out;
   }
 
-  const LanguageModel& model_of(const json& body) const {
-    const json name = body.value("model", json(""));
+  const LanguageModel& model_of(const ordered_json& body) const {
+    const ordered_json name = body.value("model", ordered_json(""));
     if (!name.is_string())
       throw ApiError(400, "model must be a string", "model");
     return *models[find_model(name.get<std::string>())];
@@ -429,9 +477,9 @@ struct Server::State {
 
   void tokenize(const httplib::Request& request,
                 httplib::Response& response) const {
-    const json body = parse_body(request.body);
-    const json text = body.value("content", json());
-    const json special = body.value("add_special", json(false));
+    const ordered_json body = parse_body(request.body);
+    const ordered_json text = body.value("content", ordered_json());
+    const ordered_json special = body.value("add_special", ordered_json(false));
     if (!text.is_string())
       throw ApiError(400, "content must be a string", "content");
     if (!special.is_boolean())
@@ -444,13 +492,13 @@ struct Server::State {
 
   void detokenize(const httplib::Request& request,
                   httplib::Response& response) const {
-    const json body = parse_body(request.body);
+    const ordered_json body = parse_body(request.body);
     const Tokenizer& tokenizer = model_of(body).tokenizer();
-    const json list = body.value("tokens", json());
+    const ordered_json list = body.value("tokens", ordered_json());
     std::vector<int32_t> tokens;
     if (!list.is_array())
       throw ApiError(400, "tokens must be a list of token ids", "tokens");
-    for (const json& id : list) {
+    for (const ordered_json& id : list) {
       if (!id.is_number_unsigned() ||
           id.get<uint64_t>() >= static_cast<uint64_t>(tokenizer.vocab_size()))
         throw ApiError(400, "tokens must be a list of token ids", "tokens");
@@ -467,6 +515,8 @@ struct Server::State {
   std::vector<std::string> ids;
   std::vector<std::unique_ptr<LanguageModel>> models;
   std::unique_ptr<Engine> engine;
+  std::mutex index_mutex;
+  std::map<size_t, std::shared_ptr<const TokenIndex>> token_indices;
   std::mutex id_mutex;
   std::mt19937_64 random_ids{std::random_device()()};
   HttpServer http;

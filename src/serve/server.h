@@ -1,5 +1,5 @@
-// Models over HTTP: OpenAI's API (serve/api.h), and what llama.cpp's server has
-// for tokens. docs/serving.md lists the paths.
+// Models over HTTP: OpenAI's API (serve/request.h), and what llama.cpp's server
+// has for tokens. docs/serving.md lists the paths.
 #pragma once
 
 #include <cstddef>

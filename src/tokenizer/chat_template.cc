@@ -3,6 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "formats/json.h"
 #include "jinja/evaluator.h"
 #include "jinja/parser.h"
 
@@ -43,6 +45,25 @@ std::tm local_time() {
   std::tm out{};
   localtime_r(&now, &out);
   return out;
+}
+
+void parse_call_arguments(nlohmann::ordered_json& tool_calls) {
+  using nlohmann::ordered_json;
+  if (!tool_calls.is_array()) return;
+  for (ordered_json& call : tool_calls) {
+    if (!call.is_object()) continue;
+    ordered_json& function =
+        call.contains("function") ? call["function"] : call;
+    if (!function.is_object() || !function.contains("arguments") ||
+        !function["arguments"].is_string())
+      continue;
+    try {
+      ordered_json inner = parse_ordered_json(
+          function["arguments"].get_ref<const std::string&>(), "arguments");
+      if (inner.is_object()) function["arguments"] = std::move(inner);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): a text, then
+    }
+  }
 }
 
 std::string render_chat(std::string_view jinja_template,

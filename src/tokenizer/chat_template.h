@@ -25,6 +25,10 @@ extern const std::tm kTemplateDay;
 // This moment here, for those who talk with a model.
 std::tm local_time();
 
+// OpenAI's "arguments" of a call are text that holds JSON; templates are given
+// what it says. Of a message's "tool_calls"; what is none stays as it is.
+void parse_call_arguments(nlohmann::ordered_json& tool_calls);
+
 // Runs a Hugging Face chat template (Jinja, with trim_blocks and lstrip_blocks
 // as transformers sets them). With `add_generation_prompt` the text ends where
 // the assistant's answer begins. encoded_chat.h makes ids of it. Throws Error

@@ -1,19 +1,17 @@
 // OpenAI's own client and the Vercel AI SDK against `seodang serve`, unchanged.
 //
-//   npm install openai ai @ai-sdk/openai-compatible     (in a directory of its own)
-//   NODE_MODULES=... node openai_client.mjs http://127.0.0.1:8080 BASE INSTRUCT [KEY]
+//   npm ci --prefix tests/serve
+//   node tests/serve/openai_client.mjs http://127.0.0.1:8080 BASE INSTRUCT [TOOLS]
 //
-// BASE and INSTRUCT are what the server calls a base and an instruct model.
+// BASE, INSTRUCT and TOOLS are what the server calls a base model, an instruct
+// model, and one whose chat template knows tools.
+import {createOpenAICompatible} from '@ai-sdk/openai-compatible';
+import {generateText, jsonSchema, streamText, tool} from 'ai';
 import assert from 'node:assert';
-import {createRequire} from 'node:module';
-import path from 'node:path';
-import {pathToFileURL} from 'node:url';
+import OpenAI from 'openai';
 
-const [url, base, instruct, apiKey = 'none'] = process.argv.slice(2);
-const root = path.resolve(process.env.NODE_MODULES ?? 'node_modules');
-const require = createRequire(root + '/');
-const load = name => import(pathToFileURL(require.resolve(name)));
-const {default: OpenAI} = await load('openai');
+const [url, base, instruct, tools] = process.argv.slice(2);
+const apiKey = process.env.OPENAI_API_KEY ?? 'none';
 const client = new OpenAI({baseURL: `${url}/v1`, apiKey, maxRetries: 0});
 
 let calls = 0;
@@ -35,11 +33,11 @@ async function refused(status, part, call) {
 
 const messages = [{role: 'user', content: '대한민국의 수도는?'}];
 const ask = more => client.chat.completions.create(
-    {model: instruct, messages, temperature: 0, ...more});
+    {model: instruct, messages, temperature: 0, max_tokens: 40, ...more});
 const go_on = more => client.completions.create(
     {model: base, prompt: '대한민국의 수도는', temperature: 0, max_tokens: 8, ...more});
 
-let answer = '';
+let answer = '', ended;
 await check('models', async () => {
   const ids = [];
   for await (const model of client.models.list()) ids.push(model.id);
@@ -50,7 +48,8 @@ await check('chat', async () => {
   answer = choice.message.content;
   assert.ok(answer.length > 0);
   assert.equal(choice.message.role, 'assistant');
-  assert.equal(choice.finish_reason, 'stop');
+  assert.ok(['stop', 'length'].includes(choice.finish_reason));
+  ended = choice.finish_reason;
   assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
 });
 await check('chat, streamed', async () => {
@@ -60,7 +59,7 @@ await check('chat, streamed', async () => {
     text += choice.delta.content ?? '';
     reason = choice.finish_reason ?? reason;
   }
-  assert.deepEqual([text, reason, role], [answer, 'stop', 'assistant']);
+  assert.deepEqual([text, reason, role], [answer, ended, 'assistant']);
 });
 await check('usage at the end of a stream', async () => {
   let usage;
@@ -70,7 +69,7 @@ await check('usage at the end of a stream', async () => {
 });
 await check('the client puts a stream together', async () => {
   const final = await client.chat.completions
-                    .stream({model: instruct, messages, temperature: 0})
+                    .stream({model: instruct, messages, temperature: 0, max_tokens: 40})
                     .finalChatCompletion();
   assert.equal(final.choices[0].message.content, answer);
 });
@@ -80,8 +79,9 @@ await check('logprobs and top_logprobs', async () => {
     assert.equal(token.top_logprobs.length, 3);
     assert.equal(token.top_logprobs[0].logprob, token.logprob);
   }
-  const bytes = content.slice(0, -1).flatMap(token => token.bytes);
-  assert.equal(Buffer.from(bytes).toString('utf8'), answer);
+  const bytes = (ended === 'stop' ? content.slice(0, -1) : content).flatMap(token => token.bytes);
+  // Special tokens are no text.
+  assert.equal(Buffer.from(bytes).toString('utf8').replaceAll(/<\|\w+\|>/g, ''), answer);
 });
 await check('n', async () => {
   const {choices} = await ask({n: 3, temperature: 1, seed: 5});
@@ -100,8 +100,9 @@ await check('the same seed', async () => {
   assert.equal(texts[0], texts[1]);
 });
 await check('stop', async () => {
-  const {choices: [choice]} = await ask({stop: ['수도']});
-  assert.ok(!choice.message.content.includes('수도'));
+  const word = [...answer].slice(3, 6).join('');
+  const {choices: [choice]} = await ask({stop: [word]});
+  assert.equal(choice.message.content, answer.slice(0, answer.indexOf(word)));
   assert.equal(choice.finish_reason, 'stop');
 });
 await check('max_completion_tokens', async () => {
@@ -140,6 +141,72 @@ await check('a client that leaves', async () => {
   }
   assert.equal((await ask({})).choices[0].message.content, answer);
 });
+const schema = {type: 'object', additionalProperties: false, required: ['city', 'size'],
+  properties: {city: {type: 'string', maxLength: 8}, size: {type: 'integer', minimum: 1, maximum: 99}}};
+function fits({city, size}) {
+  assert.ok(typeof city === 'string' && [...city].length <= 8);
+  assert.ok(Number.isInteger(size) && size >= 1 && size <= 99);
+}
+const as_city = {type: 'json_schema', json_schema: {name: 'city', strict: true, schema}};
+await check('json_schema', async () => {
+  const {choices: [choice]} = await client.chat.completions.parse(
+      {model: instruct, messages, temperature: 1, max_tokens: 120, response_format: as_city});
+  fits(choice.message.parsed);
+  assert.equal(choice.finish_reason, 'stop');
+});
+await check('json_schema, streamed', async () => {
+  let text = '';
+  for await (const {choices: [choice]} of await ask(
+      {stream: true, temperature: 1, max_tokens: 120, response_format: as_city}))
+    text += choice.delta.content ?? '';
+  fits(JSON.parse(text));
+});
+await check('json_object', async () => {
+  const {choices: [choice]} = await ask({response_format: {type: 'json_object'}});
+  assert.ok(choice.message.content.trimStart().startsWith('{'));
+});
+await check('a schema that cannot be kept', () => refused(400, 'uniqueItems', () => ask(
+  {response_format: {type: 'json_schema', json_schema: {name: 'x', schema: {type: 'array', uniqueItems: true}}}})));
+await check('a template without tools', () => refused(400, 'no place for tools', () => ask(
+  {tools: [{type: 'function', function: {name: 'f', parameters: schema}}]})));
+if (tools) {
+  const find = {type: 'function', function: {name: 'find', description: 'Finds a city', parameters: schema}};
+  const call = more => ask({model: tools, tools: [find], tool_choice: 'required',
+    parallel_tool_calls: false, temperature: 1, max_tokens: 200, ...more});
+  await check('tools', async () => {
+    const {choices: [choice]} = await call({});
+    assert.equal(choice.finish_reason, 'tool_calls');
+    const [{id, type, function: {name, arguments: given}}] = choice.message.tool_calls;
+    assert.deepEqual([type, name], ['function', 'find']);
+    fits(JSON.parse(given));
+    await call({tool_choice: 'auto', messages: [...messages, choice.message,
+      {role: 'tool', tool_call_id: id, content: '{"found": true}'}]});
+  });
+  await check('the client puts a streamed call together', async () => {
+    const final = await client.chat.completions.stream({model: tools, messages, tools: [find],
+      tool_choice: {type: 'function', function: {name: 'find'}}, max_tokens: 200,
+      temperature: 1}).finalChatCompletion();
+    fits(JSON.parse(final.choices[0].message.tool_calls[0].function.arguments));
+  });
+  await check('the client runs tools', async () => {
+    let given;
+    const runner = client.chat.completions.runTools({model: tools, messages, max_tokens: 200,
+      temperature: 1, tool_choice: {type: 'function', function: {name: 'find'}}, tools: [{
+        type: 'function', function: {name: 'find', parameters: schema, parse: JSON.parse,
+          function: city => { given = city; return 'found'; }}}]});
+    await runner.finalFunctionToolCallResult();
+    fits(given);
+  });
+  await check('Vercel AI SDK, tools', async () => {
+    let given;
+    const model = createOpenAICompatible({name: 'seodang', baseURL: `${url}/v1`, apiKey})(tools);
+    await generateText({model, prompt: messages[0].content, maxOutputTokens: 200, temperature: 1,
+      toolChoice: 'required', providerOptions: {openaiCompatible: {parallel_tool_calls: false}},
+      tools: {find: tool({inputSchema: jsonSchema(schema),
+        execute: city => { given = city; return 'found'; }})}});
+    fits(given);
+  });
+}
 await check('an unknown model', () => refused(404, 'not served here',
   () => ask({model: 'gpt-x'})));
 await check('a wrong value', () => refused(400, 'temperature',
@@ -151,13 +218,11 @@ await check('a prompt that is too long', () => refused(400, 'the context holds',
 await check('no chat template', () => refused(400, 'no chat template',
   () => ask({model: base})));
 await check('Vercel AI SDK', async () => {
-  const {createOpenAICompatible} = await load('@ai-sdk/openai-compatible');
-  const {generateText, streamText} = await load('ai');
   const model = createOpenAICompatible({name: 'seodang', baseURL: `${url}/v1`, apiKey})(instruct);
   const prompt = messages[0].content;
-  assert.equal((await generateText({model, prompt, temperature: 0})).text, answer);
+  assert.equal((await generateText({model, prompt, temperature: 0, maxOutputTokens: 40})).text, answer);
   let text = '';
-  for await (const part of streamText({model, prompt, temperature: 0}).textStream) text += part;
+  for await (const part of streamText({model, prompt, temperature: 0, maxOutputTokens: 40}).textStream) text += part;
   assert.equal(text, answer);
 });
 console.log(`${calls} calls`);

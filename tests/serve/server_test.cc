@@ -11,6 +11,7 @@
 #include "error_of.h"
 #include "generate/session.h"
 #include "generate/tiny_model.h"
+#include "serve/tool_model.h"
 
 namespace seodang {
 namespace {
@@ -209,7 +210,18 @@ TEST_F(ServerTest, WhatIsWrongIsToldInOpenAisShape) {
         {R"("top_logprobs":3)", "needs logprobs"},
         {R"("logit_bias":{"5":1})", "logit_bias"},
         {R"("tools":[{"type":"function"}])", "tools"},
-        {R"("response_format":{"type":"json_object"})", "response_format"},
+        {R"("tools":[{"type":"function","function":{"name":"f"}}])",
+         "no place for tools"},
+        {R"("tool_choice":"required")", "needs tools"},
+        {R"("tool_choice":"sometimes")", "tool_choice"},
+        {R"("response_format":{"type":"xml"})", "response_format"},
+        {R"("response_format":{"type":"json_schema"})", "has no schema"},
+        {R"("response_format":{"type":"json_schema","json_schema":{"schema":
+            {"type":"array","uniqueItems":true}}})",
+         "uniqueItems"},
+        {R"("response_format":{"type":"json_schema","json_schema":{"schema":
+            {"$ref":"#"}}})",
+         "no text"},
         {R"("stream_options":{"x":true})", "\"x\""},
         {R"("frobnicate":true)", "frobnicate"}})
     expect_refusal(chat, "{" + model + user + "," + more + "}", 400, part);
@@ -229,6 +241,89 @@ TEST_F(ServerTest, WhatIsWrongIsToldInOpenAisShape) {
                  "token ids");
   expect_refusal("/detokenize", R"({"model":"base","tokens":[99999]})", 400,
                  "token ids");
+}
+
+const json kCitySchema = {
+    {"type", "object"},
+    {"properties",
+     {{"city", {{"type", "string"}, {"maxLength", 5}}},
+      {"size", {{"type", "integer"}, {"minimum", 1}, {"maximum", 9}}}}},
+    {"required", {"city", "size"}}};
+
+TEST_F(ServerTest, AnswersAreOfTheFormatThatWasAskedFor) {
+  start(options());
+  json body = chat_about("도시는?", 1, 1);
+  body["max_tokens"] = 60;
+  for (int seed = 0; seed < 5; ++seed) {
+    body["seed"] = seed;
+    body["response_format"] = {
+        {"type", "json_schema"},
+        {"json_schema", {{"name", "city"}, {"schema", kCitySchema}}}};
+    const json choice = ask("/v1/chat/completions", body)["choices"][0];
+    EXPECT_EQ(choice["finish_reason"], "stop");
+    const json value =
+        json::parse(choice["message"]["content"].get<std::string>());
+    EXPECT_TRUE(value["city"].is_string());
+    EXPECT_GE(value["size"], 1);
+    EXPECT_LE(value["size"], 9);
+    // Streamed it is the same.
+    body["stream"] = true;
+    const auto [text, reason] =
+        joined(post("/v1/chat/completions", body.dump())->body);
+    EXPECT_EQ(text, choice["message"]["content"]);
+    EXPECT_EQ(reason, "stop");
+    body.erase("stream");
+  }
+  body["response_format"] = {{"type", "json_object"}};
+  const json choice = ask("/v1/chat/completions", body)["choices"][0];
+  const std::string text = choice["message"]["content"];
+  EXPECT_EQ(text.find_first_not_of(' '), text.find('{'));
+  if (choice["finish_reason"] == "stop") {
+    EXPECT_TRUE(json::parse(text).is_object());
+  }
+}
+
+TEST_F(ServerTest, ToolsAreCalled) {
+  write_tool_model(instruct_);
+  start(options());
+  json body = chat_about("날씨는?", 1, 1);
+  body["max_tokens"] = 200;
+  body["parallel_tool_calls"] = false;
+  body["tools"] = {
+      {{"type", "function"},
+       {"function", {{"name", "find"}, {"parameters", kCitySchema}}}},
+      {{"type", "function"}, {"function", {{"name", "now"}}}}};
+  body["tool_choice"] = {{"type", "function"},
+                         {"function", {{"name", "find"}}}};
+  const json choice = ask("/v1/chat/completions", body)["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls") << choice;
+  EXPECT_TRUE(choice["message"]["content"].is_null());
+  const json calls = choice["message"]["tool_calls"];
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0]["type"], "function");
+  EXPECT_EQ(calls[0]["function"]["name"], "find");
+  const std::string arguments = calls[0]["function"]["arguments"];
+  EXPECT_TRUE(json::parse(arguments)["city"].is_string());
+  EXPECT_EQ(calls[0]["id"].get<std::string>().size(), 9u);
+
+  body["stream"] = true;
+  const std::string events = post("/v1/chat/completions", body.dump())->body;
+  EXPECT_NE(events.find(json(arguments).dump()), std::string::npos) << events;
+  EXPECT_EQ(joined(events).second, "tool_calls");
+  EXPECT_EQ(joined(events).first, "");
+  body.erase("stream");
+
+  // The call and what the tool said go back to the model.
+  body["messages"].push_back(choice["message"]);
+  body["messages"].push_back({{"role", "tool"},
+                              {"tool_call_id", calls[0]["id"]},
+                              {"content", "맑음"}});
+  body["tool_choice"] = "auto";
+  EXPECT_EQ(ask("/v1/chat/completions", body)["choices"].size(), 1u);
+  body["tool_choice"] = "none";
+  EXPECT_EQ(ask("/v1/chat/completions", body)["choices"].size(), 1u);
+  body["messages"][1]["tool_calls"][0]["function"].erase("name");
+  expect_refusal("/v1/chat/completions", body.dump(), 400, "tool_calls must");
 }
 
 TEST_F(ServerTest, TokensThereAndBack) {

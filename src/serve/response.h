@@ -1,4 +1,4 @@
-// OpenAI's API in JSON: what a request asks for, and what is answered
+// What OpenAI's API answers, in JSON
 // (platform.openai.com/docs/api-reference, Completions and Chat).
 #pragma once
 
@@ -9,49 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "generate/generation.h"
-#include "generate/language_model.h"
+#include "serve/request.h"
+#include "serve/tool_calls.h"
 
 namespace seodang {
-
-// What a client did wrong, with the HTTP status that says so. `parameter` is
-// the key of the request, or "".
-class ApiError : public Error {
- public:
-  ApiError(int status, const std::string& message, std::string parameter = "",
-           std::string code = "")
-      : Error(message),
-        status_(status),
-        parameter_(std::move(parameter)),
-        code_(std::move(code)) {}
-
-  int status() const { return status_; }
-  // {"error": {"message", "type", "param", "code"}}
-  std::string body() const;
-
- private:
-  int status_;
-  std::string parameter_, code_;
-};
-
-struct CompletionRequest {
-  bool chat = false;
-  std::string model;              // "": the only one
-  std::string prompt;             // of a completion
-  std::vector<Message> messages;  // of a chat
-  GenerateOptions options = {};   // without end tokens
-  int32_t choices = 1;            // n
-  bool stream = false, include_usage = false;
-  int32_t logprobs = -1;  // candidates for each token; -1: none are asked for
-};
-
-// The JSON object that a request's body is. Throws ApiError.
-nlohmann::json parse_body(std::string_view body);
-
-// Throws ApiError for what is no such request, and for what it asks that is not
-// built: nothing is left out silently.
-CompletionRequest parse_completion(std::string_view body, bool chat);
 
 // One response: its id and date, and the model as the client calls it.
 struct ResponseHead {
@@ -76,8 +38,13 @@ std::string token_chunk(const ResponseHead& head,
                         const CompletionRequest& request, int32_t index,
                         const Choice& choice, std::string_view text,
                         const Tokenizer& tokenizer);
+// Text that no token came with: what was held back as it might be a call.
+std::string text_chunk(const ResponseHead& head, int32_t index,
+                       std::string_view text);
+std::string tool_calls_chunk(const ResponseHead& head, int32_t index,
+                             const std::vector<ToolCall>& calls);
 std::string end_chunk(const ResponseHead& head, int32_t index,
-                      StopReason reason);
+                      StopReason reason, bool calls_tools);
 std::string usage_chunk(const ResponseHead& head, int64_t prompt_tokens,
                         int64_t completion_tokens);
 

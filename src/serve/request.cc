@@ -1,4 +1,4 @@
-#include "serve/api.h"
+#include "serve/request.h"
 
 #include <algorithm>
 #include <array>
@@ -11,12 +11,13 @@
 #include "base/utf8.h"
 #include "formats/json.h"
 #include "formats/json_object.h"
+#include "grammar/json_schema.h"
 
 namespace seodang {
 namespace {
 
-using nlohmann::json;
-using nlohmann::ordered_json;
+// Properties of a schema have an order.
+using json = nlohmann::ordered_json;
 
 constexpr int kBadRequest = 400;
 
@@ -114,6 +115,52 @@ std::string content_of(const json& value, const std::string& where) {
   return out;
 }
 
+// A call of a past answer, as the client got it.
+void check_calls(const json& calls, const std::string& where) {
+  for (const json& call : calls) {
+    const json function =
+        call.is_object() ? call.value("function", json()) : json();
+    if (!function.is_object() || !function.value("name", json()).is_string() ||
+        !function.value("arguments", json()).is_string())
+      refuse(fmt::format("{}.tool_calls must be a list of calls, each of a "
+                         "function with name and arguments",
+                         where),
+             "messages");
+  }
+}
+
+// Reads the content into `message`; returns what the template is given beside.
+std::string more_of(const json& item, Message& message,
+                    const std::string& where) {
+  const bool is_answer = message.role == "assistant";
+  json more = json::object();
+  for (const auto& [key, value] : item.items()) {
+    if (value.is_null() || (value.is_array() && value.empty())) continue;
+    if (key == "role" || key == "content" || key == "refusal") continue;
+    const bool is_known =
+        (key == "name" && value.is_string()) ||
+        (key == "tool_call_id" && message.role == "tool" &&
+         value.is_string()) ||
+        (key == "tool_calls" && is_answer && value.is_array());
+    if (!is_known)
+      refuse(fmt::format("{}.{} is not supported", where,
+                         replace_invalid_utf8(key.substr(0, 60))),
+             "messages");
+    more[key] = value;
+  }
+  const bool calls = more.contains("tool_calls");
+  if (calls) {
+    check_calls(more["tool_calls"], where);
+    parse_call_arguments(more["tool_calls"]);
+  }
+  const json content = item.value("content", json());
+  if (calls && content.is_null())
+    more["content"] = nullptr;
+  else
+    message.content = content_of(content, where + ".content");
+  return more.empty() ? "" : more.dump();
+}
+
 std::vector<Message> messages_of(const json& list) {
   constexpr std::array kRoles = {"system", "user", "assistant", "tool"};
   if (!list.is_array() || list.empty())
@@ -130,16 +177,7 @@ std::vector<Message> messages_of(const json& list) {
       refuse(fmt::format("{}.role = {} is not supported", where,
                          shown(item["role"])),
              "messages");
-    for (const auto& [key, value] : item.items())
-      if (key != "role" && key != "content" && key != "name" &&
-          !value.is_null() && !(value.is_array() && value.empty()))
-        refuse(fmt::format("{}.{} is not supported", where,
-                           replace_invalid_utf8(key.substr(0, 60))),
-               "messages");
-    message.content =
-        content_of(item.value("content", json()), where + ".content");
-    if (item.value("name", json()).is_string())
-      message.more = ordered_json{{"name", item["name"]}}.dump();
+    message.more = more_of(item, message, where);
     out.push_back(std::move(message));
   }
   return out;
@@ -163,100 +201,96 @@ std::string prompt_of(const json& value) {
   refuse("prompt must be one text", "prompt");
 }
 
-const char* finish_reason(StopReason reason) {
-  return reason == StopReason::length ? "length" : "stop";
-}
-
-// Bytes may be half a character: "bytes" has them as they are.
-ordered_json token_json(int32_t id, float logprob, const Tokenizer& tokenizer) {
-  const std::string_view bytes = tokenizer.token_bytes(id);
-  ordered_json list = ordered_json::array();
-  for (const char byte : bytes) list.push_back(static_cast<uint8_t>(byte));
-  return {{"token", replace_invalid_utf8(bytes)},
-          {"logprob", logprob},
-          {"bytes", std::move(list)}};
-}
-
-ordered_json chat_logprobs(std::span<const Choice> tokens,
-                           const Tokenizer& tokenizer) {
-  ordered_json content = ordered_json::array();
-  for (const Choice& choice : tokens) {
-    ordered_json token = token_json(choice.id, choice.logprob, tokenizer);
-    token["top_logprobs"] = ordered_json::array();
-    for (const Candidate& candidate : choice.top)
-      token["top_logprobs"].push_back(
-          token_json(candidate.id, candidate.logprob, tokenizer));
-    content.push_back(std::move(token));
+std::optional<Grammar> format_of(const json& value) {
+  constexpr char kKey[] = "response_format";
+  if (value.is_null()) return std::nullopt;
+  const json type = value.is_object() ? value.value("type", json()) : json();
+  if (type == "text") return std::nullopt;
+  if (type != "json_object" && type != "json_schema")
+    refuse("response_format.type must be text, json_object or json_schema",
+           kKey);
+  json schema = {{"type", "object"}};
+  if (type == "json_schema") {
+    const json inner = value.value("json_schema", json());
+    if (!inner.is_object() || !inner.contains("schema"))
+      refuse("response_format.json_schema has no schema", kKey);
+    schema = inner["schema"];
   }
-  return {{"content", std::move(content)}};
-}
-
-ordered_json text_logprobs(std::span<const Choice> tokens,
-                           const Tokenizer& tokenizer) {
-  ordered_json texts = ordered_json::array(), logprobs = texts, top = texts,
-               offsets = texts;
-  size_t offset = 0;
-  for (const Choice& choice : tokens) {
-    const std::string text =
-        replace_invalid_utf8(tokenizer.token_bytes(choice.id));
-    texts.push_back(text);
-    logprobs.push_back(choice.logprob);
-    offsets.push_back(offset);
-    offset += static_cast<size_t>(std::ranges::count_if(
-        text, [](char byte) { return (byte & 0xC0) != 0x80; }));
-    ordered_json candidates = ordered_json::object();
-    for (const Candidate& candidate : choice.top)
-      candidates[replace_invalid_utf8(tokenizer.token_bytes(candidate.id))] =
-          candidate.logprob;
-    top.push_back(std::move(candidates));
+  try {
+    return json_schema_grammar(schema, "schema");
+  } catch (const Error& error) {
+    refuse(error.what(), kKey);
   }
-  return {{"tokens", texts},
-          {"token_logprobs", logprobs},
-          {"top_logprobs", top},
-          {"text_offset", offsets}};
 }
 
-ordered_json logprobs_of(const CompletionRequest& request,
-                         std::span<const Choice> tokens,
-                         const Tokenizer& tokenizer) {
-  if (request.logprobs < 0) return nullptr;
-  return request.chat ? chat_logprobs(tokens, tokenizer)
-                      : text_logprobs(tokens, tokenizer);
-}
-
-ordered_json head_json(const ResponseHead& head, const char* chat_object) {
-  return {{"id", head.id},
-          {"object", head.chat ? chat_object : "text_completion"},
-          {"created", head.created},
-          {"model", head.model},
-          {"choices", ordered_json::array()}};
-}
-
-std::string chunk(const ResponseHead& head, ordered_json choice) {
-  ordered_json out = head_json(head, "chat.completion.chunk");
-  out["choices"].push_back(std::move(choice));
-  return out.dump();
+void read_tools(RequestReader& read, CompletionRequest& out) {
+  ToolChoice& choice = out.tool_choice;
+  const json& wanted = read.value("tool_choice");
+  const json& list = read.value("tools");
+  choice.parallel = read.value("parallel_tool_calls").is_null() ||
+                    read.flag("parallel_tool_calls");
+  if (wanted == "none") choice.mode = ToolChoice::Mode::none;
+  if (wanted == "required") choice.mode = ToolChoice::Mode::required;
+  if (wanted.is_object()) {
+    const json function = wanted.value("function", json());
+    const json name =
+        function.is_object() ? function.value("name", json()) : json();
+    if (!name.is_string())
+      refuse("tool_choice.function.name must be a string", "tool_choice");
+    choice.mode = ToolChoice::Mode::required;
+    choice.name = name.get<std::string>();
+    choice.parallel = false;
+  } else if (!wanted.is_null() && wanted != "none" && wanted != "required" &&
+             wanted != "auto") {
+    refuse("tool_choice must be none, auto, required, or a function",
+           "tool_choice");
+  }
+  if (list.is_null() || list == json::array()) {
+    if (choice.mode == ToolChoice::Mode::required)
+      refuse("tool_choice needs tools", "tool_choice");
+    return;
+  }
+  if (!list.is_array()) refuse("tools must be a list", "tools");
+  for (const json& item : list) {
+    const std::string where = fmt::format("tools[{}]", out.tools.size());
+    const json function =
+        item.is_object() ? item.value("function", json()) : json();
+    if (!function.is_object() || item.value("type", json()) != "function" ||
+        !function.value("name", json()).is_string())
+      refuse(where + " must be a function with a name", "tools");
+    const json parameters = function.value("parameters", json());
+    out.tools.push_back({function["name"].get<std::string>(),
+                         parameters.is_null() ? "" : parameters.dump()});
+  }
+  if (!choice.name.empty() &&
+      std::ranges::find(out.tools, choice.name, &Tool::name) == out.tools.end())
+    refuse(fmt::format("tool_choice: there is no tool {}",
+                       seodang::quoted(choice.name)),
+           "tool_choice");
+  if (choice.mode == ToolChoice::Mode::none)
+    out.tools.clear();
+  else
+    out.tools_json = list.dump();
 }
 
 }  // namespace
 
 std::string ApiError::body() const {
   const auto or_null = [](const std::string& text) {
-    return text.empty() ? ordered_json() : ordered_json(text);
+    return text.empty() ? json() : json(text);
   };
   const bool ours = status_ >= 500;
-  return ordered_json{
-      {"error",
-       {{"message", replace_invalid_utf8(what())},
-        {"type", ours ? "server_error" : "invalid_request_error"},
-        {"param", or_null(parameter_)},
-        {"code", or_null(code_)}}}}
+  return json{{"error",
+               {{"message", replace_invalid_utf8(what())},
+                {"type", ours ? "server_error" : "invalid_request_error"},
+                {"param", or_null(parameter_)},
+                {"code", or_null(code_)}}}}
       .dump();
 }
 
 json parse_body(std::string_view body) {
   try {
-    json parsed = parse_json(body, "body");
+    json parsed = parse_ordered_json(body, "body");
     if (parsed.is_object()) return parsed;
   } catch (const Error& error) {
     throw ApiError(kBadRequest, error.what());
@@ -282,9 +316,11 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
     const int64_t top = read.integer("top_logprobs", 0, kMostTop, 0);
     if (top > 0 && !wanted) refuse("top_logprobs needs logprobs", "logprobs");
     if (wanted) out.logprobs = static_cast<int32_t>(top);
-    read.only("response_format", {{{"type", "text"}}});
-    read.only("tools", {json::array()});
-    read.only("tool_choice", {"none", "auto"});
+    read_tools(read, out);
+    out.format = format_of(read.value("response_format"));
+    if (out.format && !out.tools.empty())
+      refuse("response_format beside tools is not supported",
+             "response_format");
     read.only("functions", {json::array()});
     read.only("modalities", {{"text"}});
   } else {
@@ -325,79 +361,10 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
   }
   read.only("logit_bias", {json::object()});
   // What changes no answer.
-  read.ignore({"user", "metadata", "store", "service_tier",
-               "parallel_tool_calls", "safety_identifier", "prompt_cache_key"});
+  read.ignore({"user", "metadata", "store", "service_tier", "safety_identifier",
+               "prompt_cache_key"});
   read.refuse_others();
   return out;
-}
-
-ordered_json usage_of(int64_t prompt_tokens, int64_t completion_tokens) {
-  return {{"prompt_tokens", prompt_tokens},
-          {"completion_tokens", completion_tokens},
-          {"total_tokens", prompt_tokens + completion_tokens}};
-}
-
-std::string completion_json(const ResponseHead& head,
-                            const CompletionRequest& request,
-                            const std::vector<Generation>& choices,
-                            const Tokenizer& tokenizer) {
-  ordered_json out = head_json(head, "chat.completion");
-  int64_t completion_tokens = 0;
-  for (const Generation& generation : choices) {
-    completion_tokens += std::ssize(generation.tokens);
-    ordered_json choice = {{"index", out["choices"].size()}};
-    if (head.chat)
-      choice["message"] = {{"role", "assistant"},
-                           {"content", generation.text},
-                           {"refusal", nullptr}};
-    else
-      choice["text"] = generation.text;
-    choice["logprobs"] = logprobs_of(request, generation.tokens, tokenizer);
-    choice["finish_reason"] = finish_reason(generation.stop);
-    out["choices"].push_back(std::move(choice));
-  }
-  out["usage"] = usage_of(choices.at(0).prompt_tokens, completion_tokens);
-  return out.dump();
-}
-
-std::string role_chunk(const ResponseHead& head, int32_t index) {
-  return chunk(head, {{"index", index},
-                      {"delta", {{"role", "assistant"}, {"content", ""}}},
-                      {"logprobs", nullptr},
-                      {"finish_reason", nullptr}});
-}
-
-std::string token_chunk(const ResponseHead& head,
-                        const CompletionRequest& request, int32_t index,
-                        const Choice& choice, std::string_view text,
-                        const Tokenizer& tokenizer) {
-  ordered_json out = {{"index", index}};
-  if (head.chat)
-    out["delta"] = {{"content", text}};
-  else
-    out["text"] = text;
-  out["logprobs"] = logprobs_of(request, {&choice, 1}, tokenizer);
-  out["finish_reason"] = nullptr;
-  return chunk(head, std::move(out));
-}
-
-std::string end_chunk(const ResponseHead& head, int32_t index,
-                      StopReason reason) {
-  ordered_json out = {{"index", index}};
-  if (head.chat)
-    out["delta"] = ordered_json::object();
-  else
-    out["text"] = "";
-  out["logprobs"] = nullptr;
-  out["finish_reason"] = finish_reason(reason);
-  return chunk(head, std::move(out));
-}
-
-std::string usage_chunk(const ResponseHead& head, int64_t prompt_tokens,
-                        int64_t completion_tokens) {
-  ordered_json out = head_json(head, "chat.completion.chunk");
-  out["usage"] = usage_of(prompt_tokens, completion_tokens);
-  return out.dump();
 }
 
 }  // namespace seodang

@@ -1,0 +1,63 @@
+// What a request of OpenAI's API asks for
+// (platform.openai.com/docs/api-reference, Completions and Chat).
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "generate/generation.h"
+#include "generate/language_model.h"
+#include "grammar/grammar.h"
+#include "serve/tool_calls.h"
+
+namespace seodang {
+
+// What a client did wrong, with the HTTP status that says so. `parameter` is
+// the key of the request, or "".
+class ApiError : public Error {
+ public:
+  ApiError(int status, const std::string& message, std::string parameter = "",
+           std::string code = "")
+      : Error(message),
+        status_(status),
+        parameter_(std::move(parameter)),
+        code_(std::move(code)) {}
+
+  int status() const { return status_; }
+  // {"error": {"message", "type", "param", "code"}}
+  std::string body() const;
+
+ private:
+  int status_;
+  std::string parameter_, code_;
+};
+
+struct CompletionRequest {
+  bool chat = false;
+  std::string model;              // "": the only one
+  std::string prompt;             // of a completion
+  std::vector<Message> messages;  // of a chat
+  std::vector<Tool> tools;        // that may be called
+  ToolChoice tool_choice;
+  std::string tools_json;  // as the chat template is given them; empty: none
+  // What response_format wants; the server makes a constraint of it.
+  std::optional<Grammar> format;
+  GenerateOptions options = {};  // without end tokens
+  int32_t choices = 1;           // n
+  bool stream = false, include_usage = false;
+  int32_t logprobs = -1;  // candidates for each token; -1: none are asked for
+};
+
+// The JSON object that a request's body is. Throws ApiError.
+nlohmann::ordered_json parse_body(std::string_view body);
+
+// Throws ApiError for what is no such request, and for what it asks that is not
+// built: nothing is left out silently.
+CompletionRequest parse_completion(std::string_view body, bool chat);
+
+}  // namespace seodang
