@@ -5,7 +5,6 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "generate/inspection.h"
@@ -15,8 +14,6 @@
 namespace seodang {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct InspectArguments {
   std::string model;
   bool probe = false, json = false;
@@ -24,36 +21,6 @@ struct InspectArguments {
 
 std::string in_mib(int64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-void print_json(const Inspection& i, const std::string& advice_text) {
-  Json memory;
-  for (const MemoryNeed& m : i.memory)
-    memory[m.type] = {{"weights", m.weights},
-                      {"kv_cache", m.kv_cache},
-                      {"working", m.working},
-                      {"fits", m.fits()}};
-  Json out = {{"architecture", i.config.architecture},
-              {"parameters", i.parameters},
-              {"dtype", name_of(i.dtype)},
-              {"context_length", i.config.context_length()},
-              {"vocab_size", i.config.vocab_size},
-              {"kind", name_of(i.verdict.kind())},
-              {"confidence", i.verdict.confidence()},
-              {"evidence", i.verdict.evidence()},
-              {"advice", advice_text},
-              {"memory", memory},
-              {"machine_memory", machine_memory()}};
-  if (i.vision_tensors > 0) out["vision_tensors"] = i.vision_tensors;
-  if (!i.adapters.empty()) out["adapters"] = i.adapters;
-  if (!i.sibling.empty()) out["sibling"] = i.sibling;
-  for (const ProbeAnswer& answer : i.answers)
-    out["probe"].push_back({{"question", answer.question},
-                            {"through_template", answer.through_template},
-                            {"text", answer.text},
-                            {"stopped", answer.stopped},
-                            {"answered", answer.answered}});
-  fmt::print("{}\n", out.dump());
 }
 
 void line(const char* name, const std::string& value) {
@@ -113,7 +80,7 @@ void run_inspect(const InspectArguments& arguments) {
   const Inspection i = inspect(arguments.model, arguments.probe);
   const std::string advice_text = advice(arguments.model, i);
   if (arguments.json)
-    print_json(i, advice_text);
+    fmt::print("{}\n", to_json(i, advice_text));
   else
     print(i, advice_text);
 }

@@ -38,9 +38,7 @@ void run_serve(ServeArguments arguments) {
   ServerOptions& options = arguments.options;
   if (!arguments.api_key_file.empty())
     options.api_key = read_key(arguments.api_key_file);
-  const bool is_local = options.host == "127.0.0.1" || options.host == "::1" ||
-                        options.host == "localhost";
-  if (!is_local && options.api_key.empty())
+  if (!is_loopback(options.host) && options.api_key.empty())
     warn("{} may be reached by other machines, and no --api-key is asked for",
          options.host);
   Server server(arguments.models, options);
@@ -97,8 +95,16 @@ void add_serve(CLI::App& program) {
       ->check(CLI::Range(size_t{1}, size_t{1} << 20))
       ->capture_default_str();
   command
+      ->add_option("--timeout", options.timeout,
+                   "Seconds after which an answer is given up")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--cors", options.cors,
+                      "Origin of pages that may call the server, as "
+                      "https://example.org, or * for any (repeatable)");
+  command
       ->add_option("--connections", options.connections,
-                   "Connections served at the same time")
+                   "Connections served at the same time; as many may wait")
       ->check(CLI::Range(size_t{1}, size_t{4096}))
       ->capture_default_str();
   command->footer(

@@ -119,16 +119,19 @@ struct BatchRunner::State {
   }
 
   void step_online() {
-    for (const auto& sequence : active)
-      if (sequence->is_prefilling()) {
-        const size_t to_boundary =
-            kPrefillChunk -
-            static_cast<size_t>(sequence->slot.kv_cache.length()) %
-                kPrefillChunk;
-        place(*sequence, std::min(sequence->pending(), to_boundary));
-        forward(1);
-        break;
+    for (const auto& sequence : active) {
+      if (!sequence->is_prefilling()) continue;
+      if (sequence->asked.is_wanted && !sequence->asked.is_wanted()) {
+        sequence->writer.finish(StopReason::length);
+        continue;
       }
+      const size_t to_boundary =
+          kPrefillChunk -
+          static_cast<size_t>(sequence->slot.kv_cache.length()) % kPrefillChunk;
+      place(*sequence, std::min(sequence->pending(), to_boundary));
+      forward(1);
+      break;
+    }
     for (const auto& sequence : active) {
       if (sequence->is_prefilling() || sequence->is_over()) continue;
       place(*sequence, 1);

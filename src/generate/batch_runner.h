@@ -20,6 +20,9 @@ struct BatchSequence {
   uint64_t stream = 0;  // of the sampler
   // As in generate(); called from any thread, one call at a time.
   OnToken on_token = {};
+  // Asked before a chunk of its prompt is read: false when nobody waits for it
+  // any more, and it leaves (as StopReason::length).
+  std::function<bool()> is_wanted = {};
   // Called once, by the thread that calls step(): the result, or what went
   // wrong.
   std::function<void(Generation, std::exception_ptr)> done;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "generate/end_tokens.h"
@@ -20,6 +21,7 @@ namespace seodang {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::ordered_json;
 
 std::string describe(const fs::path& directory, const Adapter& adapter) {
   int64_t numbers = 0, least = INT64_MAX, most = 0, layers = 0, rows = 0;
@@ -195,5 +197,35 @@ int64_t machine_memory() {
 }
 
 bool MemoryNeed::fits() const { return total() < machine_memory(); }
+
+std::string to_json(const Inspection& i, const std::string& advice_text) {
+  ordered_json memory;
+  for (const MemoryNeed& m : i.memory)
+    memory[m.type] = {{"weights", m.weights},
+                      {"kv_cache", m.kv_cache},
+                      {"working", m.working},
+                      {"fits", m.fits()}};
+  ordered_json out = {{"architecture", i.config.architecture},
+                      {"parameters", i.parameters},
+                      {"dtype", name_of(i.dtype)},
+                      {"context_length", i.config.context_length()},
+                      {"vocab_size", i.config.vocab_size},
+                      {"kind", name_of(i.verdict.kind())},
+                      {"confidence", i.verdict.confidence()},
+                      {"evidence", i.verdict.evidence()},
+                      {"advice", advice_text},
+                      {"memory", memory},
+                      {"machine_memory", machine_memory()}};
+  if (i.vision_tensors > 0) out["vision_tensors"] = i.vision_tensors;
+  if (!i.adapters.empty()) out["adapters"] = i.adapters;
+  if (!i.sibling.empty()) out["sibling"] = i.sibling;
+  for (const ProbeAnswer& answer : i.answers)
+    out["probe"].push_back({{"question", answer.question},
+                            {"through_template", answer.through_template},
+                            {"text", answer.text},
+                            {"stopped", answer.stopped},
+                            {"answered", answer.answered}});
+  return out.dump();
+}
 
 }  // namespace seodang

@@ -46,6 +46,10 @@ Inspection inspect(const std::filesystem::path& model, bool ask);
 // user calls it.
 std::string advice(const std::string& model, const Inspection& inspection);
 
+// All of it as an object of JSON, with the advice.
+std::string to_json(const Inspection& inspection,
+                    const std::string& advice_text);
+
 std::vector<MemoryNeed> memory_needs(const ModelSource& source);
 // What this machine, or the container it runs in, may use.
 int64_t machine_memory();

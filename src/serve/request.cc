@@ -161,28 +161,6 @@ std::string more_of(const json& item, Message& message,
   return more.empty() ? "" : more.dump();
 }
 
-std::vector<Message> messages_of(const json& list) {
-  constexpr std::array kRoles = {"system", "user", "assistant", "tool"};
-  if (!list.is_array() || list.empty())
-    refuse("messages must be a list of messages", "messages");
-  std::vector<Message> out;
-  for (const json& item : list) {
-    const std::string where = fmt::format("messages[{}]", out.size());
-    if (!item.is_object() || !item.value("role", json()).is_string())
-      refuse(where + " has no role", "messages");
-    Message message;
-    message.role = item["role"].get<std::string>();
-    if (message.role == "developer") message.role = "system";
-    if (std::ranges::find(kRoles, message.role) == kRoles.end())
-      refuse(fmt::format("{}.role = {} is not supported", where,
-                         shown(item["role"])),
-             "messages");
-    message.more = more_of(item, message, where);
-    out.push_back(std::move(message));
-  }
-  return out;
-}
-
 std::vector<std::string> stops_of(const json& value) {
   std::vector<std::string> out;
   if (value.is_null()) return out;
@@ -194,11 +172,16 @@ std::vector<std::string> stops_of(const json& value) {
   return out;
 }
 
-std::string prompt_of(const json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_array() && value.size() == 1 && value[0].is_string())
-    return value[0].get<std::string>();
-  refuse("prompt must be one text", "prompt");
+void read_prompt(const json& value, CompletionRequest& out) {
+  const bool is_list = value.is_array() && !value.empty();
+  if (is_list && value[0].is_number()) {
+    out.prompt_ids = parse_ids(value, "prompt");
+    return;
+  }
+  const json& text = is_list && value.size() == 1 ? value[0] : value;
+  if (!text.is_string())
+    refuse("prompt must be one text, or the ids of its tokens", "prompt");
+  out.prompt = text.get<std::string>();
 }
 
 std::optional<Grammar> format_of(const json& value) {
@@ -298,6 +281,37 @@ json parse_body(std::string_view body) {
   throw ApiError(kBadRequest, "the body is not a JSON object");
 }
 
+std::vector<Message> parse_messages(const json& list) {
+  constexpr std::array kRoles = {"system", "user", "assistant", "tool"};
+  if (!list.is_array() || list.empty())
+    refuse("messages must be a list of messages", "messages");
+  std::vector<Message> out;
+  for (const json& item : list) {
+    const std::string where = fmt::format("messages[{}]", out.size());
+    if (!item.is_object() || !item.value("role", json()).is_string())
+      refuse(where + " has no role", "messages");
+    Message message;
+    message.role = item["role"].get<std::string>();
+    if (message.role == "developer") message.role = "system";
+    if (std::ranges::find(kRoles, message.role) == kRoles.end())
+      refuse(fmt::format("{}.role = {} is not supported", where,
+                         shown(item["role"])),
+             "messages");
+    message.more = more_of(item, message, where);
+    out.push_back(std::move(message));
+  }
+  return out;
+}
+
+std::vector<int32_t> parse_ids(const json& value, const char* key) {
+  const auto is_id = [](const json& id) {
+    return id.is_number_unsigned() && id.get<uint64_t>() <= INT32_MAX;
+  };
+  if (!value.is_array() || !std::ranges::all_of(value, is_id))
+    refuse(fmt::format("{} must be a list of token ids", key), key);
+  return value.get<std::vector<int32_t>>();
+}
+
 CompletionRequest parse_completion(std::string_view body, bool chat) {
   constexpr int64_t kMostTokens = 1 << 24, kMostChoices = 16, kMostTop = 20;
   const json parsed = parse_body(body);
@@ -307,7 +321,7 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
   out.model = read.text("model", "");
   GenerateOptions& o = out.options;
   if (chat) {
-    out.messages = messages_of(read.value("messages"));
+    out.messages = parse_messages(read.value("messages"));
     const int64_t limit =
         read.integer("max_tokens", 1, kMostTokens, kMostTokens);
     o.max_new_tokens =
@@ -324,7 +338,7 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
     read.only("functions", {json::array()});
     read.only("modalities", {{"text"}});
   } else {
-    out.prompt = prompt_of(read.value("prompt"));
+    read_prompt(read.value("prompt"), out);
     o.max_new_tokens = read.integer("max_tokens", 1, kMostTokens, 16);
     out.logprobs =
         static_cast<int32_t>(read.integer("logprobs", 0, kMostTop, -1));

@@ -39,8 +39,9 @@ class ApiError : public Error {
 
 struct CompletionRequest {
   bool chat = false;
-  std::string model;              // "": the only one
-  std::string prompt;             // of a completion
+  std::string model;   // "": the only one
+  std::string prompt;  // of a completion, or its tokens:
+  std::vector<int32_t> prompt_ids;
   std::vector<Message> messages;  // of a chat
   std::vector<Tool> tools;        // that may be called
   ToolChoice tool_choice;
@@ -55,6 +56,11 @@ struct CompletionRequest {
 
 // The JSON object that a request's body is. Throws ApiError.
 nlohmann::ordered_json parse_body(std::string_view body);
+// Token ids, of which none is negative. Throws ApiError about `key`.
+std::vector<int32_t> parse_ids(const nlohmann::ordered_json& value,
+                               const char* key);
+// Throws ApiError.
+std::vector<Message> parse_messages(const nlohmann::ordered_json& list);
 
 // Throws ApiError for what is no such request, and for what it asks that is not
 // built: nothing is left out silently.

@@ -18,14 +18,19 @@ const char* finish_reason(StopReason reason, bool calls_tools) {
   return reason == StopReason::length ? "length" : "stop";
 }
 
+ordered_json bytes_json(std::string_view bytes) {
+  ordered_json out = ordered_json::array();
+  for (const char byte : bytes) out.push_back(static_cast<uint8_t>(byte));
+  return out;
+}
+
 // Bytes may be half a character: "bytes" has them as they are.
 ordered_json token_json(int32_t id, float logprob, const Tokenizer& tokenizer) {
   const std::string_view bytes = tokenizer.token_bytes(id);
-  ordered_json list = ordered_json::array();
-  for (const char byte : bytes) list.push_back(static_cast<uint8_t>(byte));
   return {{"token", replace_invalid_utf8(bytes)},
           {"logprob", logprob},
-          {"bytes", std::move(list)}};
+          {"bytes", bytes_json(bytes)},
+          {"id", id}};
 }
 
 ordered_json chat_logprobs(std::span<const Choice> tokens,
@@ -64,7 +69,9 @@ ordered_json text_logprobs(std::span<const Choice> tokens,
   return {{"tokens", texts},
           {"token_logprobs", logprobs},
           {"top_logprobs", top},
-          {"text_offset", offsets}};
+          {"text_offset", offsets},
+          // As llama.cpp's server has it beside.
+          {"content", chat_logprobs(tokens, tokenizer)["content"]}};
 }
 
 ordered_json logprobs_of(const CompletionRequest& request,
@@ -107,6 +114,14 @@ std::string chunk(const ResponseHead& head, ordered_json choice) {
 }
 
 }  // namespace
+
+ordered_json piece_json(int32_t id, const Tokenizer& tokenizer) {
+  const std::string_view bytes = tokenizer.token_bytes(id);
+  return {
+      {"id", id},
+      {"piece", find_invalid_utf8(bytes) == bytes.npos ? ordered_json(bytes)
+                                                       : bytes_json(bytes)}};
+}
 
 ordered_json usage_of(int64_t prompt_tokens, int64_t completion_tokens) {
   return {{"prompt_tokens", prompt_tokens},

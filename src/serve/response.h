@@ -22,6 +22,10 @@ struct ResponseHead {
   bool chat = false;
 };
 
+// {"id", "piece"}: what a token writes; its bytes where those are no text (as
+// llama.cpp's server has it).
+nlohmann::ordered_json piece_json(int32_t id, const Tokenizer& tokenizer);
+
 nlohmann::ordered_json usage_of(int64_t prompt_tokens,
                                 int64_t completion_tokens);
 // The whole answer; `choices` in the order of their index.

@@ -1,8 +1,5 @@
 #include "serve/server.h"
 
-#include <httplib.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -22,6 +19,7 @@
 #include "generate/session.h"
 #include "grammar/token_filter.h"
 #include "kernels/matmul.h"
+#include "serve/http_server.h"
 #include "serve/request.h"
 #include "serve/response.h"
 
@@ -30,23 +28,19 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
 
 constexpr const char* kJson = "application/json";
-
-// The library was built with a backlog of five connections.
-class HttpServer : public httplib::Server {
- public:
-  void set_backlog(int connections) { ::listen(svr_sock_, connections); }
-};
 
 // The sequences of one request, from the engine to the client's thread.
 class Answer {
  public:
   Answer(CompletionRequest request, ResponseHead head,
-         const Tokenizer& tokenizer)
+         const Tokenizer& tokenizer, std::chrono::seconds timeout)
       : request_(std::move(request)),
         head_(std::move(head)),
         tokenizer_(tokenizer),
+        deadline_(Clock::now() + timeout),
         results_(static_cast<size_t>(request_.choices)),
         unfinished_(results_.size()),
         readers_(results_.size(), ToolCallReader(request_.tools)) {
@@ -58,6 +52,11 @@ class Answer {
   const CompletionRequest& request() const { return request_; }
 
   // --- The engine's side.
+
+  bool is_wanted() {
+    const std::lock_guard lock(mutex_);
+    return !abandoned_;
+  }
 
   bool take(size_t index, const Choice& choice, std::string_view text) {
     std::string certain;
@@ -101,25 +100,28 @@ class Answer {
     abandoned_ = true;
   }
 
+  // Of all; empty when the client has left.
   std::string whole() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return unfinished_ == 0; });
+    const auto is_done = [&] { return unfinished_ == 0; };
+    while (!changed_.wait_for(lock, kGlance, is_done) && !gives_up()) {
+    }
     if (error_) std::rethrow_exception(error_);
+    if (unfinished_ > 0) return "";
     return completion_json(head_, request_, results_, tokenizer_);
   }
 
   // The next events of a stream; none behind the last.
   std::string next_events() {
-    constexpr auto kSilence = std::chrono::seconds(10);
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kSilence,
-                      [&] { return !events_.empty() || unfinished_ == 0; });
+    const auto has_news = [&] { return !events_.empty() || unfinished_ == 0; };
+    while (!gives_up() && !changed_.wait_for(lock, kGlance, has_news)) {
+    }
     std::string out;
     for (const std::string& event : events_) out += "data: " + event + "\n\n";
     events_.clear();
     if (!out.empty()) return out;
-    // A comment, by which a client that has left is noticed.
-    if (unfinished_ > 0) return ": waiting\n\n";
+    if (unfinished_ > 0 && !error_) return "";  // the client has left
     if (std::exchange(ended_, true)) return "";
     if (error_) return "data: " + error_body(error_) + "\n\n";
     if (request_.include_usage) {
@@ -143,6 +145,18 @@ class Answer {
   }
 
  private:
+  static constexpr auto kGlance = std::chrono::milliseconds(250);
+
+  // With the lock: the client has left, or the time is over.
+  bool gives_up() {
+    const bool is_late = unfinished_ > 0 && Clock::now() > deadline_;
+    if (is_late && !error_)
+      error_ = std::make_exception_ptr(ApiError(
+          503, "the answer took longer than the server's --timeout allows"));
+    abandoned_ = abandoned_ || is_late || !HttpServer::client_is_there();
+    return abandoned_;
+  }
+
   void put(std::string event) {
     events_.push_back(std::move(event));
     changed_.notify_all();
@@ -151,6 +165,7 @@ class Answer {
   const CompletionRequest request_;
   const ResponseHead head_;
   const Tokenizer& tokenizer_;
+  const Clock::time_point deadline_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> events_;
@@ -168,6 +183,13 @@ std::string last_part(const fs::path& path) {
   return text.substr(slash + 1, end - slash);
 }
 
+// "localhost:8080" → "localhost", "[::1]:8080" → "::1".
+std::string host_name(std::string_view host) {
+  if (host.starts_with('['))
+    return std::string(host.substr(1, host.find(']') - 1));
+  return std::string(host.substr(0, host.find(':')));
+}
+
 // What an api key is compared with takes as long wherever they differ.
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   unsigned char differs = a.size() == b.size() ? 0 : 1;
@@ -175,6 +197,15 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     differs |=
         static_cast<unsigned char>(a[i] ^ (b.empty() ? 0 : b[i % b.size()]));
   return differs == 0;
+}
+
+// Throws ApiError about `key` for ids that the tokenizer does not have.
+void check_ids(const std::vector<int32_t>& ids, const Tokenizer& tokenizer,
+               const char* key) {
+  if (std::ranges::any_of(
+          ids, [&](int32_t id) { return id >= tokenizer.vocab_size(); }))
+    throw ApiError(400, fmt::format("{} must be token ids of the model", key),
+                   key);
 }
 
 void check_room_for(const std::vector<fs::path>& models,
@@ -207,7 +238,11 @@ void check_room_for(const std::vector<fs::path>& models,
 
 struct Server::State {
   State(const std::vector<fs::path>& paths, const ServerOptions& its_options)
-      : options(its_options) {
+      : options(its_options),
+        http({.connections = options.connections},
+             [](int status, const std::string& message) {
+               return ApiError(status, message).body();
+             }) {
     check_room_for(paths, options.limits);
     std::map<std::string, int> names;
     for (const fs::path& path : paths) ++names[last_part(path)];
@@ -226,28 +261,25 @@ struct Server::State {
       throw Error("{}:{}: cannot listen there; is the port taken?",
                   options.host, options.port);
     if (options.port != 0) port = options.port;
-    http.set_backlog(static_cast<int>(options.connections));
+    http.set_backlog();
   }
 
   void set_up_http() {
-    // Not SO_REUSEPORT, with which two servers would share a port.
-    http.set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    });
     http.set_payload_max_length(options.max_body);
-    http.set_read_timeout(std::chrono::seconds(30));
-    http.set_write_timeout(std::chrono::seconds(30));
-    http.new_task_queue = [count = options.connections] {
-      return new httplib::ThreadPool(count);
-    };
     http.set_pre_routing_handler(
         [this](const httplib::Request& request, httplib::Response& response) {
-          if (is_allowed(request))
+          try {
+            check_origin(request, response);
+            if (request.method == "OPTIONS") {
+              response.status = 204;
+              return httplib::Server::HandlerResponse::Handled;
+            }
+            check_key(request);
             return httplib::Server::HandlerResponse::Unhandled;
-          send_error(response, ApiError(401, "wrong or missing API key", "",
-                                        "invalid_api_key"));
-          return httplib::Server::HandlerResponse::Handled;
+          } catch (const ApiError& error) {
+            send_error(response, error);
+            return httplib::Server::HandlerResponse::Handled;
+          }
         });
     http.set_exception_handler([](const httplib::Request&,
                                   httplib::Response& response,
@@ -263,11 +295,14 @@ struct Server::State {
     http.set_error_handler([](const httplib::Request& request,
                               httplib::Response& response) {
       if (!response.body.empty()) return;
-      const int status = response.status;
+      const int failure = HttpServer::reading_failure();
+      const int status = failure != 0 ? failure : response.status;
       send_error(
           response,
           ApiError(status, status == 404   ? "no such path: " + request.path
+                           : status == 408 ? "the request did not come in time"
                            : status == 413 ? "the request is too large"
+                           : status == 431 ? "the headers are too large"
                                            : "the request is not understood"));
     });
     http.Get("/health", [](const auto&, auto& response) {
@@ -278,6 +313,12 @@ struct Server::State {
     });
     http.Get("/v1/models", [this](const auto&, auto& response) {
       response.set_content(list_models(), kJson);
+    });
+    http.Get("/v1/models/(.+)", [this](const auto& request, auto& response) {
+      const size_t which = find_model(request.matches[1]);
+      ordered_json out = model_json(which);
+      out["inspection"] = ordered_json::parse(inspection(which));
+      response.set_content(out.dump(), kJson);
     });
     http.Post("/v1/completions", [this](const auto& request, auto& response) {
       complete(request, response, false);
@@ -300,13 +341,44 @@ struct Server::State {
     response.set_content(error.body(), kJson);
   }
 
-  bool is_allowed(const httplib::Request& request) const {
+  void check_key(const httplib::Request& request) const {
     constexpr std::string_view kBearer = "Bearer ";
-    if (options.api_key.empty() || request.path == "/health") return true;
+    if (options.api_key.empty() || request.path == "/health") return;
     const std::string given = request.get_header_value("Authorization");
-    return given.starts_with(kBearer) &&
-           equal_in_constant_time(
-               std::string_view(given).substr(kBearer.size()), options.api_key);
+    if (!given.starts_with(kBearer) ||
+        !equal_in_constant_time(std::string_view(given).substr(kBearer.size()),
+                                options.api_key))
+      throw ApiError(401, "wrong or missing API key", "", "invalid_api_key");
+  }
+
+  // Browsers tell from which page a call comes; other programs tell nothing.
+  void check_origin(const httplib::Request& request,
+                    httplib::Response& response) const {
+    const std::string origin = request.get_header_value("Origin");
+    const std::string host = request.get_header_value("Host");
+    const auto is_of_host = [&](const std::string& page) {
+      return page == "http://" + host || page == "https://" + host;
+    };
+    const auto& allowed = options.cors;
+    const bool any = std::ranges::find(allowed, "*") != allowed.end();
+    // A stranger's page may be called by a name of its own that leads here.
+    if (is_loopback(options.host) && !host.empty() && !any &&
+        !is_loopback(host_name(host)) &&
+        std::ranges::none_of(allowed, is_of_host))
+      throw ApiError(403, "the Host is not this machine: " + quoted(host));
+    if (origin.empty() || is_of_host(origin)) return;
+    if (!any && std::ranges::find(allowed, origin) == allowed.end())
+      throw ApiError(403, "pages of " + quoted(origin) +
+                              " may not call this server; --cors allows it");
+    response.set_header("Access-Control-Allow-Origin", any ? "*" : origin);
+    response.set_header("Vary", "Origin");
+    if (request.method != "OPTIONS") return;
+    response.set_header("Access-Control-Allow-Methods", "GET, POST");
+    // The clients of npm send headers of their own.
+    response.set_header(
+        "Access-Control-Allow-Headers",
+        request.get_header_value("Access-Control-Request-Headers"));
+    response.set_header("Access-Control-Max-Age", "600");
   }
 
   // By its name, or the only one.
@@ -326,19 +398,13 @@ struct Server::State {
     const size_t which = find_model(request.model);
     const LanguageModel& model = *models[which];
     request.options.end_tokens = model.end_tokens();
-    std::vector<int32_t> prompt;
-    try {
-      prompt = chat ? model.encode_chat(request.messages, local_time(),
-                                        request.tools_json)
-                    : model.encode_text(request.prompt);
-    } catch (const Error& error) {
-      throw ApiError(400, error.what(), chat ? "messages" : "prompt");
-    }
+    std::vector<int32_t> prompt = prompt_of(model, request);
     constrain(which, request, prompt);
     const ResponseHead head = {new_id(chat), ids[which], std::time(nullptr),
                                chat};
     const auto answer =
-        std::make_shared<Answer>(std::move(request), head, model.tokenizer());
+        std::make_shared<Answer>(std::move(request), head, model.tokenizer(),
+                                 std::chrono::seconds(options.timeout));
     try {
       submit(which, prompt, answer);
     } catch (...) {
@@ -361,6 +427,25 @@ struct Server::State {
           return sink.write(events.data(), events.size());
         },
         [answer](bool) { answer->abandon(); });
+  }
+
+  static std::vector<int32_t> encoded(const LanguageModel& model,
+                                      const std::vector<Message>& messages,
+                                      const std::string& tools) {
+    try {
+      return model.encode_chat(messages, local_time(), tools);
+    } catch (const Error& error) {
+      throw ApiError(400, error.what(), "messages");
+    }
+  }
+
+  static std::vector<int32_t> prompt_of(const LanguageModel& model,
+                                        const CompletionRequest& request) {
+    if (request.chat)
+      return encoded(model, request.messages, request.tools_json);
+    if (request.prompt_ids.empty()) return model.encode_text(request.prompt);
+    check_ids(request.prompt_ids, model.tokenizer(), "prompt");
+    return request.prompt_ids;
   }
 
   // What the answer has to be, by response_format or tool_choice.
@@ -389,7 +474,7 @@ struct Server::State {
 
   // Made when it is first asked for.
   std::shared_ptr<const TokenIndex> token_index(size_t which) {
-    const std::lock_guard lock(index_mutex);
+    const std::lock_guard lock(lazy_mutex);
     auto& index = token_indices[which];
     if (!index)
       index = std::make_shared<TokenIndex>(models[which]->tokenizer());
@@ -407,6 +492,7 @@ struct Server::State {
               [answer, i](const Choice& choice, std::string_view text) {
                 return answer->take(i, choice, text);
               },
+          .is_wanted = [answer] { return answer->is_wanted(); },
           .done =
               [answer, i](Generation generation,
                           const std::exception_ptr& error) {
@@ -433,13 +519,28 @@ struct Server::State {
   std::string list_models() const {
     ordered_json out = {{"object", "list"}, {"data", ordered_json::array()}};
     for (size_t i = 0; i < ids.size(); ++i)
-      out["data"].push_back({{"id", ids[i]},
-                             {"object", "model"},
-                             {"created", started},
-                             {"owned_by", "seodang"},
-                             {"kind", name_of(models[i]->kind())},
-                             {"context_length", engine->context(i)}});
+      out["data"].push_back(model_json(i));
     return out.dump();
+  }
+
+  ordered_json model_json(size_t which) const {
+    return {{"id", ids[which]},
+            {"object", "model"},
+            {"created", started},
+            {"owned_by", "seodang"},
+            {"kind", name_of(models[which]->kind())},
+            {"context_length", engine->context(which)}};
+  }
+
+  // As `seodang inspect --json` prints it; read when it is first asked for.
+  std::string inspection(size_t which) {
+    const std::lock_guard lock(lazy_mutex);
+    std::string& text = inspections[which];
+    if (text.empty()) {
+      const Inspection found = inspect(models[which]->path(), false);
+      text = to_json(found, advice(ids[which], found));
+    }
+    return text;
   }
 
   std::string metrics() const {
@@ -478,34 +579,41 @@ struct Server::State {
   void tokenize(const httplib::Request& request,
                 httplib::Response& response) const {
     const ordered_json body = parse_body(request.body);
+    const LanguageModel& model = model_of(body);
+    const auto flag = [&](const char* key) {
+      const ordered_json value = body.value(key, ordered_json(false));
+      if (!value.is_boolean())
+        throw ApiError(400, fmt::format("{} must be true or false", key), key);
+      return value.get<bool>();
+    };
     const ordered_json text = body.value("content", ordered_json());
-    const ordered_json special = body.value("add_special", ordered_json(false));
-    if (!text.is_string())
+    std::vector<int32_t> tokens;
+    if (body.contains("messages"))
+      tokens = encoded(model, parse_messages(body["messages"]), "");
+    else if (text.is_string())
+      tokens = model.tokenizer().encode(
+          text.get<std::string>(),
+          {.add_special_tokens = flag("add_special"), .parse_special = true});
+    else
       throw ApiError(400, "content must be a string", "content");
-    if (!special.is_boolean())
-      throw ApiError(400, "add_special must be true or false", "add_special");
-    const auto ids_of_text = model_of(body).tokenizer().encode(
-        text.get<std::string>(),
-        {.add_special_tokens = special.get<bool>(), .parse_special = true});
-    response.set_content(ordered_json{{"tokens", ids_of_text}}.dump(), kJson);
+    ordered_json out = tokens;
+    if (flag("with_pieces"))
+      for (ordered_json& token : out)
+        token = piece_json(token.get<int32_t>(), model.tokenizer());
+    response.set_content(ordered_json{{"tokens", std::move(out)}}.dump(),
+                         kJson);
   }
 
   void detokenize(const httplib::Request& request,
                   httplib::Response& response) const {
     const ordered_json body = parse_body(request.body);
-    const Tokenizer& tokenizer = model_of(body).tokenizer();
-    const ordered_json list = body.value("tokens", ordered_json());
-    std::vector<int32_t> tokens;
-    if (!list.is_array())
-      throw ApiError(400, "tokens must be a list of token ids", "tokens");
-    for (const ordered_json& id : list) {
-      if (!id.is_number_unsigned() ||
-          id.get<uint64_t>() >= static_cast<uint64_t>(tokenizer.vocab_size()))
-        throw ApiError(400, "tokens must be a list of token ids", "tokens");
-      tokens.push_back(id.get<int32_t>());
-    }
+    const LanguageModel& model = model_of(body);
+    const std::vector<int32_t> tokens =
+        parse_ids(body.value("tokens", ordered_json()), "tokens");
+    check_ids(tokens, model.tokenizer(), "tokens");
     response.set_content(
-        ordered_json{{"content", tokenizer.decode(tokens, false)}}.dump(),
+        ordered_json{{"content", model.tokenizer().decode(tokens, false)}}
+            .dump(),
         kJson);
   }
 
@@ -515,12 +623,17 @@ struct Server::State {
   std::vector<std::string> ids;
   std::vector<std::unique_ptr<LanguageModel>> models;
   std::unique_ptr<Engine> engine;
-  std::mutex index_mutex;
+  std::mutex lazy_mutex;  // of what is made when it is first asked for
+  std::map<size_t, std::string> inspections;
   std::map<size_t, std::shared_ptr<const TokenIndex>> token_indices;
   std::mutex id_mutex;
   std::mt19937_64 random_ids{std::random_device()()};
   HttpServer http;
 };
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
 
 Server::Server(const std::vector<fs::path>& models,
                const ServerOptions& options)

@@ -20,8 +20,14 @@ struct ServerOptions {
   std::string api_key;  // "": none is asked for
   EngineLimits limits;
   size_t max_body = size_t{8} << 20;  // bytes of a request
-  size_t connections = 64;            // served at the same time
+  size_t connections = 64;  // served at the same time; as many again may wait
+  int timeout = 600;        // seconds until an answer is given up
+  // Origins of pages that may call it ("https://example.org"), "*" for any.
+  std::vector<std::string> cors;
 };
+
+// Whether only this machine reaches what listens there.
+bool is_loopback(const std::string& host);
 
 class Server {
  public:

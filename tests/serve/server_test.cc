@@ -338,6 +338,33 @@ TEST_F(ServerTest, TokensThereAndBack) {
   EXPECT_EQ(models[0]["id"], "base");
   EXPECT_EQ(models[1]["kind"], "instruct");
   EXPECT_EQ(models[1]["context_length"], 96);
+  const json one = json::parse(client().Get("/v1/models/instruct")->body);
+  EXPECT_EQ(one["id"], "instruct");
+  EXPECT_EQ(one["inspection"]["kind"], "instruct");
+  EXPECT_GT(one["inspection"]["memory"]["as_is"]["weights"], 0);
+  EXPECT_EQ(client().Get("/v1/models/nobody")->status, 404);
+  // What a chat is to the model, piece by piece.
+  const json pieces =
+      ask("/tokenize", {{"model", "instruct"},
+                        {"messages", {{{"role", "user"}, {"content", "x"}}}},
+                        {"with_pieces", true}})["tokens"];
+  std::string text;
+  for (const json& token : pieces) text += token["piece"];
+  EXPECT_TRUE(text.starts_with("<|begin_of_text|><|start_header_id|>user"))
+      << text;
+  EXPECT_TRUE(
+      text.ends_with("<|start_header_id|>assistant<|end_header_id|>\n\n"))
+      << text;
+  // Tokens as a prompt are what their text is.
+  json body = {
+      {"model", "base"}, {"prompt", "The capital"}, {"temperature", 0}};
+  const json as_text = ask("/v1/completions", body)["choices"][0]["text"];
+  body["prompt"] = ask("/tokenize", {{"model", "base"},
+                                     {"content", "The capital"},
+                                     {"add_special", true}})["tokens"];
+  EXPECT_EQ(ask("/v1/completions", body)["choices"][0]["text"], as_text);
+  expect_refusal("/v1/completions", R"({"model":"base","prompt":[99999]})", 400,
+                 "token ids");
   EXPECT_EQ(client().Get("/health")->status, 200);
   EXPECT_NE(client()
                 .Get("/metrics")
@@ -359,6 +386,111 @@ TEST_F(ServerTest, AsksForItsKey) {
       client.Get("/v1/models", {{"Authorization", "Bearer secret"}})->status,
       200);
   EXPECT_EQ(client.Get("/health")->status, 200);
+}
+
+TEST_F(ServerTest, PagesFromElsewhereMayNotCall) {
+  ServerOptions options = this->options();
+  options.cors = {"https://a.example"};
+  start(options);
+  const auto status = [&](const httplib::Headers& headers) {
+    return client().Get("/v1/models", headers)->status;
+  };
+  const std::string here = "127.0.0.1:" + std::to_string(server_->port());
+  EXPECT_EQ(status({}), 200);
+  EXPECT_EQ(status({{"Host", here}, {"Origin", "http://" + here}}), 200);
+  EXPECT_EQ(status({{"Origin", "https://a.example"}}), 200);
+  EXPECT_EQ(status({{"Origin", "https://b.example"}}), 403);
+  EXPECT_EQ(status({{"Origin", "null"}}), 403);
+  EXPECT_EQ(status({{"Host", "b.example"}}), 403);
+  EXPECT_EQ(status({{"Host", "b.example"}, {"Origin", "http://b.example"}}),
+            403);
+  EXPECT_EQ(status({{"Host", "a.example"}}), 200);  // behind a proxy
+  const auto preflight = client().Options(
+      "/v1/models", {{"Origin", "https://a.example"},
+                     {"Access-Control-Request-Headers", "authorization"}});
+  EXPECT_EQ(preflight->status, 204);
+  EXPECT_EQ(preflight->get_header_value("Access-Control-Allow-Origin"),
+            "https://a.example");
+  EXPECT_EQ(preflight->get_header_value("Access-Control-Allow-Headers"),
+            "authorization");
+}
+
+// What nobody waits for any more is not written.
+class AbandonedTest : public ServerTest {
+ protected:
+  void start_slow(int timeout) {
+    write_tool_model(instruct_);
+    ServerOptions options = this->options();
+    options.limits.sessions = 1;
+    options.timeout = timeout;
+    start(options);
+  }
+  // Tens of thousands of tokens.
+  static json long_request() {
+    json body = chat_about("이야기를 하나 해 주세요.", 1, 1);
+    body["max_tokens"] = 2000;
+    body["n"] = 16;
+    body["response_format"] = {
+        // it may not end before
+        {"type", "json_schema"},
+        {"json_schema",
+         {{"name", "long"},
+          {"schema",
+           {{"type", "array"}, {"items", true}, {"minItems", 100000}}}}}};
+    return body;
+  }
+  double metric(const std::string& name) const {
+    const std::string text = client().Get("/metrics")->body;
+    const std::string key = "seodang_" + name + "{model=\"instruct\"} ";
+    return std::stod(text.substr(text.find(key) + key.size()));
+  }
+  bool becomes_idle() const {
+    for (int i = 0; i < 200; ++i) {
+      if (metric("requests_active") + metric("requests_waiting") == 0)
+        return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+};
+
+TEST_F(AbandonedTest, WhenItsTimeIsOver) {
+  start_slow(1);
+  for (const bool stream : {false, true}) {
+    json body = long_request();
+    body["stream"] = stream;
+    const auto result = post("/v1/chat/completions", body.dump());
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, stream ? 200 : 503);
+    EXPECT_NE(result->body.find("--timeout"), std::string::npos);
+    EXPECT_TRUE(becomes_idle());
+  }
+}
+
+TEST_F(AbandonedTest, WhenItsClientLeaves) {
+  start_slow(600);
+  for (const bool stream : {false, true}) {
+    json body = long_request();
+    body["stream"] = stream;
+    const double before = metric("generated_tokens_total");
+    httplib::Client impatient = client();
+    impatient.set_read_timeout(0, 300'000);
+    if (stream) {
+      httplib::Request request;
+      request.method = "POST";
+      request.path = "/v1/chat/completions";
+      request.body = body.dump();
+      request.content_receiver = [](const char*, size_t, uint64_t, uint64_t) {
+        return false;
+      };
+      EXPECT_FALSE(impatient.send(request));
+    } else {
+      EXPECT_FALSE(impatient.Post("/v1/chat/completions", body.dump(),
+                                  "application/json"));
+    }
+    EXPECT_TRUE(becomes_idle());
+    EXPECT_LT(metric("generated_tokens_total") - before, 16 * 2000);
+  }
 }
 
 TEST_F(ServerTest, MoreThanCanWaitAreToldToComeAgain) {
