@@ -6,7 +6,9 @@
 #include "kernels/quantized_matvec.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/threads.h"
 #include "kernels/quantize.h"
@@ -38,19 +40,21 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 
 // Without vectors: the numbers of a block, then their products.
-template <class Block>
-float dot_row(const Block* w, const QuantizedRows& x, int64_t n) {
-  float numbers[Block::kNumbers], total = 0;
+template <int kRows, class Block>
+void dot_rows(const Block* w, const QuantizedRows& x, int64_t n,
+              float* totals) {
+  float numbers[Block::kNumbers];
+  std::fill_n(totals, kRows, 0.0f);
   for (int64_t i = 0; i < x.cols; ++i) {
     const int64_t at = i % Block::kNumbers;
     if (at == 0)
       dequantize({numbers, Dtype::f32, 1, Block::kNumbers},
                  {const_cast<Block*>(w + i / Block::kNumbers), Block::kDtype, 1,
                   Block::kNumbers});
-    total += numbers[at] * static_cast<float>(x.q[n * x.cols + i]) *
-             x.scale[(n * x.cols + i) / 32];
+    for (int r = 0; r < kRows; ++r)
+      totals[r] += numbers[at] * static_cast<float>(x.q[(n + r) * x.cols + i]) *
+                   x.scale[((n + r) * x.cols + i) / 32];
   }
-  return total;
 }
 
 #else
@@ -136,7 +140,7 @@ HWY_INLINE VecI8 whole_numbers(const BlockQ8_0& w, size_t i) {
   return hn::LoadU(TagI8(), w.q + i);
 }
 HWY_INLINE VecI8 whole_numbers(const BlockQ4_0& w, size_t i) {
-  return hn::Sub(nibbles_of_32(w.q, i), hn::Set(TagI8(), 8));
+  return nibbles_of_32(w.q, i);  // 8 too large: min_of()
 }
 HWY_INLINE VecI8 whole_numbers(const BlockQ4_1& w, size_t i) {
   return nibbles_of_32(w.q, i);
@@ -154,7 +158,7 @@ HWY_INLINE VecI8 five_bits(const Block& w, size_t i) {
   return hn::Or(nibbles_of_32(w.q, i), hn::IfThenElseZero(set, hn::Set(d, 16)));
 }
 HWY_INLINE VecI8 whole_numbers(const BlockQ5_0& w, size_t i) {
-  return hn::Sub(five_bits(w, i), hn::Set(TagI8(), 16));
+  return five_bits(w, i);  // 16 too large
 }
 HWY_INLINE VecI8 whole_numbers(const BlockQ5_1& w, size_t i) {
   return five_bits(w, i);
@@ -166,18 +170,29 @@ struct Accumulators {
   VecF32 a, b;
 };
 
-// A block of 32; mins[0] collects -m·Σx where there is an m.
+// What is to be taken from each number of a block, its scale included: x86
+// multiplies unsigned bytes for less, and Σx is known.
+template <class Block>
+HWY_INLINE float min_of(const Block& w) {
+  if constexpr (Block::kDtype == Dtype::q4_0) return 8 * number(w.d);
+  if constexpr (Block::kDtype == Dtype::q5_0) return 16 * number(w.d);
+  if constexpr (Block::kDtype == Dtype::q4_1 || Block::kDtype == Dtype::q5_1)
+    return -number(w.m);
+  return 0;
+}
+
+// A block of 32; mins[0] collects min·Σx.
 template <class Block>
 HWY_INLINE void add_block(const Block& w, const int8_t* q, const float* scale,
                           const float* sum, float* mins, Accumulators& out) {
   constexpr bool kHasMin =
-      Block::kDtype == Dtype::q4_1 || Block::kDtype == Dtype::q5_1;
+      Block::kDtype != Dtype::q8_0 && Block::kDtype != Dtype::iq4_nl;
   const float s = number(w.d) * scale[0];
   for (size_t i = 0; i < 32; i += kLanes)
     out.a = scaled(dot<kHasMin>(whole_numbers(w, i), hn::LoadU(TagI8(), q + i)),
                    s, out.a);
   std::swap(out.a, out.b);
-  if constexpr (kHasMin) mins[0] -= number(w.m) * sum[0];
+  if constexpr (kHasMin) mins[0] += min_of(w) * sum[0];
 }
 
 // Q4_K and Q5_K differ in the fifth bit. mins (8) collects Σ min·Σx a group.
@@ -334,24 +349,70 @@ HWY_INLINE void add_block(const BlockQ2K& w, const int8_t* q,
   add_runs(w, q, s, m, out);
 }
 
+#if HWY_TARGET == HWY_AVX3_DL
+#include "kernels/quantized_matvec_512-inl.h"
+#endif
+
+// Bytes ahead of those that are read: a page or more, which the processor does
+// not fetch by itself.
+constexpr int64_t kAhead = 4096;
 template <class Block>
-HWY_INLINE float dot_row(const Block* w, const QuantizedRows& x, int64_t n) {
+HWY_INLINE void fetch_ahead(const Block* w, int64_t blocks) {
+  const auto* at = reinterpret_cast<const char*>(w) + kAhead;
+  for (int64_t byte = 0; byte < static_cast<int64_t>(sizeof(Block)) * blocks;
+       byte += 64)
+    __builtin_prefetch(at + byte);
+}
+
+// Products of a row of w with rows n to n + kRows - 1 of x, of which each is
+// computed as it would be alone; a block's numbers are unpacked once.
+template <int kRows, class Block>
+HWY_INLINE void dot_rows(const Block* w, const QuantizedRows& x, int64_t n,
+                         float* totals) {
   const TagF32 d;
   constexpr int64_t kGroups = Block::kNumbers / 32;
+  const int64_t groups = x.cols / 32;
   const int8_t* q = x.q + n * x.cols;
-  const float* scale = x.scale + n * (x.cols / 32);
-  const float* sum = x.sum + n * (x.cols / 32);
-  Accumulators out{hn::Zero(d), hn::Zero(d)};
-  float mins[8] = {};
+  const float* scale = x.scale + n * groups;
+  const float* sum = x.sum + n * groups;
+#if HWY_TARGET == HWY_AVX3_DL
+  if constexpr (kHasWide<Block>)
+    if (x.cols % 64 == 0) {
+      constexpr int64_t kNumbers = kWideBlocks<Block> * Block::kNumbers;
+      WideSums sums[kRows];
+      for (WideSums& one : sums) one.clear();
+      for (int64_t i = 0; i < x.cols; i += kNumbers) {
+        fetch_ahead(w, kWideBlocks<Block>);
+        for (int r = 0; r < kRows; ++r)
+          add_wide(w, q + r * x.cols + i, scale + r * groups + i / 32,
+                   sum + r * groups + i / 32, sums[r]);
+        w += kWideBlocks<Block>;
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const hn::Full256<float> half;
+        totals[r] = _mm512_reduce_add_ps(_mm512_add_ps(sums[r].a, sums[r].b)) -
+                    kMinFactor<Block> *
+                        hn::GetLane(hn::SumOfLanes(half, VecF32{sums[r].mins}));
+      }
+      return;
+    }
+#endif
+  Accumulators out[kRows];
+  float mins[kRows][8] = {};
+  for (Accumulators& one : out) one = {hn::Zero(d), hn::Zero(d)};
   for (int64_t i = 0; i < x.cols / Block::kNumbers; ++i) {
-    add_block(w[i], q, scale, sum, mins, out);
+    fetch_ahead(w + i, 1);
+    for (int r = 0; r < kRows; ++r)
+      add_block(w[i], q + r * x.cols, scale + r * groups, sum + r * groups,
+                mins[r], out[r]);
     q += Block::kNumbers;
     scale += kGroups;
     sum += kGroups;
   }
-  float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(out.a, out.b)));
-  for (const float min : mins) total -= min;
-  return total;
+  for (int r = 0; r < kRows; ++r) {
+    totals[r] = hn::GetLane(hn::SumOfLanes(d, hn::Add(out[r].a, out[r].b)));
+    for (const float min : mins[r]) totals[r] -= min;
+  }
 }
 
 #endif
@@ -363,15 +424,26 @@ void MultiplyQuantized(Tensor y, const QuantizedRows& x, Tensor w, bool add,
     using Block = std::remove_cvref_t<decltype(*null)>;
     for (int64_t o = begin; o < end; ++o) {
       const auto* row = static_cast<const Block*>(w.rows_from(o, 1).data);
-      for (int64_t n = 0; n < x.rows; ++n) {
-        const float value = dot_row(row, x, n);
-        if (y.dtype == Dtype::f32) {
-          float& to = y.row<float>(n)[o];
-          to = add ? to + value : value;
-        } else {
-          bf16& to = y.row<bf16>(n)[o];
-          to = bf16(add ? static_cast<float>(to) + value : value);
+      float totals[4];
+      const auto put = [&](int64_t n, int64_t count) {
+        for (int64_t r = 0; r < count; ++r) {
+          if (y.dtype == Dtype::f32) {
+            float& to = y.row<float>(n + r)[o];
+            to = add ? to + totals[r] : totals[r];
+          } else {
+            bf16& to = y.row<bf16>(n + r)[o];
+            to = bf16(add ? static_cast<float>(to) + totals[r] : totals[r]);
+          }
         }
+      };
+      int64_t n = 0;
+      for (; n + 4 <= x.rows; n += 4) {
+        dot_rows<4>(row, x, n, totals);
+        put(n, 4);
+      }
+      for (; n < x.rows; ++n) {
+        dot_rows<1>(row, x, n, totals);
+        put(n, 1);
       }
     }
   });

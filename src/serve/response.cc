@@ -14,7 +14,7 @@ namespace {
 using nlohmann::ordered_json;
 
 const char* finish_reason(StopReason reason, bool calls_tools) {
-  if (calls_tools) return "tool_calls";
+  if (calls_tools && reason != StopReason::length) return "tool_calls";
   return reason == StopReason::length ? "length" : "stop";
 }
 

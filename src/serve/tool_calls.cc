@@ -155,7 +155,6 @@ std::string ToolCallReader::push(std::string_view text) {
 std::string ToolCallReader::finish() {
   if (in_calls_ && (held_.starts_with(kOpen) ? read_tagged() : read_json()))
     return "";
-  calls_.clear();
   return std::exchange(held_, "");
 }
 
@@ -163,11 +162,16 @@ bool ToolCallReader::read_tagged() {
   std::string_view left = trimmed(held_);
   while (!left.empty()) {
     if (!left.starts_with(kOpen)) return false;
-    left.remove_prefix(kOpen.size());
     const size_t close = std::min(left.find(kClose), left.size());
-    if (!read_call(parsed_or_null(left.substr(0, close)),
-                   calls_.emplace_back()))
+    ToolCall call;
+    if (!read_call(
+            parsed_or_null(left.substr(kOpen.size(), close - kOpen.size())),
+            call)) {
+      // Calls that are complete are calls; one that was cut off stays text.
+      held_ = std::string(left);
       return false;
+    }
+    calls_.push_back(std::move(call));
     left.remove_prefix(std::min(left.size(), close + kClose.size()));
     left = trimmed(left);
   }
@@ -176,12 +180,13 @@ bool ToolCallReader::read_tagged() {
 
 // Objects of known names: other JSON is an answer.
 bool ToolCallReader::read_json() {
+  std::vector<ToolCall> calls;
   const auto add = [&](const ordered_json& value) {
     ToolCall call;
     if (!read_call(value, call) ||
         std::ranges::find(tools_, call.name, &Tool::name) == tools_.end())
       return false;
-    calls_.push_back(std::move(call));
+    calls.push_back(std::move(call));
     return true;
   };
   std::string_view left = trimmed(held_);
@@ -196,6 +201,7 @@ bool ToolCallReader::read_json() {
     if (left.starts_with(';') || left.starts_with(','))
       left = trimmed(left.substr(1));
   }
+  calls_ = std::move(calls);
   return true;
 }
 

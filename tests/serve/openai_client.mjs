@@ -150,14 +150,14 @@ function fits({city, size}) {
 const as_city = {type: 'json_schema', json_schema: {name: 'city', strict: true, schema}};
 await check('json_schema', async () => {
   const {choices: [choice]} = await client.chat.completions.parse(
-      {model: instruct, messages, temperature: 1, max_tokens: 120, response_format: as_city});
+      {model: instruct, messages, temperature: 1, seed: 1, max_tokens: 120, response_format: as_city});
   fits(choice.message.parsed);
   assert.equal(choice.finish_reason, 'stop');
 });
 await check('json_schema, streamed', async () => {
   let text = '';
   for await (const {choices: [choice]} of await ask(
-      {stream: true, temperature: 1, max_tokens: 120, response_format: as_city}))
+      {stream: true, temperature: 1, seed: 1, max_tokens: 120, response_format: as_city}))
     text += choice.delta.content ?? '';
   fits(JSON.parse(text));
 });
@@ -172,7 +172,7 @@ await check('a template without tools', () => refused(400, 'no place for tools',
 if (tools) {
   const find = {type: 'function', function: {name: 'find', description: 'Finds a city', parameters: schema}};
   const call = more => ask({model: tools, tools: [find], tool_choice: 'required',
-    parallel_tool_calls: false, temperature: 1, max_tokens: 200, ...more});
+    parallel_tool_calls: false, temperature: 1, seed: 1, max_tokens: 200, ...more});
   await check('tools', async () => {
     const {choices: [choice]} = await call({});
     assert.equal(choice.finish_reason, 'tool_calls');
@@ -185,13 +185,13 @@ if (tools) {
   await check('the client puts a streamed call together', async () => {
     const final = await client.chat.completions.stream({model: tools, messages, tools: [find],
       tool_choice: {type: 'function', function: {name: 'find'}}, max_tokens: 200,
-      temperature: 1}).finalChatCompletion();
+      temperature: 1, seed: 1}).finalChatCompletion();
     fits(JSON.parse(final.choices[0].message.tool_calls[0].function.arguments));
   });
   await check('the client runs tools', async () => {
     let given;
     const runner = client.chat.completions.runTools({model: tools, messages, max_tokens: 200,
-      temperature: 1, tool_choice: {type: 'function', function: {name: 'find'}}, tools: [{
+      temperature: 1, seed: 1, tool_choice: {type: 'function', function: {name: 'find'}}, tools: [{
         type: 'function', function: {name: 'find', parameters: schema, parse: JSON.parse,
           function: city => { given = city; return 'found'; }}}]});
     await runner.finalFunctionToolCallResult();
@@ -201,7 +201,8 @@ if (tools) {
     let given;
     const model = createOpenAICompatible({name: 'seodang', baseURL: `${url}/v1`, apiKey})(tools);
     await generateText({model, prompt: messages[0].content, maxOutputTokens: 200, temperature: 1,
-      toolChoice: 'required', providerOptions: {openaiCompatible: {parallel_tool_calls: false}},
+      toolChoice: 'required', seed: 1,
+      providerOptions: {seodang: {parallel_tool_calls: false}},
       tools: {find: tool({inputSchema: jsonSchema(schema),
         execute: city => { given = city; return 'found'; }})}});
     fits(given);

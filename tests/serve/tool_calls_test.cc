@@ -76,6 +76,9 @@ TEST(ToolCalls, AreReadAsFamiliesWriteThem) {
       {"{not JSON", {"{not JSON", {}}},
       {"<tool_call>\nnot JSON\n</tool_call>",
        {"<tool_call>\nnot JSON\n</tool_call>", {}}},
+      {"<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>\n"
+       "<tool_call>\n{\"name\": \"no",
+       {"<tool_call>\n{\"name\": \"no", {{"now", "{}"}}}},
       {"  ", {"  ", {}}},
       {"", {"", {}}},
   };
