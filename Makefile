@@ -1,6 +1,6 @@
 # On a fresh Debian 12, `make demo` or `make test` is the first and only command.
 .PHONY: all build demo finetune-demo test compare-tokenizers compare-llama-cpp configure format \
-  lint check-format check-tidy clean
+  lint page check-page check-format check-tidy clean
 
 sources = $(shell find src tests fuzz bench -name '*.cc' -o -name '*.h')
 
@@ -48,6 +48,14 @@ lint:
 
 check-format:
 	@clang-format --dry-run -Werror $(sources)
+
+# The server's page as it is committed is what its sources give (Node.js 20).
+page:
+	npm ci --silent --no-audit --no-fund --prefix web/page
+	npm run --silent build --prefix web/page
+
+check-page: page
+	git diff --exit-code web/page/dist
 
 check-tidy:
 	run-clang-tidy -quiet -p build-asan '$(CURDIR)/(src/|build-asan/.*/Unity/).*'

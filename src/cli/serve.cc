@@ -45,8 +45,8 @@ void run_serve(ServeArguments arguments) {
   const InterruptGuard guard;
   std::thread answers([&] { server.run(); });
   fmt::print(stderr,
-             "{} at http://{}:{}/v1; Ctrl-C ends it, when what was asked is "
-             "answered\n",
+             "{}: the page is http://{}:{}/, the API /v1; Ctrl-C ends it, when "
+             "what was asked is answered\n",
              fmt::join(server.model_names(), ", "), options.host,
              server.port());
   while (!InterruptGuard::requested())

@@ -121,20 +121,38 @@ class SchemaCompiler {
     const ordered_json& value = schema.at(std::string(key));
     const std::string inside = fmt::format("{}.{}", where, key);
     if (key == "$ref") return referred(value, inside);
-    if (key == "const") return json_.exactly(value);
+    if (key == "const") return any_of({value}, schema, where);
     if (!value.is_array() || value.empty())
       throw Error("{} must be a list that is not empty", inside);
-    if (key == "enum") {
-      std::vector<std::string> texts;
-      for (const ordered_json& one : value) texts.push_back(one.dump());
-      return grammar_.any_of(std::move(texts));
-    }
+    if (key == "enum")
+      return any_of(value.get<std::vector<ordered_json>>(), schema, where);
     if (key == "allOf" && value.size() > 1)
       throw Error("{} of more than one schema is not supported", inside);
     std::vector<Node> out;
     for (const ordered_json& one : value)
       out.push_back(compile(one, fmt::format("{}[{}]", inside, out.size())));
     return grammar_.choice(std::move(out));
+  }
+
+  // Of the values those that are of the type, too.
+  Node any_of(const std::vector<ordered_json>& values,
+              const ordered_json& schema, const std::string& where) {
+    std::vector<std::string> types;
+    if (schema.contains("type")) types = types_of(schema, where);
+    std::vector<std::string> texts;
+    for (const ordered_json& value : values)
+      if (types.empty() ||
+          std::ranges::any_of(types, [&](const std::string& type) {
+            return is_of_type(value, type);
+          }))
+        texts.push_back(value.dump());
+    if (texts.empty()) throw Error("{}: no value is of its type", where);
+    return grammar_.any_of(std::move(texts));
+  }
+
+  static bool is_of_type(const ordered_json& value, const std::string& type) {
+    if (type == "integer") return value.is_number_integer();
+    return value.type_name() == type;
   }
 
   Node referred(const ordered_json& value, const std::string& where) {

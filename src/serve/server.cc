@@ -20,6 +20,7 @@
 #include "grammar/token_filter.h"
 #include "kernels/matmul.h"
 #include "serve/http_server.h"
+#include "serve/page.h"
 #include "serve/request.h"
 #include "serve/response.h"
 
@@ -305,6 +306,15 @@ struct Server::State {
                            : status == 431 ? "the headers are too large"
                                            : "the request is not understood"));
     });
+    http.Get("/", [](const auto&, auto& response) {
+      // Nothing from elsewhere, whatever a model writes.
+      response.set_header("Content-Security-Policy",
+                          "default-src 'none'; connect-src 'self'; img-src "
+                          "data:; style-src 'unsafe-inline'; script-src "
+                          "'unsafe-inline'; base-uri 'none'; form-action "
+                          "'none'; frame-ancestors 'none'");
+      response.set_content(kPageHtml, "text/html; charset=utf-8");
+    });
     http.Get("/health", [](const auto&, auto& response) {
       response.set_content(R"({"status":"ok"})", kJson);
     });
@@ -343,7 +353,10 @@ struct Server::State {
 
   void check_key(const httplib::Request& request) const {
     constexpr std::string_view kBearer = "Bearer ";
-    if (options.api_key.empty() || request.path == "/health") return;
+    // The page holds nothing, and asks for the key.
+    if (options.api_key.empty() || request.path == "/health" ||
+        request.path == "/")
+      return;
     const std::string given = request.get_header_value("Authorization");
     if (!given.starts_with(kBearer) ||
         !equal_in_constant_time(std::string_view(given).substr(kBearer.size()),

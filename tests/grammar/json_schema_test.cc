@@ -71,6 +71,9 @@ const Case kCases[] = {
     {R"({"enum":["서울","부산",3,null,{"a":1}]})",
      {R"("서울")", "3", "null", R"({"a":1})"},
      {"\"서\"", "4", "true", "서울"}},
+    {R"({"type":["string","integer"],"enum":["a",1,2.5,null]})",
+     {R"("a")", "1"},
+     {"2.5", "null"}},
     {R"({"const":"x"})", {R"("x")"}, {R"("y")"}},
     {R"({"anyOf":[{"type":"boolean"},{"type":"null"}]})",
      {"true", "false", "null"},
@@ -212,6 +215,7 @@ TEST(JsonSchema, RefusesWhatItCannotKeep) {
       {R"({"anyOf":[]})", "not empty"},
       {R"({"anyOf":[true],"type":"string"})", "beside"},
       {R"({"type":"string","maxLength":-1})", "whole number"},
+      {R"({"type":"integer","const":"a"})", "of its type"},
       {R"(5)", "object"},
       {R"(false)", "no value"},
   };
