@@ -35,6 +35,8 @@ std::string read_key(const std::string& file) {
 }
 
 void run_serve(ServeArguments arguments) {
+  if (arguments.models.empty() && arguments.options.runs.empty())
+    throw UsageError("serve: there is no MODEL to serve, and no --runs");
   ServerOptions& options = arguments.options;
   if (!arguments.api_key_file.empty())
     options.api_key = read_key(arguments.api_key_file);
@@ -42,13 +44,14 @@ void run_serve(ServeArguments arguments) {
     warn("{} may be reached by other machines, and no --api-key is asked for",
          options.host);
   Server server(arguments.models, options);
+  const auto names = server.model_names();
   const InterruptGuard guard;
   std::thread answers([&] { server.run(); });
   fmt::print(stderr,
-             "{}: the page is http://{}:{}/, the API /v1; Ctrl-C ends it, when "
+             "{}the page is http://{}:{}/, the API /v1; Ctrl-C ends it, when "
              "what was asked is answered\n",
-             fmt::join(server.model_names(), ", "), options.host,
-             server.port());
+             names.empty() ? "" : fmt::format("{}: ", fmt::join(names, ", ")),
+             options.host, server.port());
   while (!InterruptGuard::requested())
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   server.stop();
@@ -62,10 +65,14 @@ void add_serve(CLI::App& program) {
   ServerOptions& options = arguments->options;
   CLI::App* command = program.add_subcommand(
       "serve", "Answer other programs over HTTP, as OpenAI's API does");
+  command->add_option("MODEL", arguments->models,
+                      "Model directories or .gguf files, or MODEL+ADAPTER");
   command
-      ->add_option("MODEL", arguments->models,
-                   "Model directories or .gguf files, or MODEL+ADAPTER")
-      ->required();
+      ->add_option(
+          "--runs", options.runs,
+          "Folder in which training writes: the page shows the curves, "
+          "as they grow, and the reports")
+      ->type_name("DIR");
   command->add_option("--host", options.host, "Address to listen at")
       ->capture_default_str();
   command
@@ -110,6 +117,7 @@ void add_serve(CLI::App& program) {
   command->footer(
       "Examples:\n"
       "  seodang serve runs/demo/base runs/demo/instruct\n"
+      "  seodang serve --runs runs        # what is being trained\n"
       "  seodang serve llama.gguf --port 9000 --sessions 8 --context 16384\n"
       "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"model\": "
       "\"instruct\", \"messages\": [{\"role\": \"user\", \"content\": "

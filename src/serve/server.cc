@@ -1,6 +1,7 @@
 #include "serve/server.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
@@ -8,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -23,6 +25,7 @@
 #include "serve/page.h"
 #include "serve/request.h"
 #include "serve/response.h"
+#include "serve/runs.h"
 
 namespace seodang {
 namespace {
@@ -32,6 +35,11 @@ using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kJson = "application/json";
+// Of pages: nothing from elsewhere, whatever a model writes.
+constexpr const char* kPagePolicy =
+    "default-src 'none'; connect-src 'self'; img-src data:; style-src "
+    "'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action "
+    "'none'; frame-ancestors 'none'";
 
 // The sequences of one request, from the engine to the client's thread.
 class Answer {
@@ -307,14 +315,10 @@ struct Server::State {
                                            : "the request is not understood"));
     });
     http.Get("/", [](const auto&, auto& response) {
-      // Nothing from elsewhere, whatever a model writes.
-      response.set_header("Content-Security-Policy",
-                          "default-src 'none'; connect-src 'self'; img-src "
-                          "data:; style-src 'unsafe-inline'; script-src "
-                          "'unsafe-inline'; base-uri 'none'; form-action "
-                          "'none'; frame-ancestors 'none'");
+      response.set_header("Content-Security-Policy", kPagePolicy);
       response.set_content(kPageHtml, "text/html; charset=utf-8");
     });
+    serve_runs();
     http.Get("/health", [](const auto&, auto& response) {
       response.set_content(R"({"status":"ok"})", kJson);
     });
@@ -343,6 +347,43 @@ struct Server::State {
     http.Post("/detokenize", [this](const auto& request, auto& response) {
       detokenize(request, response);
     });
+  }
+
+  void serve_runs() {
+    if (options.runs.empty()) {
+      http.Get("/runs", [](const auto&, auto& response) {
+        response.set_content("null", kJson);
+      });
+      return;
+    }
+    runs.emplace(options.runs);
+    const auto name_of = [](const httplib::Request& request) {
+      return request.get_param_value("name");
+    };
+    http.Get("/runs", [this](const auto&, auto& response) {
+      response.set_content(runs->list(), kJson);
+    });
+    http.Get(
+        "/runs/metrics", [this, name_of](const auto& request, auto& response) {
+          const std::string from = request.get_param_value("from");
+          int64_t byte = 0;
+          const auto [end, error] =
+              std::from_chars(from.data(), from.data() + from.size(), byte);
+          if (byte < 0 || (!from.empty() && (error != std::errc() ||
+                                             end != from.data() + from.size())))
+            throw ApiError(400, "from must be a number of bytes", "from");
+          response.set_content(runs->metrics(name_of(request), byte), kJson);
+        });
+    http.Get("/runs/forgetting",
+             [this, name_of](const auto& request, auto& response) {
+               response.set_content(runs->forgetting(name_of(request)), kJson);
+             });
+    http.Get("/runs/report",
+             [this, name_of](const auto& request, auto& response) {
+               response.set_header("Content-Security-Policy", kPagePolicy);
+               response.set_content(runs->report(name_of(request)),
+                                    "text/html; charset=utf-8");
+             });
   }
 
   static void send_error(httplib::Response& response, const ApiError& error) {
@@ -636,6 +677,7 @@ struct Server::State {
   std::vector<std::string> ids;
   std::vector<std::unique_ptr<LanguageModel>> models;
   std::unique_ptr<Engine> engine;
+  std::optional<Runs> runs;
   std::mutex lazy_mutex;  // of what is made when it is first asked for
   std::map<size_t, std::string> inspections;
   std::map<size_t, std::shared_ptr<const TokenIndex>> token_indices;

@@ -22,6 +22,8 @@ struct ServerOptions {
   size_t max_body = size_t{8} << 20;  // bytes of a request
   size_t connections = 64;  // served at the same time; as many again may wait
   int timeout = 600;        // seconds until an answer is given up
+  // Where training writes its folders, for the page; "": not shown.
+  std::filesystem::path runs;
   // Origins of pages that may call it ("https://example.org"), "*" for any.
   std::vector<std::string> cors;
 };

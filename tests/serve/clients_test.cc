@@ -10,6 +10,7 @@
 #include "generate/tiny_model.h"
 #include "serve/server.h"
 #include "serve/tool_model.h"
+#include "serve/training_folder.h"
 
 namespace seodang {
 namespace {
@@ -21,6 +22,7 @@ bool passes(const std::string& script) {
   const auto dir = scratch_directory();
   ServerOptions options;
   options.port = 0;
+  options.runs = write_training_folder(dir / "runs");
   Server server({write_tiny_model(dir / "base", false, 1),
                  write_tiny_model(dir / "instruct", true, 2),
                  write_tool_model(dir / "tools")},

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "generate/session.h"
 #include "generate/tiny_model.h"
 #include "serve/tool_model.h"
+#include "serve/training_folder.h"
 
 namespace seodang {
 namespace {
@@ -370,6 +372,42 @@ TEST_F(ServerTest, TokensThereAndBack) {
                 .Get("/metrics")
                 ->body.find("seodang_requests_active{model=\"base\"} 0"),
             std::string::npos);
+}
+
+TEST_F(ServerTest, ShowsWhatTrainingWrites) {
+  ServerOptions options = this->options();
+  options.runs = write_training_folder(dir_ / "runs");
+  write_file(dir_ / "metrics.jsonl", "{}\n");
+  std::filesystem::create_directory_symlink(dir_, dir_ / "runs" / "link");
+  start(options);
+  const auto get = [&](const std::string& path) { return client().Get(path); };
+  const json list = json::parse(get("/runs")->body);
+  ASSERT_EQ(list["runs"].size(), 1u);
+  EXPECT_EQ(list["runs"][0]["name"], "demo/tuned");
+  EXPECT_TRUE(list["runs"][0]["forgetting"]);
+  EXPECT_EQ(list["reports"], json({"demo"}));
+  const std::string of = "/runs/metrics?name=demo%2Ftuned";
+  const json all = json::parse(get(of)->body);
+  EXPECT_EQ(all["lines"].size(), 42u);  // the last one is but half
+  EXPECT_EQ(all["lines"][0]["step"], 1);
+  const std::string next = std::to_string(all["next"].get<int64_t>());
+  EXPECT_EQ(json::parse(get(of + "&from=" + next)->body)["lines"].size(), 0u);
+  {
+    std::ofstream more(dir_ / "runs/demo/tuned/metrics.jsonl", std::ios::app);
+    more << "\":1}\n";
+  }
+  EXPECT_EQ(json::parse(get(of + "&from=" + next)->body)["lines"],
+            json::parse(R"([{"step":41,"half":1}])"));
+  EXPECT_EQ(json::parse(get("/runs/forgetting?name=demo/tuned")->body)["kept"],
+            0.985);
+  EXPECT_EQ(get("/runs/report?name=demo")->status, 200);
+  for (const char* name : {"..", "../", "demo", "demo/tuned/", "/etc", "link",
+                           "demo/../demo/tuned", "", "%00"})
+    EXPECT_EQ(get(std::string("/runs/metrics?name=") + name)->status, 404)
+        << name;
+  EXPECT_EQ(get(of + "&from=-1")->status, 400);
+  EXPECT_EQ(get(of + "&from=x")->status, 400);
+  EXPECT_EQ(get(of + "&from=999999999999")->status, 200);
 }
 
 TEST_F(ServerTest, AsksForItsKey) {

@@ -1,4 +1,4 @@
-// Draws the report from the JSON in the page. Texts of models and corpora go in
+// Draws the report from the JSON in the page, with charts.js before it. Texts of models and corpora go in
 // as text nodes only, so none of them can become markup.
 "use strict";
 const report = JSON.parse(document.getElementById("report").textContent);
@@ -122,8 +122,6 @@ function fill(node, attributes, children) {
 }
 const el = (tag, attributes = {}, ...children) =>
   fill(document.createElement(tag), attributes, children);
-const svg = (tag, attributes = {}, ...children) =>
-  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 const section = (title, note, ...children) =>
   el("section", {}, el("h2", {}, title), note ? el("p", {class: "note"}, note) : null, ...children);
 const row = (cells, tag = "td") => el("tr", {}, ...cells.map((cell, i) =>
@@ -224,107 +222,22 @@ function facts() {
     el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
-// Curves.
-function ticks(low, high, wanted) {
-  const raw = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(raw));
-  const size = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= raw);
-  const result = [];
-  for (let i = Math.ceil(low / size); i * size <= high + 1e-9; ++i) result.push(+(i * size).toPrecision(6));
-  return result;
-}
-function series(lines) {
-  const points = (key) => lines.filter((line) => isNumber(line[key])).map((line) => [line.step, line[key]]);
-  return [["train", points("loss")], ["validation", points("validation_loss")], ["replay", points("replay_loss")]]
-    .filter(([, list]) => list.length);
-}
+// Curves (charts.js).
+const chartText = () => ({step: words.step, names: words, number, short, percent,
+  frontier: words.frontier, task: words.task, kept: words.keptShare, share: words.share});
 function probes(lines) {
-  const list = lines.filter((line) => isNumber(line.probe)).map((line) => [line.step, line.probe]);
-  return list.length > 1 ? [["probe", list]] : [];
-}
-function chart(title, drawn) {
-  const all = drawn.flatMap(([, list]) => list);
-  if (!all.length) return null;
-  const width = 440, height = 280, left = 38, right = 16, top = 10, bottom = 40;
-  const lastStep = Math.max(1, ...all.map(([x]) => x));
-  const losses = all.map(([, y]) => y);
-  const low = Math.min(...losses) * .9, high = Math.max(...losses) * 1.02 + 1e-9;
-  const x = (step) => left + (width - left - right) * step / lastStep;
-  const y = (loss) => top + (height - top - bottom) * (high - loss) / (high - low);
-  const canvas = svg("svg", {class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `${title}: ${drawn.map(([name, list]) => `${words[name]} ${number(list[0][1], 2)} → ${number(list.at(-1)[1], 2)}`).join(", ")}`});
-  for (const loss of ticks(low, high, 5))
-    canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(loss), y2: y(loss)}),
-      svg("text", {x: left - 6, y: y(loss) + 4, "text-anchor": "end"}, String(loss)));
-  for (const step of ticks(0, lastStep, 5))
-    canvas.append(svg("text", {x: x(step), y: height - 22, "text-anchor": step ? "middle" : "start"}, short(step)));
-  canvas.append(svg("text", {x: width - right, y: height - 4, "text-anchor": "end"}, words.step));
-  for (const [name, list] of drawn) {
-    canvas.append(svg("path", {class: name, d: "M" + list.map(([step, loss]) => `${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("L")}));
-    if (name !== "train" || list.length === 1)
-      for (const [step, loss] of list)
-        canvas.append(svg("circle", {class: name, cx: x(step), cy: y(loss), r: 3}));
-  }
-  hover(canvas, drawn, (clientX) => {
-    const box = canvas.getBoundingClientRect();
-    return ((clientX - box.left) / box.width * width - left) / (width - left - right) * lastStep;
-  }, (cursor, step) => { cursor.setAttribute("x1", x(step)); cursor.setAttribute("x2", x(step)); },
-    svg("line", {class: "cursor", y1: top, y2: height - bottom, visibility: "hidden"}));
-  return el("figure", {class: "card"}, el("figcaption", {}, title), canvas,
-    el("div", {class: "key"}, ...drawn.map(([name, list]) =>
-      el("span", {class: name}, `${words[name]} ${number(list.at(-1)[1], 3)}`))));
-}
-function hover(canvas, drawn, stepAt, move, cursor) {
-  const tip = document.getElementById("tip");
-  const nearest = (list, step) => list.reduce((a, b) => Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a);
-  canvas.append(cursor);
-  canvas.addEventListener("pointermove", (event) => {
-    const at = nearest(drawn[0][1], stepAt(event.clientX))[0];
-    move(cursor, at);
-    cursor.setAttribute("visibility", "visible");
-    tip.textContent = `${words.step} ${number(at)}\n` + drawn.map(([name, list]) =>
-      `${words[name]} ${number(nearest(list, at)[1], 3)}`).join("\n");
-    tip.hidden = false;
-    const space = document.documentElement.clientWidth - tip.offsetWidth - 8;
-    tip.style.left = `${Math.min(event.clientX + 14, space) + scrollX}px`;
-    tip.style.top = `${event.pageY + 14}px`;
-  });
-  canvas.addEventListener("pointerleave", () => {
-    tip.hidden = true;
-    cursor.setAttribute("visibility", "hidden");
-  });
+  return series(lines, kProbe).filter(([, list]) => list.length > 1);
 }
 function curves() {
   const stages = [["base", words.pretrain], ["instruct", words.instruct], ["finetune", words.finetune]]
     .map(([stage, title]) => [title, report.metrics?.[stage] ?? []]);
-  const losses = stages.map(([title, lines]) => chart(title, series(lines))).filter(Boolean);
-  const known = stages.map(([title, lines]) => chart(`${title}: ${words.probe}`, probes(lines))).filter(Boolean);
+  const losses = stages.map(([title, lines]) => chart(title, series(lines, kLosses), chartText())).filter(Boolean);
+  const known = stages.map(([title, lines]) => chart(`${title}: ${words.probe}`, probes(lines), chartText())).filter(Boolean);
   return losses.length ? section(words.loss, `${words.lossNote} ${words.lossWhy}`,
     el("div", {class: "grid"}, ...losses, ...known)) : null;
 }
 
 // What a fine-tune gained and cost.
-function frontier(points) {
-  const width = 440, height = 280, left = 58, right = 24, top = 14, bottom = 40;
-  const around = (values) => {
-    const low = Math.min(...values), high = Math.max(...values), room = Math.max(.02, (high - low) * .1);
-    return [Math.max(0, low - room), high + room];
-  };
-  const [keptLow, keptHigh] = around(points.map((point) => point.kept));
-  const [taskLow, taskHigh] = around(points.map((point) => point.task));
-  const x = (kept) => left + (width - left - right) * (kept - keptLow) / (keptHigh - keptLow);
-  const y = (task) => top + (height - top - bottom) * (taskHigh - task) / (taskHigh - taskLow);
-  const canvas = svg("svg", {class: "chart frontier", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words.frontier});
-  for (const value of ticks(taskLow, taskHigh, 5))
-    canvas.append(svg("line", {class: "rule", x1: left, x2: width - right, y1: y(value), y2: y(value)}),
-      svg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, percent(value)));
-  for (const value of ticks(keptLow, keptHigh, 4))
-    canvas.append(svg("text", {x: x(value), y: height - 22, "text-anchor": "middle"}, percent(value)));
-  canvas.append(svg("text", {x: width - right, y: height - 4, "text-anchor": "end"}, words.keptShare));
-  for (const point of [...points].sort((a, b) => a.chosen - b.chosen))
-    canvas.append(svg("circle", {class: point.chosen ? "chosen" : "", cx: x(point.kept), cy: y(point.task), r: point.chosen ? 6 : 3.5},
-      svg("title", {}, `${words.step} ${point.step}, ${words.share} ${number(point.share, 3)}: ${words.task} ${percent(point.task)}, ${words.keptShare} ${percent(point.kept)}`)));
-  return el("figure", {class: "card"}, el("figcaption", {}, `${words.frontier} (↑ ${words.task})`), canvas);
-}
 function changes(title, list) {
   if (!list.length) return null;
   return el("details", {}, el("summary", {}, `${title} · ${words.items(number(list.length))}`),
@@ -343,7 +256,7 @@ function forgetting() {
     general.length ? el("p", {class: "lead"}, words.verdict(f)) : null,
     table([words.task, words.before, words.after, words.interval], Object.entries(f.task).map(([name, [before, after, low, high]]) =>
       [name, percent(before), percent(after), `${signed(100 * low)} … ${signed(100 * high)}`])),
-    general.length && f.frontier.length ? el("div", {class: "grid"}, frontier(f.frontier),
+    general.length && f.frontier.length ? el("div", {class: "grid"}, frontier(f.frontier, chartText()),
       table([words.step, words.share, words.task, words.keptShare], f.frontier.map((point) =>
         [`${number(point.step)}${point.chosen ? " ●" : ""}`, number(point.share, 3), percent(point.task), percent(point.kept)]))) : null,
     general.length ? table([words.suite, ...metrics.map((metric) => words.metrics[metric] ?? metric)],

@@ -71,6 +71,8 @@ async function call(path: string, body?: object, signal?: AbortSignal): Promise<
   throw response.status === 401 ? new KeyWanted(message) : new Error(message);
 }
 const json = async (response: Promise<Response>) => (await response).json();
+export const getJson = <T>(path: string): Promise<T> => json(call(path));
+export const getText = async (path: string): Promise<string> => (await call(path)).text();
 
 export const models = async (): Promise<Model[]> => (await json(call('v1/models'))).data;
 export const inspection = async (id: string): Promise<Inspection> =>

@@ -6,10 +6,11 @@ import {compare} from './compare.ts';
 import {field, h} from './dom.ts';
 import {describe} from './models.ts';
 import {next} from './next.ts';
+import {runs, runsThere} from './runs.ts';
 import {type Language, language, words} from './words.ts';
 
 const kViews = {compare, next, chat, models: describe};
-type View = keyof typeof kViews;
+type View = keyof typeof kViews | 'runs';
 const page = document.getElementById('page')!;
 
 function askForKey(): HTMLElement {
@@ -27,21 +28,28 @@ function askForKey(): HTMLElement {
 // A view that was left goes on where it was.
 let drawn: Partial<Record<View, HTMLElement>> = {}, served: Model[] | null = null;
 
+async function make(view: View, models: Model[]): Promise<HTMLElement> {
+  if (view === 'runs') return runs((await runsThere())!);
+  return models.length ? kViews[view](models) : h('p', {}, words().noModels);
+}
+
 async function draw() {
   const w = words();
   document.documentElement.lang = language.get();
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-language]'))
     button.setAttribute('aria-pressed', String(button.dataset.language === language.get()));
-  const asked = location.hash.slice(1);
-  const view: View = asked in kViews ? asked as View : 'compare';
-  const tabs = document.getElementById('views')!;
-  tabs.setAttribute('aria-label', 'Seodang');
-  tabs.replaceChildren(...(Object.keys(kViews) as View[]).map(name => h('a', {
-    href: `#${name}`, ...(name === view ? {'aria-current': 'page'} : {})}, w.views[name])));
-  document.title = `${w.views[view]} · Seodang`;
   try {
     served ??= await models();
-    const content = drawn[view] ??= kViews[view](served);
+    const views: View[] = Object.keys(kViews) as View[];
+    if (await runsThere()) views.push('runs');
+    const asked = location.hash.slice(1) as View;
+    const view = views.includes(asked) ? asked : served.length ? 'compare' : views.at(-1)!;
+    const tabs = document.getElementById('views')!;
+    tabs.setAttribute('aria-label', 'Seodang');
+    tabs.replaceChildren(...views.map(name => h('a', {
+      href: `#${name}`, ...(name === view ? {'aria-current': 'page'} : {})}, w.views[name])));
+    document.title = `${w.views[view]} · Seodang`;
+    const content = drawn[view] ??= await make(view, served);
     page.replaceChildren(h('h1', {}, w.views[view]), content);
   } catch (error) {
     page.replaceChildren(error instanceof KeyWanted ? askForKey() :

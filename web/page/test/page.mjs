@@ -89,6 +89,17 @@ assert.equal(await page.locator('.turns article').count(), 0);
 await go(page, '모델');
 await page.locator('table').nth(1).waitFor();
 await look(page, 'models');
+await go(page, '학습');
+await page.getByRole('heading', {name: '생성 결과'}).waitFor();
+await page.getByRole('img', {name: /손실/}).hover();
+await page.getByRole('status').filter({hasText: '스텝'}).first().waitFor();
+await page.getByText(/^보고서 \d/).click();
+const [report] = await Promise.all([page.context().waitForEvent('page'), page.getByRole('button', {name: 'demo', exact: true}).click()]);
+await report.waitForLoadState();
+await report.close();
+if (await page.getByRole('heading', {name: '배운 것과 잊은 것'}).count())
+  await page.locator('.frontier .chosen').waitFor();
+await look(page, 'training');
 // What was asked before is still there.
 await go(page, '나란히');
 assert.ok((await card(page, base).locator('.said').textContent()).length > 0);
@@ -98,9 +109,10 @@ await page.getByRole('button', {name: 'English'}).click();
 await page.getByRole('heading', {name: 'Side by side'}).waitFor();
 const phone = await open({colorScheme: 'dark', viewport: {width: 375, height: 740}});
 await sideBySide(phone, 'phone-dark');
-for (const [name, label] of [['다음 토큰', 'next'], ['대화', 'chat'], ['모델', 'models']]) {
+for (const [name, label] of [['다음 토큰', 'next'], ['대화', 'chat'], ['모델', 'models'], ['학습', 'training']]) {
   await go(phone, name);
   if (label === 'models') await phone.locator('table').nth(1).waitFor();
+  if (label === 'training') await phone.locator('.chart').first().waitFor();
   await look(phone, `phone-dark-${label}`);
 }
 // An error of the server is told.
