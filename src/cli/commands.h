@@ -24,6 +24,7 @@ void add_serve(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_convert(CLI::App& program);
+void add_manual(CLI::App& program);
 // clang-format on
 
 }  // namespace seodang

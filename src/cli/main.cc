@@ -120,6 +120,7 @@ int run(int argc, char** argv) {
   seodang::add_eval(program);
   seodang::add_inspect(program);
   seodang::add_convert(program);
+  seodang::add_manual(program);
 
   try {
     program.parse(argc, argv);

@@ -64,7 +64,7 @@ void add_serve(CLI::App& program) {
   const auto arguments = std::make_shared<ServeArguments>();
   ServerOptions& options = arguments->options;
   CLI::App* command = program.add_subcommand(
-      "serve", "Answer other programs over HTTP, as OpenAI's API does");
+      "serve", "A page to talk with models, and OpenAI's API for programs");
   command->add_option("MODEL", arguments->models,
                       "Model directories or .gguf files, or MODEL+ADAPTER");
   command
