@@ -21,6 +21,7 @@ void add_generate(CLI::App& program);
 void add_chat(CLI::App& program);
 void add_compare(CLI::App& program);
 void add_serve(CLI::App& program);
+void add_teach(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_convert(CLI::App& program);

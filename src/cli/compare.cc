@@ -14,6 +14,7 @@
 #include "cli/terminal.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
+#include "serve/remote_model.h"
 
 namespace seodang {
 namespace {
@@ -37,8 +38,28 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
+// Behind an API nothing says whether a model is base or instruct: it is asked
+// as an instruct model unless --raw is given.
+Answer ask_remote(const std::string& address, const std::string& prompt,
+                  const CompareArguments& arguments) {
+  const RemoteModel model(address);
+  const Message message{"user", prompt};
+  const RemoteAnswer answer =
+      arguments.raw ? model.complete(prompt, arguments.options)
+                    : model.chat({&message, 1}, arguments.options);
+  return {address,
+          arguments.raw ? "API, bare text" : "API",
+          "remote",
+          answer.text,
+          std::string(name_of(answer.stop)),
+          usage_json(answer),
+          0,
+          answer.seconds};
+}
+
 Answer ask(const std::string& path, const std::string& prompt,
            const CompareArguments& arguments) {
+  if (is_remote(path)) return ask_remote(path, prompt, arguments);
   auto start = std::chrono::steady_clock::now();
   const LanguageModel model = LanguageModel::load(path);
   const double load_seconds = seconds_since(start);
@@ -143,8 +164,8 @@ void add_compare(CLI::App& program) {
       "compare", "Give one prompt to several models, side by side");
   command
       ->add_option("MODEL... PROMPT", arguments->models_and_prompt,
-                   "Model directories or .gguf files, or MODEL+ADAPTER, then "
-                   "the prompt. An instruct model "
+                   "Model directories or .gguf files, or MODEL+ADAPTER, or "
+                   "http(s)://HOST/v1#NAME, then the prompt. An instruct model "
                    "gets it through its chat template, a base model as it is")
       ->required();
   command->add_flag("--raw", arguments->raw, "Give every model the bare text");

@@ -21,6 +21,7 @@
 #include "generate/language_model.h"
 #include "grammar/json_schema.h"
 #include "grammar/token_filter.h"
+#include "serve/remote_model.h"
 
 namespace seodang {
 namespace {
@@ -113,9 +114,42 @@ std::shared_ptr<const Constraint> read_constraint(const std::string& file,
       std::make_shared<const TokenIndex>(tokenizer));
 }
 
+// A model behind an API: it tells its text alone.
+void generate_remote(const GenerateArguments& arguments) {
+  if (arguments.explain || !arguments.json_schema.empty())
+    throw UsageError("{}: --explain and --json-schema want a model's files",
+                     arguments.model);
+  const RemoteModel model(arguments.model);
+  const Message message{"user", arguments.prompt};
+  const auto print = [&](std::string_view text) {
+    if (arguments.json) return true;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+    return true;
+  };
+  const RemoteAnswer answer =
+      arguments.chat
+          ? model.chat({&message, 1}, arguments.options, print)
+          : model.complete(arguments.prompt, arguments.options, print);
+  if (arguments.json) {
+    fmt::print("{}\n", Json{{"prompt", arguments.prompt},
+                            {"text", answer.text},
+                            {"stop", name_of(answer.stop)},
+                            {"usage", usage_json(answer)}}
+                           .dump());
+    return;
+  }
+  fmt::print("\n");
+  std::fflush(stdout);
+  fmt::print(stderr, "{} prompt tokens, {} new tokens, {:.1f} s, ended by {}\n",
+             answer.prompt_tokens, answer.completion_tokens, answer.seconds,
+             name_of(answer.stop));
+}
+
 void run_generate(GenerateArguments arguments) {
   if (arguments.prompt == "-") arguments.prompt = read_prompt();
   check_utf8(arguments.prompt, "PROMPT");
+  if (is_remote(arguments.model)) return generate_remote(arguments);
   const LanguageModel model = LanguageModel::load(arguments.model);
   const Tokenizer& tokenizer = model.tokenizer();
   const Message message{"user", arguments.prompt};
@@ -171,7 +205,8 @@ void add_generate(CLI::App& program) {
       program.add_subcommand("generate", "Continue a text, token by token");
   command
       ->add_option("MODEL", arguments->model,
-                   "Model directory or .gguf file, or MODEL+ADAPTER")
+                   "Model directory or .gguf file, or MODEL+ADAPTER, or "
+                   "http(s)://HOST/v1#NAME")
       ->required();
   command
       ->add_option("PROMPT", arguments->prompt,

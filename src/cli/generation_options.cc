@@ -36,4 +36,11 @@ nlohmann::ordered_json usage_json(const Generation& generation) {
       {"per_second", rate(completion - 1, generation.seconds)}};
 }
 
+nlohmann::ordered_json usage_json(const RemoteAnswer& answer) {
+  const auto completion = static_cast<double>(answer.completion_tokens);
+  return {{"prompt_tokens", answer.prompt_tokens},
+          {"completion_tokens", answer.completion_tokens},
+          {"per_second", answer.seconds > 0 ? completion / answer.seconds : 0}};
+}
+
 }  // namespace seodang

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "generate/generation.h"
+#include "serve/remote_model.h"
 
 namespace seodang {
 
@@ -17,5 +18,7 @@ void check_utf8(std::string_view text, std::string_view what);
 
 // {"prompt_tokens", "completion_tokens", "prompt_per_second", "per_second"}.
 nlohmann::ordered_json usage_json(const Generation& generation);
+// The same, but for the time of the prompt, of which nothing is known.
+nlohmann::ordered_json usage_json(const RemoteAnswer& answer);
 
 }  // namespace seodang

@@ -117,6 +117,7 @@ int run(int argc, char** argv) {
   seodang::add_chat(program);
   seodang::add_compare(program);
   seodang::add_serve(program);
+  seodang::add_teach(program);
   seodang::add_eval(program);
   seodang::add_inspect(program);
   seodang::add_convert(program);
