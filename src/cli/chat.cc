@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -19,6 +20,7 @@
 #include "data/conversations.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
+#include "serve/remote_model.h"
 
 namespace seodang {
 namespace {
@@ -56,18 +58,20 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
 class Chat {
  public:
   explicit Chat(const ChatArguments& arguments)
-      : model_(LanguageModel::load(arguments.model)),
-        options_(arguments.options),
-        policy_(arguments.policy),
-        session_(model_.config(), model_.weights(), context_of(arguments)) {
-    options_.end_tokens = model_.end_tokens();
+      : options_(arguments.options), policy_(arguments.policy) {
     if (!arguments.system.empty())
       messages_.push_back({"system", arguments.system});
+    if (is_remote(arguments.model)) {
+      remote_.emplace(arguments.model);
+      return;
+    }
+    local_ = std::make_unique<Local>(arguments);
+    options_.end_tokens = local_->model.end_tokens();
     // A base model, or a template that takes no system message, is told at
     // once.
     std::vector<Message> first = messages_;
     first.push_back({"user", "?"});
-    model_.encode_chat(first, now_);
+    local_->model.encode_chat(first, now_);
   }
 
   void run() {
@@ -85,13 +89,23 @@ class Chat {
   }
 
  private:
-  int64_t context_of(const ChatArguments& arguments) const {
-    const int64_t most = model_.config().context_length();
-    if (arguments.context > most)
-      throw UsageError("--context {} is more than the {} tokens that {} reads",
-                       arguments.context, most, arguments.model);
-    return usual_context(model_.config(), arguments.context);
-  }
+  struct Local {
+    explicit Local(const ChatArguments& arguments)
+        : model(LanguageModel::load(arguments.model)),
+          session(model.config(), model.weights(), context_of(arguments)) {}
+
+    int64_t context_of(const ChatArguments& arguments) const {
+      const int64_t most = model.config().context_length();
+      if (arguments.context > most)
+        throw UsageError(
+            "--context {} is more than the {} tokens that {} reads",
+            arguments.context, most, arguments.model);
+      return usual_context(model.config(), arguments.context);
+    }
+
+    LanguageModel model;
+    Session session;
+  };
 
   static bool next(std::string& line) {
     if (stdin_is_terminal()) fmt::print("> ");
@@ -192,14 +206,14 @@ class Chat {
   // The prompt, after forgetting what has to be forgotten for an answer to
   // find room. Empty when there is no way.
   std::vector<int32_t> prompt_for(const Message& question) {
-    const int64_t context = session_.capacity();
+    const int64_t context = local_->session.capacity();
     const int64_t room = std::min(options_.max_new_tokens, context / 4);
     const std::vector<Message> before = messages_;
     int dropped = 0;
     for (;;) {
       std::vector<Message> all = messages_;
       all.push_back(question);
-      std::vector<int32_t> prompt = model_.encode_chat(all, now_);
+      std::vector<int32_t> prompt = local_->model.encode_chat(all, now_);
       if (std::ssize(prompt) + room <= context) {
         if (dropped > 0)
           say("The context of {} tokens is full: {} {} forgotten.", context,
@@ -227,29 +241,54 @@ class Chat {
 
   // --- Questions.
 
+  static bool print(std::string_view part) {
+    fmt::print("{}", part);
+    std::fflush(stdout);
+    return !InterruptGuard::requested();
+  }
+
   void ask(const std::string& text) {
-    const Message question{"user", text};
-    const std::vector<int32_t> prompt = prompt_for(question);
-    if (prompt.empty()) return;
     // Ctrl-C stops the answer, and where none is being written, the program.
     const InterruptGuard guard({SIGINT});
-    const Generation generation =
-        generate(session_, model_.tokenizer(), prompt, options_,
-                 [](const Choice&, std::string_view part) {
-                   fmt::print("{}", part);
-                   std::fflush(stdout);
-                   return !InterruptGuard::requested();
-                 });
+    remote_ ? ask_remote({"user", text}) : ask_local({"user", text});
+  }
+
+  void ask_local(const Message& question) {
+    const std::vector<int32_t> prompt = prompt_for(question);
+    if (prompt.empty()) return;
+    const Generation generation = generate(
+        local_->session, local_->model.tokenizer(), prompt, options_,
+        [](const Choice&, std::string_view part) { return print(part); });
+    keep(question, generation.text, generation.stop,
+         std::ssize(generation.tokens));
+    show_meter(generation.prompt_tokens + std::ssize(generation.tokens));
+  }
+
+  // How much a context holds, its server knows.
+  void ask_remote(const Message& question) {
+    std::vector<Message> all = messages_;
+    all.push_back(question);
+    try {
+      const RemoteAnswer answer = remote_->chat(all, options_, print);
+      keep(question, answer.text, answer.stop, answer.completion_tokens);
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      say("{}", error.what());
+    }
+  }
+
+  void keep(const Message& question, const std::string& answer, StopReason stop,
+            int64_t tokens) {
     fmt::print("\n");
     std::fflush(stdout);
     if (InterruptGuard::requested())
       say("(stopped)");
-    else if (generation.stop == StopReason::length)
-      say("(cut off after {} tokens)", generation.tokens.size());
+    else if (stop == StopReason::length)
+      say("(cut off after {} tokens)", tokens);
     messages_.push_back(question);
-    messages_.push_back({"assistant", generation.text});
+    messages_.push_back({"assistant", answer});
     ++options_.sampler.seed;  // the next answer has draws of its own
-    show_meter(generation.prompt_tokens + std::ssize(generation.tokens));
   }
 
   void show_meter(int64_t used) const {
@@ -257,16 +296,16 @@ class Chat {
     const int columns = terminal_width();
     const int width =
         columns > 0 ? std::clamp(columns - kOther, 4, kWidth) : kWidth;
-    const auto context = static_cast<double>(session_.capacity());
+    const int64_t context = local_->session.capacity();
     say("context [{}] {} of {} tokens",
-        bar(static_cast<double>(used) / context, width), used,
-        session_.capacity());
+        bar(static_cast<double>(used) / static_cast<double>(context), width),
+        used, context);
   }
 
-  LanguageModel model_;
+  std::unique_ptr<Local> local_;
+  std::optional<RemoteModel> remote_;  // one of the two
   GenerateOptions options_;
   ContextPolicy policy_;
-  Session session_;
   std::vector<Message> messages_;
   // One moment for the whole conversation, or midnight would change the prompt
   // behind the kv_cache.
@@ -282,7 +321,8 @@ void add_chat(CLI::App& program) {
       program.add_subcommand("chat", "Talk with an instruct model");
   command
       ->add_option("MODEL", arguments->model,
-                   "Model directory or .gguf file, or MODEL+ADAPTER")
+                   "Model directory or .gguf file, or MODEL+ADAPTER, or "
+                   "http(s)://HOST/v1#NAME")
       ->required();
   command->add_option("--system", arguments->system,
                       "A message that stands before the conversation");

@@ -15,6 +15,7 @@
 #include "eval/evaluation.h"
 #include "formats/csv.h"
 #include "model/adapter.h"
+#include "serve/remote_model.h"
 
 namespace seodang {
 namespace {
@@ -154,6 +155,10 @@ void sort_names(const std::vector<std::string>& names,
                 std::vector<fs::path>& models, std::vector<Suite>& suites) {
   std::vector<std::string> wanted;
   for (const std::string& name : names) {
+    if (is_remote(name)) {
+      models.emplace_back(name);
+      continue;
+    }
     const ModelPath model(name);
     if (is_suite_file(name) || !fs::exists(model.base))
       wanted.push_back(name);
@@ -214,6 +219,22 @@ void print_tables(const EvaluationReport& report, int32_t wrong) {
   print_wrong(last, wrong);
 }
 
+// Who answers for a model behind an API.
+Answerer remote_answerer(const fs::path& model) {
+  if (!is_remote(model.string())) return nullptr;
+  const auto remote = std::make_shared<RemoteModel>(model.string());
+  return
+      [remote](const std::vector<Message>& messages, int64_t max_new_tokens) {
+        GenerateOptions options;
+        options.max_new_tokens = max_new_tokens;
+        const RemoteAnswer answer = remote->chat(messages, options);
+        Generation out;
+        out.text = answer.text;
+        out.stop = answer.stop;
+        return out;
+      };
+}
+
 void run_eval(EvalArguments& arguments) {
   std::vector<fs::path> models;
   std::vector<Suite> suites;
@@ -223,6 +244,7 @@ void run_eval(EvalArguments& arguments) {
     for (Suite& suite : suites)
       if (!suite.task.empty()) suite.scorer = scorer;
   }
+  arguments.options.elsewhere = remote_answerer;
   const EvaluationReport report =
       evaluate_with_progress(models, suites, arguments.options);
   if (arguments.json)
@@ -240,8 +262,9 @@ void add_eval(CLI::App& program) {
   command
       ->add_option(
           "MODEL... SUITE...", arguments->names,
-          "Models (MODEL+ADAPTER too), and suites: .jsonl files or names of "
-          "the run's own (default: all of them)")
+          "Models (MODEL+ADAPTER too, or http(s)://HOST/v1#NAME, of which only "
+          "answers are judged), and suites: .jsonl files or names of the run's "
+          "own (default: all of them)")
       ->required();
   command->add_option("--scorer", arguments->scorer,
                       "How outputs of tasks are judged (TOML, "

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -39,14 +42,25 @@ EvalOptions shown_by(Progress& progress, EvalOptions options) {
   return options;
 }
 
+// A model that is here, or one of which there are only answers.
+struct Examinee {
+  std::filesystem::path path;
+  const LanguageModel* model = nullptr;
+  Answerer answerer = {};
+
+  ModelKind kind() const {
+    return model != nullptr ? model->kind() : ModelKind::instruct;
+  }
+};
+
 // One model on one suite.
 class Examination {
  public:
   // `tell` hears how many of the suite's items are done.
-  Examination(const LanguageModel& model, const Suite& suite,
+  Examination(const Examinee& examinee, const Suite& suite,
               const EvalOptions& options,
               const std::function<void(int64_t)>& tell)
-      : model_(model), suite_(suite), options_(options), tell_(tell) {
+      : examinee_(examinee), suite_(suite), options_(options), tell_(tell) {
     result_.name = suite.name;
   }
 
@@ -55,15 +69,15 @@ class Examination {
       take(suite_.questions, questions_);
       result_.n = std::ssize(questions_);
       answer();
-      if (model_.kind() == ModelKind::base && !suite_.frame.empty()) {
+      if (examinee_.kind() == ModelKind::base && !suite_.frame.empty()) {
         in_frame(0, &AnswerRecord::framed, "correct_framed");
         if (!suite_.shots.empty())
           in_frame(suite_.shots.size(), &AnswerRecord::few_shot,
                    "correct_few_shot");
       }
-      probe();
+      if (examinee_.model != nullptr) probe();
     }
-    if (!suite_.texts.empty()) read_texts();
+    if (!suite_.texts.empty() && examinee_.model != nullptr) read_texts();
     if (!suite_.task.empty()) do_task();
     return std::move(result_);
   }
@@ -75,19 +89,14 @@ class Examination {
     some.assign(all.begin(), all.begin() + count);
   }
 
-  // A base model gets the bare text, an instruct model its chat template.
-  std::vector<int32_t> encode(const std::vector<Message>& messages) const {
-    if (model_.kind() == ModelKind::base)
-      return model_.encode_text(text_of(messages));
-    return model_.encode_chat(messages);
-  }
-
   static std::string text_of(const std::vector<Message>& messages) {
     std::string text;
     for (const Message& message : messages)
       text += (text.empty() ? "" : "\n\n") + message.content;
     return text;
   }
+
+  const LanguageModel& model() const { return *examinee_.model; }
 
   // Greedily, up to an end token or a text of `stop`.
   std::vector<Generation> continue_all(
@@ -96,26 +105,76 @@ class Examination {
       int64_t max_new_tokens) const {
     GenerateOptions generation;
     generation.max_new_tokens = max_new_tokens;
-    generation.end_tokens = model_.end_tokens();
+    generation.end_tokens = model().end_tokens();
     generation.stop = std::move(stop);
-    return generate_batch(model_.config(), model_.weights(), model_.tokenizer(),
-                          prompts, generation, options_.batch_size, on_done);
+    return generate_batch(model().config(), model().weights(),
+                          model().tokenizer(), prompts, generation,
+                          options_.batch_size, on_done);
+  }
+
+  // A base model gets the bare text, an instruct model its chat template.
+  std::vector<Generation> answer_all(
+      const std::vector<std::vector<Message>>& conversations,
+      int64_t max_new_tokens) const {
+    const auto on_done = [&](size_t done) {
+      tell_(static_cast<int64_t>(done));
+    };
+    if (examinee_.model == nullptr)
+      return ask_all(conversations, max_new_tokens, on_done);
+    std::vector<std::vector<int32_t>> prompts;
+    for (const std::vector<Message>& messages : conversations)
+      prompts.push_back(examinee_.kind() == ModelKind::base
+                            ? model().encode_text(text_of(messages))
+                            : model().encode_chat(messages));
+    return continue_all(prompts, {}, on_done, max_new_tokens);
+  }
+
+  // Some at a time of who is elsewhere.
+  std::vector<Generation> ask_all(
+      const std::vector<std::vector<Message>>& conversations,
+      int64_t max_new_tokens,
+      const std::function<void(size_t)>& on_done) const {
+    constexpr int kAtOnce = 8;
+    std::vector<Generation> out(conversations.size());
+    std::mutex mutex;
+    std::exception_ptr error;
+    size_t next = 0, done = 0;
+    const auto work = [&] {
+      std::unique_lock lock(mutex);
+      while (!error && next < conversations.size()) {
+        const size_t i = next++;
+        lock.unlock();
+        std::exception_ptr failed;
+        try {
+          out[i] = examinee_.answerer(conversations[i], max_new_tokens);
+        } catch (...) {
+          failed = std::current_exception();
+        }
+        lock.lock();
+        if (failed && !error) error = failed;
+        on_done(++done);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 1; i < kAtOnce; ++i) threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+    if (error) std::rethrow_exception(error);
+    return out;
   }
 
   void answer() {
-    std::vector<std::vector<int32_t>> prompts;
+    std::vector<std::vector<Message>> conversations;
     for (const Question& question : questions_) {
       AnswerRecord record;
       record.id = question.id;
       record.kind = question.kind;
       record.answers = question.answers;
       record.prompt = instruction_prompt(question.instruction, question.input);
-      prompts.push_back(encode({{"user", record.prompt}}));
+      conversations.push_back({{"user", record.prompt}});
       result_.records.push_back(std::move(record));
     }
-    const auto outputs = continue_all(
-        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); },
-        options_.max_new_tokens);
+    const auto outputs = answer_all(conversations, options_.max_new_tokens);
 
     double well_formed = 0, correct = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -138,19 +197,21 @@ class Examination {
     std::vector<TaskItem> items;
     take(suite_.task, items);
     result_.n = std::ssize(items);
-    std::vector<std::vector<int32_t>> prompts;
     std::vector<std::string> texts;
     size_t longest = 0;
     for (const TaskItem& item : suite_.task) {
       texts.push_back(text_of(item.messages));
-      longest =
-          std::max(longest, model_.tokenizer().encode(item.output).size());
+      // No token is less than a byte, where nothing else is known of them.
+      longest = std::max(longest,
+                         examinee_.model == nullptr
+                             ? item.output.size()
+                             : model().tokenizer().encode(item.output).size());
     }
     suite_.scorer.check_fits(texts);
-    for (const TaskItem& item : items) prompts.push_back(encode(item.messages));
-    const auto outputs = continue_all(
-        prompts, {}, [&](size_t done) { tell_(static_cast<int64_t>(done)); },
-        static_cast<int64_t>(longest + longest / 2 + 1));
+    std::vector<std::vector<Message>> conversations;
+    for (const TaskItem& item : items) conversations.push_back(item.messages);
+    const auto outputs = answer_all(
+        conversations, static_cast<int64_t>(longest + longest / 2 + 1));
     double score = 0, complete = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
       AnswerRecord record;
@@ -183,7 +244,7 @@ class Examination {
     std::vector<std::vector<int32_t>> prompts;
     for (const AnswerRecord& record : result_.records)
       prompts.push_back(
-          model_.encode_text(framed(suite_, record.prompt, shots)));
+          model().encode_text(framed(suite_, record.prompt, shots)));
     const auto outputs =
         continue_all(prompts, {"\n"}, {}, options_.max_new_tokens);
     double correct = 0;
@@ -197,8 +258,8 @@ class Examination {
 
   // The same plain text for both kinds: bos, the cloze, a space and a fact.
   void probe() {
-    const auto scores = Probe(model_.tokenizer(), questions_)
-                            .scores(model_.config(), model_.weights());
+    const auto scores = Probe(model().tokenizer(), questions_)
+                            .scores(model().config(), model().weights());
     double sum = 0, first = 0, n = 0;
     for (size_t i = 0; i < scores.size(); ++i) {
       if (!scores[i]) continue;
@@ -224,10 +285,10 @@ class Examination {
     double bytes = 0, tokens = 0;
     for (size_t t = 0; t < texts.size(); ++t) {
       bytes += static_cast<double>(texts[t].size());
-      const auto all = model_.encode_text(texts[t]);
-      const bool has_bos = !model_.tokenizer().ids_before_text().empty();
+      const auto all = model().encode_text(texts[t]);
+      const bool has_bos = !model().tokenizer().ids_before_text().empty();
       const auto context =
-          static_cast<size_t>(model_.config().context_length());
+          static_cast<size_t>(model().config().context_length());
       for (size_t at = 1; at < all.size(); at += context) {
         const size_t end = std::min(all.size(), at + context);
         pieces.push_back({{has_bos ? all[0] : all[at - 1]},
@@ -239,7 +300,7 @@ class Examination {
     }
     if (tokens == 0) throw Error("{}: texts without tokens", suite_.name);
     const auto scores =
-        log_probabilities(model_.config(), model_.weights(), pieces);
+        log_probabilities(model().config(), model().weights(), pieces);
     double nats = 0;
     result_.text_nll.assign(texts.size(), 0);
     const double tokens_each = tokens / static_cast<double>(texts.size());
@@ -252,7 +313,7 @@ class Examination {
     result_.metrics["bits_per_byte"] = nats / bytes / std::numbers::ln2;
   }
 
-  const LanguageModel& model_;
+  const Examinee& examinee_;
   const Suite& suite_;
   const EvalOptions& options_;
   const std::function<void(int64_t)>& tell_;
@@ -286,20 +347,19 @@ std::vector<double> values_of(const SuiteResult& suite,
   return out;
 }
 
-ModelResult examine(const LanguageModel& model,
-                    const std::vector<Suite>& suites,
+ModelResult examine(const Examinee& examinee, const std::vector<Suite>& suites,
                     const EvalOptions& options, int64_t done) {
   check_options(options);
-  ModelResult out{model.path(), model.kind(), {}};
+  ModelResult out{examinee.path, examinee.kind(), {}};
   for (const Suite& suite : suites) {
     const auto tell = [&](int64_t in_suite) {
       if (options.progress)
         options.progress(
             done + in_suite,
-            fmt::format("{}: {}", model.path().string(), suite.name));
+            fmt::format("{}: {}", examinee.path.string(), suite.name));
     };
     tell(0);
-    out.suites.push_back(Examination(model, suite, options, tell).run());
+    out.suites.push_back(Examination(examinee, suite, options, tell).run());
     done += items_of({suite}, options);
     tell(0);
   }
@@ -331,7 +391,7 @@ std::map<std::string, std::map<std::string, double>> metrics_by_kind(
 ModelResult evaluate(const LanguageModel& model,
                      const std::vector<Suite>& suites,
                      const EvalOptions& options) {
-  return examine(model, suites, options, 0);
+  return examine({model.path(), &model}, suites, options, 0);
 }
 
 ModelResult evaluate_with_progress(const LanguageModel& model,
@@ -357,10 +417,12 @@ std::map<std::string, std::map<std::string, Delta>> compare(
     const SuiteResult& from = before.suites[i];
     for (const char* metric : kCompared) {
       const auto values = values_of(from, metric);
-      if (from.metrics.contains(metric) && !values.empty())
+      const auto others = values_of(after.suites[i], metric);
+      // Who is elsewhere has no probe.
+      if (from.metrics.contains(metric) && !values.empty() &&
+          values.size() == others.size())
         delta[from.name][metric] =
-            paired_bootstrap(values, values_of(after.suites[i], metric),
-                             options.resamples, options.seed);
+            paired_bootstrap(values, others, options.resamples, options.seed);
     }
   }
   return delta;
@@ -371,9 +433,17 @@ EvaluationReport evaluate(const std::vector<std::filesystem::path>& models,
                           const EvalOptions& options) {
   EvaluationReport report;
   const int64_t items = items_of(suites, options);
-  for (const auto& path : models)
-    report.models.push_back(examine(LanguageModel::load(path), suites, options,
-                                    std::ssize(report.models) * items));
+  for (const auto& path : models) {
+    const int64_t done = std::ssize(report.models) * items;
+    if (Answerer answerer =
+            options.elsewhere ? options.elsewhere(path) : nullptr) {
+      report.models.push_back(
+          examine({path, nullptr, std::move(answerer)}, suites, options, done));
+      continue;
+    }
+    const LanguageModel model = LanguageModel::load(path);
+    report.models.push_back(examine({path, &model}, suites, options, done));
+  }
   if (report.models.size() != 2) return report;
   report.delta = compare(report.models[0], report.models[1], options);
   return report;

@@ -14,9 +14,15 @@
 #include "base/options.h"
 #include "eval/bootstrap.h"
 #include "eval/suite.h"
+#include "generate/generation.h"
 #include "generate/language_model.h"
 
 namespace seodang {
+
+// A model that is not here: its answer to a conversation, greedy, of at most so
+// many tokens. Called by several threads at once.
+using Answerer = std::function<Generation(const std::vector<Message>& messages,
+                                          int64_t max_new_tokens)>;
 
 struct EvalOptions {
   int64_t max_new_tokens = 48;  // a task's items: what their output needs
@@ -27,6 +33,10 @@ struct EvalOptions {
   // Hears how many of all items of all models are done, and what is being
   // worked on ("base: heldout.ko").
   std::function<void(int64_t done, const std::string& what)> progress = {};
+  // For a model's name who answers for it, or nothing when it is to be loaded.
+  // Who only answers has neither probe nor perplexity, and counts as an
+  // instruct model.
+  std::function<Answerer(const std::filesystem::path&)> elsewhere = {};
 };
 
 template <class Visit>

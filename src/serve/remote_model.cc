@@ -1,6 +1,7 @@
 #include "serve/remote_model.h"
 
 #include <httplib.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -26,6 +27,27 @@ std::string_view behind_scheme(std::string_view address) {
     if (address.starts_with(scheme)) return address.substr(scheme.size());
   return "";
 }
+
+// TLS says good-bye to servers that have closed their end already; that shall
+// not end the program.
+class NoBrokenPipe {
+ public:
+  NoBrokenPipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoBrokenPipe() {
+    const timespec now{};
+    sigtimedwait(&pipe_, nullptr, &now);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipe(const NoBrokenPipe&) = delete;
+  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+};
 
 // Events of a stream, or one whole answer: some servers send no stream.
 class AnswerReader {
@@ -185,6 +207,7 @@ RemoteAnswer RemoteModel::chat(std::span<const Message> messages,
 
 RemoteAnswer RemoteModel::ask(const std::string& path, std::string body,
                               const OnText& on_text) const {
+  const NoBrokenPipe guard;
   httplib::Client client(server_);
   client.set_connection_timeout(limits_.connect_seconds);
   client.set_read_timeout(limits_.silence_seconds);
@@ -245,7 +268,11 @@ RemoteAnswer RemoteModel::ask(const std::string& path, std::string body,
         result
             ? fmt::format("{}: {}", status, reason_of(failure))
             : fmt::format("no answer ({})", httplib::to_string(result.error()));
-    const bool is_passing = !result || status == 429 || status >= 500;
+    // Of a certificate that is not trusted another try makes none that is.
+    const bool is_distrusted =
+        !result && result.error() == httplib::Error::SSLServerVerification;
+    const bool is_passing =
+        !is_distrusted && (!result || status == 429 || status >= 500);
     if (!is_passing || reader.any_text() || tried >= limits_.tries ||
         InterruptGuard::requested())
       throw Error("{}: {}{}", address_, why,

@@ -296,6 +296,24 @@ TEST(Teach, CommandsTakeARemoteModel) {
   ASSERT_EQ(compared.exit_code, 0) << compared.err;
   const json models = json::parse(compared.out)["models"];
   EXPECT_EQ(models[0]["text"], models[1]["text"]);
+  const ProgramResult talked = run_program(
+      fmt::format("chat '{}' --max-tokens 5", server.at("instruct")),
+      "printf 'The capital\\nJapan\\n' | ");
+  ASSERT_EQ(talked.exit_code, 0) << talked.err;
+  EXPECT_TRUE(talked.out.starts_with(models[0]["text"].get<std::string>()))
+      << talked.out;
+  // The same answers are judged the same.
+  const std::string suite = (scratch_directory() / "s.jsonl").string();
+  write_file(
+      suite,
+      R"({"id":"a","instruction":"The capital of Korea?","answers":["Seoul"]})"
+      "\n");
+  const ProgramResult judged = run_program(
+      fmt::format("eval '{}' '{}' '{}' --json --records", server.at("instruct"),
+                  (scratch_directory() / "instruct").string(), suite));
+  ASSERT_EQ(judged.exit_code, 0) << judged.err;
+  const json both = json::parse(judged.out)["models"];
+  EXPECT_EQ(both[0]["suites"]["s"], both[1]["suites"]["s"]);
   EXPECT_EQ(
       run_program(fmt::format("generate '{}' a --explain", server.at("base")))
           .exit_code,
