@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/training_summary.h"
+#include "cli/tuning_options.h"
 #include "model/config.h"
 #include "train/training.h"
 
@@ -30,6 +31,7 @@ void add_pretrain(CLI::App& program) {
                    "Directory that becomes the model")
       ->required();
   command->add_flag("--json", *json, "Print the summary as JSON");
+  add_tensorboard_option(command, options->train);
   add_options(command, *options);
   std::string sizes;
   for (const ModelSize& size : model_sizes())

@@ -4,6 +4,14 @@
 
 namespace seodang {
 
+void add_tensorboard_option(CLI::App* command, TrainOptions& options) {
+  command
+      ->add_option("--tensorboard", options.tensorboard,
+                   "Folder in which TensorBoard finds the curves, too "
+                   "(tensorboard --logdir DIR)")
+      ->type_name("DIR");
+}
+
 void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
                         const char* model, const char* examples,
                         const char* output) {
@@ -16,6 +24,7 @@ void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
   command->add_option("--replay-examples", options.replay_examples,
                       "Examples that the model answers already, likewise");
   command->add_flag("--json", json, "Print the summary as JSON");
+  add_tensorboard_option(command, options.train);
 }
 
 }  // namespace seodang

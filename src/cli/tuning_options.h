@@ -1,4 +1,4 @@
-// The flags that instruct and finetune share.
+// The flags that commands of training share.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -12,7 +12,10 @@ inline constexpr char kExampleFiles[] =
     "conversations or "
     "prompt/completion, or a spreadsheet's .csv with such columns";
 
-// Without those that visit_options declares. `model`, `examples` and `output`
+void add_tensorboard_option(CLI::App* command, TrainOptions& options);
+
+// Of instruct, finetune and prefer, without those that visit_options declares.
+// `model`, `examples` and `output`
 // say what the model to begin with, what it learns from, and the output are.
 void add_tuning_options(CLI::App* command, InstructOptions& options, bool& json,
                         const char* model, const char* examples,

@@ -377,7 +377,14 @@ TrainSummary Loop::run() {
   fs::create_directories(run_.output);
   read_references();
   resume();
-  metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes);
+  fs::path tensorboard = options_.tensorboard;
+  if (!tensorboard.empty()) {
+    const fs::path output = fs::absolute(run_.output).lexically_normal();
+    tensorboard /=
+        (output.filename().empty() ? output.parent_path() : output).filename();
+  }
+  metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes,
+                   tensorboard);
   progress_.emplace(run_.stage, state_.last_step, state_.step);
   announce();
   const InterruptGuard guard;

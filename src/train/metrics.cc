@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -22,13 +23,30 @@ int64_t whole_lines(const std::filesystem::path& path, int64_t keep_bytes) {
   return end == text.npos ? 0 : static_cast<int64_t>(end + 1);
 }
 
+double seconds_since_1970() {
+  return std::chrono::duration<double>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
-Metrics::Metrics(const std::filesystem::path& path, int64_t keep_bytes)
+Metrics::Metrics(const std::filesystem::path& path, int64_t keep_bytes,
+                 const std::filesystem::path& tensorboard)
     : path_(path), bytes_(whole_lines(path, keep_bytes)) {
   file_ = std::fopen(path.c_str(), "ab");
   if (file_ == nullptr || ::ftruncate(::fileno(file_), bytes_) != 0)
     throw Error("{}: cannot write: {}", path.string(), std::strerror(errno));
+  if (tensorboard.empty()) return;
+  events_.emplace(tensorboard);
+  const std::string kept = read_file(path);
+  for (size_t at = 0; at < kept.size();) {
+    const size_t end = kept.find('\n', at);
+    events_->write(nlohmann::ordered_json::parse(kept.substr(at, end - at),
+                                                 nullptr, false),
+                   seconds_since_1970());
+    at = end + 1;
+  }
 }
 
 Metrics::~Metrics() {
@@ -45,6 +63,7 @@ void Metrics::write(const nlohmann::ordered_json& line) {
       std::fflush(file_) != 0)
     throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
   bytes_ += static_cast<int64_t>(text.size());
+  if (events_) events_->write(line, seconds_since_1970());
 }
 
 void Metrics::sync() {

@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
+
+#include "train/event_file.h"
 
 namespace seodang {
 
@@ -12,8 +15,11 @@ class Metrics {
  public:
   // Appends to `path`, cut to its first `keep_bytes` bytes: what was written
   // after the checkpoint that a run goes on from will be written again. Where a
-  // power cut left less, or zeros, to the last whole line of it.
-  Metrics(const std::filesystem::path& path, int64_t keep_bytes);
+  // power cut left less, or zeros, to the last whole line of it. With
+  // `tensorboard`, a folder, what is kept and what follows is there too, as
+  // TensorBoard reads it (train/event_file.h).
+  Metrics(const std::filesystem::path& path, int64_t keep_bytes,
+          const std::filesystem::path& tensorboard = {});
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -28,6 +34,7 @@ class Metrics {
   std::filesystem::path path_;
   std::FILE* file_ = nullptr;
   int64_t bytes_ = 0;
+  std::optional<EventFile> events_;
 };
 
 }  // namespace seodang

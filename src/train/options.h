@@ -44,6 +44,9 @@ struct TrainOptions {
   int64_t sample_every = 200;
   std::vector<std::string> sample;  // prompts continued every so often
   std::vector<std::string> probe;   // suites whose facts are probed
+  // A folder of TensorBoard's, in which the run gets one of its own. No option
+  // of those by which a run is recognised.
+  std::filesystem::path tensorboard;
   uint64_t seed = 1;
 };
 
