@@ -66,7 +66,8 @@ void add_serve(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "serve", "A page to talk with models, and OpenAI's API for programs");
   command->add_option("MODEL", arguments->models,
-                      "Model directories or .gguf files, or MODEL+ADAPTER");
+                      "Model directories or .gguf files, or MODEL+ADAPTER, or "
+                      "http(s)://HOST/v1#NAME, which is passed on");
   command
       ->add_option(
           "--runs", options.runs,

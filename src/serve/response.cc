@@ -166,6 +166,21 @@ std::string completion_json(const ResponseHead& head,
   return out.dump();
 }
 
+std::string relayed_json(const ResponseHead& head, const RemoteAnswer& answer) {
+  ordered_json out = head_json(head, "chat.completion");
+  ordered_json choice = {{"index", 0}};
+  if (head.chat)
+    choice["message"] = {
+        {"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}};
+  else
+    choice["text"] = answer.text;
+  choice["logprobs"] = nullptr;
+  choice["finish_reason"] = finish_reason(answer.stop, false);
+  out["choices"].push_back(std::move(choice));
+  out["usage"] = usage_of(answer.prompt_tokens, answer.completion_tokens);
+  return out.dump();
+}
+
 std::string role_chunk(const ResponseHead& head, int32_t index) {
   return chunk(head, {{"index", index},
                       {"delta", {{"role", "assistant"}, {"content", ""}}},
@@ -189,10 +204,14 @@ std::string token_chunk(const ResponseHead& head,
 
 std::string text_chunk(const ResponseHead& head, int32_t index,
                        std::string_view text) {
-  return chunk(head, {{"index", index},
-                      {"delta", {{"content", text}}},
-                      {"logprobs", nullptr},
-                      {"finish_reason", nullptr}});
+  ordered_json out = {{"index", index}};
+  if (head.chat)
+    out["delta"] = {{"content", text}};
+  else
+    out["text"] = text;
+  out["logprobs"] = nullptr;
+  out["finish_reason"] = nullptr;
+  return chunk(head, std::move(out));
 }
 
 std::string tool_calls_chunk(const ResponseHead& head, int32_t index,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "generate/generation.h"
+#include "serve/remote_model.h"
 #include "serve/request.h"
 #include "serve/tool_calls.h"
 
@@ -33,6 +34,9 @@ std::string completion_json(const ResponseHead& head,
                             const CompletionRequest& request,
                             const std::vector<Generation>& choices,
                             const Tokenizer& tokenizer);
+
+// An answer of another server, of which there are no tokens.
+std::string relayed_json(const ResponseHead& head, const RemoteAnswer& answer);
 
 // Pieces of a stream, each one event's data.
 // The first of a chat's choice: who speaks.

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <condition_variable>
 #include <ctime>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -21,8 +19,10 @@
 #include "generate/session.h"
 #include "grammar/token_filter.h"
 #include "kernels/matmul.h"
+#include "serve/answer.h"
 #include "serve/http_server.h"
 #include "serve/page.h"
+#include "serve/relay.h"
 #include "serve/request.h"
 #include "serve/response.h"
 #include "serve/runs.h"
@@ -32,7 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kJson = "application/json";
 // Of pages: nothing from elsewhere, whatever a model writes.
@@ -41,152 +40,9 @@ constexpr const char* kPagePolicy =
     "'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action "
     "'none'; frame-ancestors 'none'";
 
-// The sequences of one request, from the engine to the client's thread.
-class Answer {
- public:
-  Answer(CompletionRequest request, ResponseHead head,
-         const Tokenizer& tokenizer, std::chrono::seconds timeout)
-      : request_(std::move(request)),
-        head_(std::move(head)),
-        tokenizer_(tokenizer),
-        deadline_(Clock::now() + timeout),
-        results_(static_cast<size_t>(request_.choices)),
-        unfinished_(results_.size()),
-        readers_(results_.size(), ToolCallReader(request_.tools)) {
-    if (request_.stream && head_.chat)
-      for (int32_t i = 0; i < request_.choices; ++i)
-        events_.push_back(role_chunk(head_, i));
-  }
-
-  const CompletionRequest& request() const { return request_; }
-
-  // --- The engine's side.
-
-  bool is_wanted() {
-    const std::lock_guard lock(mutex_);
-    return !abandoned_;
-  }
-
-  bool take(size_t index, const Choice& choice, std::string_view text) {
-    std::string certain;
-    if (request_.stream && !request_.tools.empty())
-      text = certain = readers_[index].push(text);
-    const bool tells =
-        request_.stream && (!text.empty() || request_.logprobs >= 0);
-    std::string event =
-        tells ? token_chunk(head_, request_, static_cast<int32_t>(index),
-                            choice, text, tokenizer_)
-              : "";
-    const std::lock_guard lock(mutex_);
-    if (abandoned_) return false;
-    if (tells) put(std::move(event));
-    return true;
-  }
-
-  void finish(size_t index, Generation generation,
-              const std::exception_ptr& error) {
-    const std::lock_guard lock(mutex_);
-    if (error && !error_) error_ = error;
-    if (request_.stream && !error) {
-      const auto choice = static_cast<int32_t>(index);
-      ToolCallReader& reader = readers_[index];
-      const std::string text = reader.finish();
-      if (!text.empty()) put(text_chunk(head_, choice, text));
-      const bool calls = !reader.calls().empty();
-      if (calls) put(tool_calls_chunk(head_, choice, reader.calls()));
-      put(end_chunk(head_, choice, generation.stop, calls));
-    }
-    results_[index] = std::move(generation);
-    --unfinished_;
-    changed_.notify_all();
-  }
-
-  // --- The client's side.
-
-  // Nobody listens any more: what is still written ends with its next token.
-  void abandon() {
-    const std::lock_guard lock(mutex_);
-    abandoned_ = true;
-  }
-
-  // Of all; empty when the client has left.
-  std::string whole() {
-    std::unique_lock lock(mutex_);
-    const auto is_done = [&] { return unfinished_ == 0; };
-    while (!changed_.wait_for(lock, kGlance, is_done) && !gives_up()) {
-    }
-    if (error_) std::rethrow_exception(error_);
-    if (unfinished_ > 0) return "";
-    return completion_json(head_, request_, results_, tokenizer_);
-  }
-
-  // The next events of a stream; none behind the last.
-  std::string next_events() {
-    std::unique_lock lock(mutex_);
-    const auto has_news = [&] { return !events_.empty() || unfinished_ == 0; };
-    while (!gives_up() && !changed_.wait_for(lock, kGlance, has_news)) {
-    }
-    std::string out;
-    for (const std::string& event : events_) out += "data: " + event + "\n\n";
-    events_.clear();
-    if (!out.empty()) return out;
-    if (unfinished_ > 0 && !error_) return "";  // the client has left
-    if (std::exchange(ended_, true)) return "";
-    if (error_) return "data: " + error_body(error_) + "\n\n";
-    if (request_.include_usage) {
-      int64_t tokens = 0;
-      for (const Generation& result : results_)
-        tokens += std::ssize(result.tokens);
-      out = "data: " + usage_chunk(head_, results_[0].prompt_tokens, tokens) +
-            "\n\n";
-    }
-    return out + "data: [DONE]\n\n";
-  }
-
-  static std::string error_body(const std::exception_ptr& error) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const ApiError& api_error) {
-      return api_error.body();
-    } catch (const std::exception& other) {
-      return ApiError(500, other.what()).body();
-    }
-  }
-
- private:
-  static constexpr auto kGlance = std::chrono::milliseconds(250);
-
-  // With the lock: the client has left, or the time is over.
-  bool gives_up() {
-    const bool is_late = unfinished_ > 0 && Clock::now() > deadline_;
-    if (is_late && !error_)
-      error_ = std::make_exception_ptr(ApiError(
-          503, "the answer took longer than the server's --timeout allows"));
-    abandoned_ = abandoned_ || is_late || !HttpServer::client_is_there();
-    return abandoned_;
-  }
-
-  void put(std::string event) {
-    events_.push_back(std::move(event));
-    changed_.notify_all();
-  }
-
-  const CompletionRequest request_;
-  const ResponseHead head_;
-  const Tokenizer& tokenizer_;
-  const Clock::time_point deadline_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> events_;
-  std::vector<Generation> results_;
-  size_t unfinished_;
-  std::vector<ToolCallReader> readers_;  // of the choices
-  std::exception_ptr error_;
-  bool abandoned_ = false, ended_ = false;
-};
-
 std::string last_part(const fs::path& path) {
   const std::string text = path.string();
+  if (is_remote(text)) return text.substr(text.find('#') + 1);
   const size_t end = text.find_last_not_of('/');
   const size_t slash = text.rfind('/', end);
   return text.substr(slash + 1, end - slash);
@@ -252,10 +108,20 @@ struct Server::State {
              [](int status, const std::string& message) {
                return ApiError(status, message).body();
              }) {
-    check_room_for(paths, options.limits);
+    std::vector<fs::path> here;
     std::map<std::string, int> names;
-    for (const fs::path& path : paths) ++names[last_part(path)];
     for (const fs::path& path : paths) {
+      ++names[last_part(path)];
+      if (!is_remote(path.string())) here.push_back(path);
+    }
+    check_room_for(here, options.limits);
+    for (const fs::path& path : paths) {
+      if (!is_remote(path.string())) continue;
+      const std::string name = last_part(path);
+      remotes[names[name] == 1 ? name : path.string()] =
+          std::make_shared<const RemoteModel>(path.string());
+    }
+    for (const fs::path& path : here) {
       models.push_back(
           std::make_unique<LanguageModel>(LanguageModel::load(path)));
       const std::string name = last_part(path);
@@ -435,20 +301,36 @@ struct Server::State {
     response.set_header("Access-Control-Max-Age", "600");
   }
 
+  std::vector<std::string> names() const {
+    std::vector<std::string> out = ids;
+    for (const auto& [id, remote] : remotes) out.push_back(id);
+    return out;
+  }
+
   // By its name, or the only one.
   size_t find_model(const std::string& name) const {
     if (name.empty() && models.size() == 1) return 0;
+    if (remotes.contains(name))
+      throw ApiError(
+          400, "of a model behind an API no more is known: " + quoted(name),
+          "model");
     const auto found = std::ranges::find(ids, name);
     if (found != ids.end()) return static_cast<size_t>(found - ids.begin());
     throw ApiError(404,
                    fmt::format("model {} is not served here; there are {}",
-                               quoted(name), fmt::join(ids, ", ")),
+                               quoted(name), fmt::join(names(), ", ")),
                    "model", "model_not_found");
   }
 
   void complete(const httplib::Request& http_request,
                 httplib::Response& response, bool chat) {
     CompletionRequest request = parse_completion(http_request.body, chat);
+    if (const auto remote = remotes.find(request.model);
+        remote != remotes.end()) {
+      relay(remote->second, request,
+            {new_id(chat), remote->first, std::time(nullptr), chat}, response);
+      return;
+    }
     const size_t which = find_model(request.model);
     const LanguageModel& model = *models[which];
     request.options.end_tokens = model.end_tokens();
@@ -574,6 +456,12 @@ struct Server::State {
     ordered_json out = {{"object", "list"}, {"data", ordered_json::array()}};
     for (size_t i = 0; i < ids.size(); ++i)
       out["data"].push_back(model_json(i));
+    for (const auto& [id, remote] : remotes)
+      out["data"].push_back({{"id", id},
+                             {"object", "model"},
+                             {"created", started},
+                             {"owned_by", remote->address()},
+                             {"kind", "remote"}});
     return out.dump();
   }
 
@@ -676,6 +564,7 @@ struct Server::State {
   std::time_t started = std::time(nullptr);
   std::vector<std::string> ids;
   std::vector<std::unique_ptr<LanguageModel>> models;
+  std::map<std::string, std::shared_ptr<const RemoteModel>> remotes;
   std::unique_ptr<Engine> engine;
   std::optional<Runs> runs;
   std::mutex lazy_mutex;  // of what is made when it is first asked for
@@ -696,7 +585,7 @@ Server::Server(const std::vector<fs::path>& models,
 Server::~Server() = default;
 
 int Server::port() const { return state_->port; }
-std::vector<std::string> Server::model_names() const { return state_->ids; }
+std::vector<std::string> Server::model_names() const { return state_->names(); }
 void Server::run() { state_->http.listen_after_bind(); }
 void Server::stop() { state_->http.stop(); }
 

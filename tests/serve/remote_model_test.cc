@@ -125,6 +125,49 @@ TEST(RemoteModel, AnswersAsTheModelDoesHere) {
   }
 }
 
+TEST(RemoteModel, IsServedBesideOthers) {
+  const OurServer behind;
+  const LanguageModel model = LanguageModel::load(scratch_directory() / "base");
+  ServerOptions options;
+  options.port = 0;
+  Server server({scratch_directory() / "base", behind.at("instruct")}, options);
+  std::thread thread([&] { server.run(); });
+  const auto at = [&](const std::string& name) {
+    return fmt::format("http://127.0.0.1:{}/v1#{}", server.port(), name);
+  };
+  const GenerateOptions wanted = short_answer();
+  const RemoteAnswer direct =
+      RemoteModel(behind.at("instruct")).chat({&kQuestion, 1}, wanted);
+  const RemoteAnswer relayed =
+      RemoteModel(at("instruct")).chat({&kQuestion, 1}, wanted);  // streamed
+  EXPECT_EQ(relayed.text, direct.text);
+  EXPECT_EQ(relayed.stop, direct.stop);
+  EXPECT_EQ(relayed.completion_tokens, direct.completion_tokens);
+  httplib::Client client("127.0.0.1", server.port());
+  json body = {
+      {"model", "instruct"},
+      {"messages", {{{"role", "user"}, {"content", kQuestion.content}}}},
+      {"temperature", 0},
+      {"max_tokens", 12}};
+  const auto ask = [&] {
+    return client.Post("/v1/chat/completions", body.dump(), "application/json");
+  };
+  const json whole = json::parse(ask()->body);
+  EXPECT_EQ(whole["choices"][0]["message"]["content"], direct.text);
+  EXPECT_EQ(whole["usage"]["completion_tokens"], direct.completion_tokens);
+  body["logprobs"] = true;
+  EXPECT_EQ(ask()->status, 400);
+  const json models = json::parse(client.Get("/v1/models")->body)["data"];
+  EXPECT_EQ(models[1]["kind"], "remote");
+  EXPECT_EQ(client
+                .Post("/tokenize", R"({"model":"instruct","content":"a"})",
+                      "application/json")
+                ->status,
+            400);
+  server.stop();
+  thread.join();
+}
+
 TEST(RemoteModel, WhatTheServerRefusesIsSaidAtOnce) {
   const OurServer server;
   const std::string error = error_of([&] {

@@ -1,8 +1,10 @@
 // The server's API (docs/serving.md).
 export interface Model {
   id: string;
-  kind: 'base' | 'instruct';
-  context_length: number;
+  // remote: behind another server's API, of which one knows but the texts.
+  kind: 'base' | 'instruct' | 'remote';
+  context_length?: number;
+  owned_by: string;
 }
 export interface Memory {
   weights: number;

@@ -6,7 +6,7 @@ import {words} from './words.ts';
 
 export function chat(models: Model[]): HTMLElement {
   const w = words();
-  const able = models.filter(({kind}) => kind === 'instruct');
+  const able = models.filter(({kind}) => kind !== 'base');
   if (able.length === 0) return h('section', {}, h('p', {class: 'note'}, w.noInstruct));
   const choice = h('select', {}, able.map(({id}) => h('option', {value: id}, id)));
   const system = h('textarea', {rows: 1});
@@ -24,8 +24,10 @@ export function chat(models: Model[]): HTMLElement {
   let history: Message[] = [], running: AbortController | null = null;
   const model = () => able.find(({id}) => id === choice.value)!;
   function count(tokens: number) {
-    meter.value = tokens / model().context_length;
-    used.textContent = w.context(tokens, model().context_length);
+    const {context_length: all} = model();
+    meter.hidden = all === undefined;
+    meter.value = all === undefined ? 0 : tokens / all;
+    used.textContent = all === undefined ? '' : w.context(tokens, all);
   }
   function start() {
     running?.abort();

@@ -62,6 +62,7 @@ function answer(model: Model, prompt: string, bare: boolean, settings: object, s
   const messages: Message[] = [{role: 'user', content: text}];
 
   async function show() {
+    if (model.kind === 'remote') return;
     const pieces = await tokenize(model.id, bare ? {content: text} : {messages});
     saw.append(h('summary', {}, w.saw(pieces.length)),
         h('div', {class: 'tokens'}, pieces.map(({id, piece}) => h('code', {title: String(id)}, visible(piece)))));

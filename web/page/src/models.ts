@@ -15,7 +15,7 @@ function facts(model: Model, found: Inspection): HTMLElement {
   const count = (value: number) => value.toLocaleString(language.get(), {notation: 'compact', maximumFractionDigits: 2});
   const rows: [string, string][] = [
     [w.architecture, found.architecture], [w.parameters, count(found.parameters)], [w.dtype, found.dtype],
-    [w.vocabulary, found.vocab_size.toLocaleString()], [w.contextLength, model.context_length.toLocaleString()]];
+    [w.vocabulary, found.vocab_size.toLocaleString()], [w.contextLength, (model.context_length ?? 0).toLocaleString()]];
   return h('dl', {class: 'pairs'}, rows.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
 }
 
@@ -35,6 +35,10 @@ export function describe(models: Model[]): HTMLElement {
   return h('section', {class: 'answers'}, models.map(model => {
     const card = h('article', {class: `card ${model.kind}`}, h('p', {class: 'who'},
         h('b', {}, model.id), h('span', {class: 'small'}, w.kinds[model.kind])));
+    if (model.kind === 'remote') {
+      card.append(h('p', {class: 'small'}, model.owned_by));
+      return card;
+    }
     inspection(model.id).then(found => card.append(facts(model, found),
         h('h2', {}, `${w.why} (${w.sure(Math.min(99, Math.round(100 * found.confidence)))})`),
         h('ul', {lang: 'en'}, found.evidence.map(text => h('li', {}, text))), memory(model, found)),

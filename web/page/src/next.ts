@@ -15,8 +15,10 @@ const kTop = 12, kMany = 16;
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const pieceOf = (c: Candidate) => c.token.includes('\uFFFD') ? c.bytes : c.token;
 
-export function next(models: Model[]): HTMLElement {
+export function next(served: Model[]): HTMLElement {
   const w = words();
+  const models = served.filter(({kind}) => kind !== 'remote');
+  if (models.length === 0) return h('section', {}, h('p', {class: 'note'}, w.noModels));
   const choice = h('select', {}, models.map(({id, kind}) => h('option', {value: id}, `${id} (${w.kinds[kind]})`)));
   const text = h('textarea', {rows: 2, required: true});
   text.value = w.exampleStart;

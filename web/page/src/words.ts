@@ -1,6 +1,6 @@
 const ko = {
   views: {compare: '나란히', next: '다음 토큰', chat: '대화', models: '모델', runs: '학습'},
-  kinds: {base: '기반(base)', instruct: '지시(instruct)'},
+  kinds: {base: '기반(base)', instruct: '지시(instruct)', remote: '다른 서버'},
   prompt: '프롬프트',
   send: '보내기',
   stop: '멈추기',
@@ -82,7 +82,7 @@ const ko = {
 };
 const en: typeof ko = {
   views: {compare: 'Side by side', next: 'Next token', chat: 'Chat', models: 'Models', runs: 'Training'},
-  kinds: {base: 'base', instruct: 'instruct'},
+  kinds: {base: 'base', instruct: 'instruct', remote: 'another server'},
   prompt: 'Prompt',
   send: 'Send',
   stop: 'Stop',
