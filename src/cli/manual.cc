@@ -132,24 +132,30 @@ void print_man(const CLI::App& program) {
 
 // --- Shells. Words that are no flag lead to a command; behind that, files.
 
+// Of a "case": each word after a command's path leads to the next one's.
+void print_paths(const std::vector<Command>& commands) {
+  for (const auto& [path, app] : commands) {
+    if (path.empty()) continue;
+    const size_t space = path.rfind(' ');
+    const bool is_inner = space != std::string::npos;
+    fmt::print("      \"{} {}\") command_path=\"{}\" ;;\n",
+               is_inner ? path.substr(0, space) : "",
+               is_inner ? path.substr(space + 1) : path, path);
+  }
+}
+
 void print_bash(const CLI::App& program) {
   fmt::print(
       "# bash completion of seodang: source it, or put it into\n"
       "# /usr/share/bash-completion/completions/seodang\n"
       "_seodang() {{\n"
-      "  local current=${{COMP_WORDS[COMP_CWORD]}} path='' word\n"
+      "  local current=${{COMP_WORDS[COMP_CWORD]}} command_path='' word\n"
       "  for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do\n"
-      "    case \"$path $word\" in\n");
+      "    case \"$command_path $word\" in\n");
   const auto commands = commands_of(program);
-  for (const auto& [path, app] : commands)
-    if (!path.empty()) {
-      const size_t space = path.rfind(' ');
-      fmt::print("      \"{} {}\") path=\"{}\" ;;\n",
-                 space == std::string::npos ? "" : path.substr(0, space),
-                 space == std::string::npos ? path : path.substr(space + 1),
-                 path);
-    }
-  fmt::print("    esac\n  done\n  local words=''\n  case \"$path\" in\n");
+  print_paths(commands);
+  fmt::print(
+      "    esac\n  done\n  local words=''\n  case \"$command_path\" in\n");
   for (const auto& [path, app] : commands) {
     std::string words;
     for (const CLI::App* inner : app->get_subcommands(nullptr))
@@ -174,19 +180,13 @@ void print_zsh(const CLI::App& program) {
       "#compdef seodang\n"
       "# zsh completion of seodang: as _seodang in a folder of $fpath\n"
       "_seodang() {{\n"
-      "  local word path_=''\n"
+      "  local word command_path=''\n"
       "  for word in \"${{(@)words[2,CURRENT-1]}}\"; do\n"
-      "    case \"$path_ $word\" in\n");
+      "    case \"$command_path $word\" in\n");
   const auto commands = commands_of(program);
-  for (const auto& [path, app] : commands)
-    if (!path.empty()) {
-      const size_t space = path.rfind(' ');
-      fmt::print("      \"{} {}\") path_=\"{}\" ;;\n",
-                 space == std::string::npos ? "" : path.substr(0, space),
-                 space == std::string::npos ? path : path.substr(space + 1),
-                 path);
-    }
-  fmt::print("    esac\n  done\n  local -a entries\n  case \"$path_\" in\n");
+  print_paths(commands);
+  fmt::print(
+      "    esac\n  done\n  local -a entries\n  case \"$command_path\" in\n");
   for (const auto& [path, app] : commands) {
     fmt::print("    \"{}\") entries=(\n", path);
     for (const CLI::App* inner : app->get_subcommands(nullptr))
