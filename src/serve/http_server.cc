@@ -119,7 +119,7 @@ class Connection : public httplib::Stream {
   int failure_ = 0;
 };
 
-thread_local Connection* served = nullptr;  // by this thread
+thread_local Connection* current_connection = nullptr;  // by this thread
 
 // As many threads as connections are served. As many again may wait; further
 // ones are refused by the thread that accepts them.
@@ -205,15 +205,15 @@ void HttpServer::set_backlog() {
 }
 
 bool HttpServer::client_is_there() {
-  if (served == nullptr) return true;
+  if (current_connection == nullptr) return true;
   char byte = 0;
   const ssize_t count =
-      ::recv(served->socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      ::recv(current_connection->socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 int HttpServer::reading_failure() {
-  return served == nullptr ? 0 : served->failure();
+  return current_connection == nullptr ? 0 : current_connection->failure();
 }
 
 bool HttpServer::process_and_close_socket(socket_t socket) {
@@ -230,13 +230,13 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     answer(503, "too many connections");
   } else {
     Connection connection(socket, limits_);
-    served = &connection;
+    current_connection = &connection;
     const auto is_next_request = [&] {
-      constexpr auto kGlance = std::chrono::milliseconds(100);
+      constexpr auto kInterval = std::chrono::milliseconds(100);
       const auto until = Clock::now() + limits_.idle;
       while (svr_sock_ != INVALID_SOCKET && Clock::now() < until)
         if (connection.has_buffered() ||
-            wait_for(socket, POLLIN, Clock::now() + kGlance))
+            wait_for(socket, POLLIN, Clock::now() + kInterval))
           return true;
       return false;
     };
@@ -249,7 +249,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         answer(408, "the request did not come in time");
       if (!is_answered || connection.failure() != 0) break;
     }
-    served = nullptr;
+    current_connection = nullptr;
   }
   // What a client still sends would take the answer from it if it met a closed
   // socket.

@@ -490,7 +490,7 @@ struct Server::State {
       const char *name, *type, *help;
       uint64_t (*value)(const EngineCounts&);
     };
-    constexpr Metric kMetrics[] = {
+    constexpr Metric kAll[] = {
         {"seodang_requests_active", "gauge", "Sequences being continued",
          [](const EngineCounts& c) -> uint64_t { return c.active; }},
         {"seodang_requests_waiting", "gauge", "Sequences that wait",
@@ -500,7 +500,7 @@ struct Server::State {
         {"seodang_generated_tokens_total", "counter", "Tokens written",
          [](const EngineCounts& c) { return c.generated_tokens; }}};
     std::string out;
-    for (const Metric& metric : kMetrics) {
+    for (const Metric& metric : kAll) {
       out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", metric.name,
                          metric.help, metric.type);
       for (size_t i = 0; i < ids.size(); ++i)
