@@ -38,7 +38,7 @@ struct TeachArguments {
 
 struct Question {
   std::string instruction, information;
-  auto operator<=>(const Question&) const = default;
+  auto operator<=>(const Question&) const = default;  // NOLINT: its own zero
 };
 
 std::string text_of(const Json& object, const char* key) {

@@ -39,12 +39,12 @@ class Recognizer {
   struct Frame {
     Grammar::Node node;
     int32_t index, parent;  // parent: another frame, or kNone: the end
-    auto operator<=>(const Frame&) const = default;
+    auto operator<=>(const Frame&) const = default;  // NOLINT: its own zero
   };
   struct Position {
     Grammar::Node bytes;
     int32_t parent;
-    auto operator<=>(const Position&) const = default;
+    auto operator<=>(const Position&) const = default;  // NOLINT: as above
   };
   struct Place {
     std::vector<Position> positions;  // sorted
