@@ -2,6 +2,7 @@
 // whose schemas are grammars of JSON, and whose grammar of calls is read back
 // as calls.
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/error.h"

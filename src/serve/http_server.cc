@@ -257,8 +257,10 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
   std::array<char, 8192> rest;
   const auto until =
       Clock::now() + std::chrono::milliseconds(refuses ? 0 : 300);
-  while (wait_for(socket, POLLIN, until) &&
-         ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT) > 0) {
+  constexpr int kMostReads = 128;
+  for (int i = 0; i < kMostReads && wait_for(socket, POLLIN, until) &&
+                  ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT) > 0;
+       ++i) {
   }
   ::close(socket);
   return true;

@@ -576,7 +576,10 @@ struct Server::State {
 };
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  // A name may begin with 127, too.
+  return host == "localhost" || host == "::1" ||
+         (host.starts_with("127.") &&
+          host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
 Server::Server(const std::vector<fs::path>& models,

@@ -440,6 +440,9 @@ TEST_F(ServerTest, PagesFromElsewhereMayNotCall) {
   EXPECT_EQ(status({{"Origin", "https://b.example"}}), 403);
   EXPECT_EQ(status({{"Origin", "null"}}), 403);
   EXPECT_EQ(status({{"Host", "b.example"}}), 403);
+  EXPECT_EQ(status({{"Host", "127.0.0.1.b.example"}}), 403);
+  EXPECT_EQ(status({{"Host", "localhost.b.example:80"}}), 403);
+  EXPECT_EQ(status({{"Host", "[::1]:8080"}}), 200);
   EXPECT_EQ(status({{"Host", "b.example"}, {"Origin", "http://b.example"}}),
             403);
   EXPECT_EQ(status({{"Host", "a.example"}}), 200);  // behind a proxy
