@@ -32,7 +32,9 @@ class Grammar {
   // One of these texts. Their common beginnings are read once, so there may be
   // thousands.
   Node any_of(std::vector<std::string> texts);
-  // One character in UTF-8, of any of the ranges. Surrogates are left out.
+  // One character in UTF-8, of any of the ranges, which are split where the
+  // bytes of their encodings are ranges themselves (Cox, "Regular Expression
+  // Matching in the Wild", 2010). Surrogates are left out.
   Node characters(std::span<const CodePoints> any_of);
 
   // For languages that hold themselves: a rule may be used before it is

@@ -29,7 +29,7 @@ uint32_t masked_crc(std::string_view bytes) {
 }
 
 template <class T>
-std::string bytes_of(T value) {  // x86-64 and ARM are little-endian
+std::string raw_bytes(T value) {  // x86-64 and ARM are little-endian
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
@@ -50,14 +50,14 @@ std::string field(int number, Wire wire, const std::string& value) {
 
 // Fields of Event, Summary and Summary.Value.
 std::string event(double wall_time, int64_t step) {
-  return field(1, Wire::fixed64, bytes_of(wall_time)) +
+  return field(1, Wire::fixed64, raw_bytes(wall_time)) +
          field(2, Wire::varint, varint(static_cast<uint64_t>(step)));
 }
 std::string scalar(const std::string& tag, double value) {
   return field(
       1, Wire::bytes,
       field(1, Wire::bytes, tag) +
-          field(2, Wire::fixed32, bytes_of(static_cast<float>(value))));
+          field(2, Wire::fixed32, raw_bytes(static_cast<float>(value))));
 }
 
 }  // namespace
@@ -95,9 +95,9 @@ void EventFile::write(const nlohmann::ordered_json& line, double wall_time) {
 }
 
 void EventFile::write_record(std::string_view data) {
-  const std::string length = bytes_of(static_cast<uint64_t>(data.size()));
-  const std::string record = length + bytes_of(masked_crc(length)) +
-                             std::string(data) + bytes_of(masked_crc(data));
+  const std::string length = raw_bytes(static_cast<uint64_t>(data.size()));
+  const std::string record = length + raw_bytes(masked_crc(length)) +
+                             std::string(data) + raw_bytes(masked_crc(data));
   if (std::fwrite(record.data(), 1, record.size(), file_) != record.size() ||
       std::fflush(file_) != 0)
     throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
