@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -559,8 +560,33 @@ struct Server::State {
         kJson);
   }
 
+  void run() {
+    {
+      const std::lock_guard lock(running_mutex);
+      if (is_stopped) return;
+      is_running = true;
+    }
+    http.listen_after_bind();
+    const std::lock_guard lock(running_mutex);
+    is_running = false;
+  }
+
+  // The library's stop() does nothing while its loop is about to begin.
+  void stop() {
+    const auto is_beginning = [&] {
+      const std::lock_guard lock(running_mutex);
+      is_stopped = true;
+      return is_running && !http.is_running();
+    };
+    while (is_beginning())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    http.stop();
+  }
+
   ServerOptions options;
   int port = 0;
+  std::mutex running_mutex;
+  bool is_running = false, is_stopped = false;
   std::time_t started = std::time(nullptr);
   std::vector<std::string> ids;
   std::vector<std::unique_ptr<LanguageModel>> models;
@@ -589,7 +615,7 @@ Server::~Server() = default;
 
 int Server::port() const { return state_->port; }
 std::vector<std::string> Server::model_names() const { return state_->names(); }
-void Server::run() { state_->http.listen_after_bind(); }
-void Server::stop() { state_->http.stop(); }
+void Server::run() { state_->run(); }
+void Server::stop() { state_->stop(); }
 
 }  // namespace seodang

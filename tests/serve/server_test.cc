@@ -328,6 +328,16 @@ TEST_F(ServerTest, ToolsAreCalled) {
   expect_refusal("/v1/chat/completions", body.dump(), 400, "tool_calls must");
 }
 
+TEST_F(ServerTest, StopsAlsoBeforeItHasBegun) {
+  for (int i = 0; i < 30; ++i) {
+    Server server({base_}, options());
+    std::thread thread([&] { server.run(); });
+    if (i % 3 == 0) std::this_thread::yield();
+    server.stop();
+    thread.join();
+  }
+}
+
 TEST_F(ServerTest, TokensThereAndBack) {
   start(options());
   const json tokens = ask(
