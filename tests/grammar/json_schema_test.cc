@@ -219,7 +219,9 @@ TEST(JsonSchema, RefusesWhatItCannotKeep) {
       {R"(5)", "object"},
       {R"(false)", "no value"},
   };
-  for (const auto& [schema, part] : cases) {
+  for (const auto& refused : cases) {
+    const auto* schema = refused.first;
+    const auto* part = refused.second;
     const std::string error = error_of([&] {
       const Grammar grammar = grammar_of(schema);
       const Recognizer recognizer(grammar);
