@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                               ToolCallFormat::object}) {
       const std::string text = first_text(
           tool_call_grammar(format, request.tools, request.tool_choice), size);
-      ToolCallReader reader(request.tools);
+      ToolCallParser reader(request.tools);
       reader.push(text);
       reader.finish();
       if (!text.empty() && reader.calls().empty()) std::abort();

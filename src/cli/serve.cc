@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/warning.h"
 #include "cli/commands.h"
+#include "serve/host.h"
 #include "serve/server.h"
 
 namespace seodang {

@@ -3,17 +3,16 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <atomic>
 #include <fstream>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/concurrent.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/interrupt.h"
@@ -21,6 +20,7 @@
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "data/conversations.h"
+#include "data/json_records.h"
 #include "formats/json.h"
 #include "serve/remote_model.h"
 
@@ -57,28 +57,37 @@ Question question_of(const Json& object) {
   return out;
 }
 
+// Calls visit(question, where) for each record of the file.
+template <class Visit>
+void for_each_question(const std::string& file, Visit&& visit) {
+  JsonRecords records(file);
+  for (std::string record; records.next(record);) {
+    const std::string where = fmt::format("{}:{}", file, records.line());
+    replace_lone_surrogates(record);
+    visit(question_of(parse_ordered_json(record, where)), where);
+  }
+}
+
 // Without those that come twice. Lines of text (.txt) are questions, too.
 std::vector<Question> read_questions(const std::string& file) {
   std::vector<Question> out;
   std::set<Question> seen;
-  const bool is_text = file.ends_with(".txt");
-  std::ifstream lines(file);
-  if (!lines) throw Error("{}: cannot open", file);
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    const std::string where = fmt::format("{}:{}", file, number);
-    Question question{line, ""};
-    if (is_text)
-      check_utf8(line, where);
-    else
-      question = question_of(parse_ordered_json(line, where));
+  const auto add = [&](Question question, const std::string& where) {
     if (question.instruction.empty())
       throw Error("{}: no question; wanted is \"instruction\" or \"prompt\"",
                   where);
     if (seen.insert(question).second) out.push_back(std::move(question));
+  };
+  if (file.ends_with(".txt")) {
+    LineReader lines(file, kMaxRecordBytes);
+    for (std::string line; lines.next(line);) {
+      if (line.find_first_not_of(" \t") == std::string::npos) continue;
+      const std::string where = fmt::format("{}:{}", file, lines.number());
+      check_utf8(line, where);
+      add({line, ""}, where);
+    }
+  } else {
+    for_each_question(file, add);
   }
   if (out.empty()) throw Error("{}: there is no question in it", file);
   return out;
@@ -90,13 +99,10 @@ std::set<Question> read_answered(const std::string& file) {
   if (!std::filesystem::exists(file)) return out;
   const std::string text = read_file(file);
   const size_t whole = text.rfind('\n') + 1;
-  for (size_t at = 0; at < whole;) {
-    const size_t end = text.find('\n', at);
-    out.insert(question_of(
-        parse_ordered_json(std::string_view(text).substr(at, end - at), file)));
-    at = end + 1;
-  }
   if (whole < text.size()) std::filesystem::resize_file(file, whole);
+  for_each_question(file, [&](Question question, const std::string&) {
+    out.insert(std::move(question));
+  });
   return out;
 }
 
@@ -120,65 +126,43 @@ void run_teach(const TeachArguments& arguments) {
   Progress progress("teach", static_cast<int64_t>(all),
                     static_cast<int64_t>(all - questions.size()));
   std::mutex mutex;
-  std::exception_ptr error;
-  std::atomic<size_t> next = 0;
   int64_t kept = 0, cut = 0, empty = 0, prompt_tokens = 0, tokens = 0;
-  const auto work = [&] {
-    for (size_t i = 0; (i = next++) < questions.size();) {
-      const auto is_over = [&] {
-        const std::lock_guard lock(mutex);
-        return error != nullptr || InterruptGuard::requested();
-      };
-      if (is_over()) return;
-      const Question& question = questions[i];
-      std::vector<Message> messages;
-      if (!arguments.system.empty())
-        messages.push_back({"system", arguments.system});
-      messages.push_back({"user", instruction_prompt(question.instruction,
-                                                     question.information)});
-      try {
-        const RemoteAnswer answer =
-            teacher.chat(messages, arguments.options,
-                         [&](std::string_view) { return !is_over(); });
-        const std::lock_guard lock(mutex);
-        if (error || InterruptGuard::requested()) return;
-        prompt_tokens += answer.prompt_tokens;
-        tokens += answer.completion_tokens;
-        if (answer.stop == StopReason::length) {
-          ++cut;
-        } else if (answer.text.find_first_not_of(" \t\r\n") ==
-                   std::string::npos) {
-          ++empty;
-        } else {
-          ++kept;
-          Json line = {{"instruction", question.instruction}};
-          if (!question.information.empty())
-            line["information"] = question.information;
-          line["output"] = answer.text;
-          line["teacher"] = {{"model", arguments.model},
-                             {"prompt_tokens", answer.prompt_tokens},
-                             {"completion_tokens", answer.completion_tokens}};
-          out << line.dump(-1, ' ', false, Json::error_handler_t::replace)
-              << "\n"
-              << std::flush;
-          if (!out)
-            throw Error("{}: cannot be written (disk full?)", arguments.output);
-        }
-        progress.update(
-            static_cast<int64_t>(answered.size()) + kept + cut + empty,
-            fmt::format("{} tokens", prompt_tokens + tokens));
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-        return;
-      }
+  concurrently(questions.size(), arguments.parallel, [&](size_t i) {
+    if (InterruptGuard::requested()) return;
+    const Question& question = questions[i];
+    std::vector<Message> messages;
+    if (!arguments.system.empty())
+      messages.push_back({"system", arguments.system});
+    messages.push_back({"user", instruction_prompt(question.instruction,
+                                                   question.information)});
+    const RemoteAnswer answer = teacher.chat(
+        messages, arguments.options,
+        [](std::string_view) { return !InterruptGuard::requested(); });
+    if (InterruptGuard::requested()) return;
+    const std::lock_guard lock(mutex);
+    prompt_tokens += answer.prompt_tokens;
+    tokens += answer.completion_tokens;
+    if (answer.stop == StopReason::length) {
+      ++cut;
+    } else if (answer.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      ++empty;
+    } else {
+      ++kept;
+      Json line = {{"instruction", question.instruction}};
+      if (!question.information.empty())
+        line["information"] = question.information;
+      line["output"] = answer.text;
+      line["teacher"] = {{"model", arguments.model},
+                         {"prompt_tokens", answer.prompt_tokens},
+                         {"completion_tokens", answer.completion_tokens}};
+      out << line.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n"
+          << std::flush;
+      if (!out)
+        throw Error("{}: cannot be written (disk full?)", arguments.output);
     }
-  };
-  std::vector<std::thread> threads;
-  for (int i = 1; i < arguments.parallel; ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
-  if (error) std::rethrow_exception(error);
+    progress.update(static_cast<int64_t>(answered.size()) + kept + cut + empty,
+                    fmt::format("{} tokens", prompt_tokens + tokens));
+  });
 
   if (arguments.json) {
     fmt::print("{}\n", Json{{"questions", all},

@@ -7,9 +7,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <numbers>
-#include <thread>
 #include <utility>
 
+#include "base/concurrent.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "data/conversations.h"
@@ -137,29 +137,12 @@ class Examination {
     constexpr int kAtOnce = 8;
     std::vector<Generation> out(conversations.size());
     std::mutex mutex;
-    std::exception_ptr error;
-    size_t next = 0, done = 0;
-    const auto work = [&] {
-      std::unique_lock lock(mutex);
-      while (!error && next < conversations.size()) {
-        const size_t i = next++;
-        lock.unlock();
-        std::exception_ptr failed;
-        try {
-          out[i] = examinee_.answerer(conversations[i], max_new_tokens);
-        } catch (...) {
-          failed = std::current_exception();
-        }
-        lock.lock();
-        if (failed && !error) error = failed;
-        on_done(++done);
-      }
-    };
-    std::vector<std::thread> threads;
-    for (int i = 1; i < kAtOnce; ++i) threads.emplace_back(work);
-    work();
-    for (std::thread& thread : threads) thread.join();
-    if (error) std::rethrow_exception(error);
+    size_t done = 0;
+    concurrently(conversations.size(), kAtOnce, [&](size_t i) {
+      out[i] = examinee_.answerer(conversations[i], max_new_tokens);
+      const std::lock_guard lock(mutex);
+      on_done(++done);
+    });
     return out;
   }
 

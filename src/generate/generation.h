@@ -17,6 +17,9 @@ namespace seodang {
 
 struct Constraint;  // grammar/token_filter.h
 
+// So many tokens are no limit: an output ends with its context.
+constexpr int64_t kMostNewTokens = 1 << 24;
+
 struct GenerateOptions {
   SamplerOptions sampler = {};
   int64_t max_new_tokens = 128;
@@ -32,7 +35,7 @@ struct GenerateOptions {
 template <class Visit>
 void visit_options(GenerateOptions& o, Visit&& visit) {
   visit("max-tokens", o.max_new_tokens, "Most tokens to generate",
-        from_to(1, 1 << 24));
+        from_to(1, kMostNewTokens));
   visit_options(o.sampler, visit);
   visit("stop", o.stop, "Text that ends the output (repeatable)");
 }

@@ -139,7 +139,7 @@ Grammar::Node Grammar::characters(std::span<const CodePoints> any_of) {
   return choice(std::move(alternatives));
 }
 
-std::vector<bool> Grammar::have_texts() const {
+std::vector<bool> Grammar::productive() const {
   std::vector<bool> out(nodes_.size());
   const auto has = [&](Node node) { return out[static_cast<size_t>(node)]; };
   // Parts come before what is made of them, but for rules: few rounds.

@@ -43,7 +43,7 @@ class Grammar {
   void define(Node rule, Node as);
 
   // For each node whether its language has a text at all.
-  std::vector<bool> have_texts() const;
+  std::vector<bool> productive() const;
 
   void set_root(Node node) { root_ = node; }
   Node root() const { return root_; }

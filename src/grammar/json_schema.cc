@@ -17,26 +17,27 @@ namespace {
 using nlohmann::ordered_json;
 using Node = Grammar::Node;
 
-constexpr std::array<std::string_view, 12> kNotes = {
+constexpr std::array<std::string_view, 12> kAnnotations = {
     "title",       "description", "default",  "examples",
     "$schema",     "$id",         "$comment", "$defs",
     "definitions", "deprecated",  "readOnly", "writeOnly"};
 // What says something about values of a type, and nothing about others.
-constexpr std::array<std::string_view, 15> kLimits = {"minLength",
-                                                      "maxLength",
-                                                      "pattern",
-                                                      "format",
-                                                      "minimum",
-                                                      "maximum",
-                                                      "exclusiveMinimum",
-                                                      "exclusiveMaximum",
-                                                      "properties",
-                                                      "required",
-                                                      "additionalProperties",
-                                                      "items",
-                                                      "prefixItems",
-                                                      "minItems",
-                                                      "maxItems"};
+constexpr std::array<std::string_view, 15> kAssertions = {
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems"};
 // What says by itself which values there are.
 constexpr std::array<std::string_view, 6> kWholes = {"$ref",  "enum",  "const",
                                                      "anyOf", "oneOf", "allOf"};
@@ -102,10 +103,10 @@ class SchemaCompiler {
           throw Error("{}: {} beside {} is not supported", where, *found,
                       whole);
         whole = *found;
-      } else if (std::ranges::find(kLimits, key) != kLimits.end()) {
+      } else if (std::ranges::find(kAssertions, key) != kAssertions.end()) {
         is_limited = true;
       } else if (key != "type" &&
-                 std::ranges::find(kNotes, key) == kNotes.end()) {
+                 std::ranges::find(kAnnotations, key) == kAnnotations.end()) {
         throw Error("{}: {} is not supported", where, shown(key));
       }
     }
@@ -182,7 +183,7 @@ class SchemaCompiler {
         return {"object"};
       if (schema.contains("items") || schema.contains("prefixItems"))
         return {"array"};
-      for (const std::string_view key : kLimits)
+      for (const std::string_view key : kAssertions)
         if (schema.contains(key))
           throw Error("{}: {} needs a type beside it", where, key);
       return out;

@@ -43,7 +43,7 @@ class Recognizer::Closure {
       const Frame next = todo_.back();
       todo_.pop_back();
       // From what has no text, nothing leads to an end.
-      if (!of_.have_texts_[static_cast<size_t>(next.node)]) continue;
+      if (!of_.productive_[static_cast<size_t>(next.node)]) continue;
       if (!seen_.insert(next).second) continue;
       if (seen_.size() > kMostSteps || positions_.size() > kMostPositions)
         throw Error("the grammar leaves too many ways open at once");
@@ -106,7 +106,7 @@ class Recognizer::Closure {
 };
 
 Recognizer::Recognizer(const Grammar& grammar)
-    : grammar_(grammar), have_texts_(grammar.have_texts()) {
+    : grammar_(grammar), productive_(grammar.productive()) {
   Closure closure(*this);
   closure.enter(grammar.root(), kNone);
   if (closure.state() == kNone) throw Error("the grammar has no text");

@@ -62,7 +62,7 @@ class Recognizer {
                 std::map<int32_t, int32_t>& done);
 
   const Grammar& grammar_;
-  const std::vector<bool> have_texts_;
+  const std::vector<bool> productive_;
   std::vector<Frame> frames_;
   std::map<Frame, int32_t> frame_ids_;
   std::vector<Place> places_;

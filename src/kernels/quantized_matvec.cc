@@ -355,10 +355,10 @@ HWY_INLINE void add_block(const BlockQ2K& w, const int8_t* q,
 
 // Bytes ahead of those that are read: a page or more, which the processor does
 // not fetch by itself.
-constexpr int64_t kAhead = 4096;
+constexpr int64_t kPrefetchBytes = 4096;
 template <class Block>
-HWY_INLINE void fetch_ahead(const Block* w, int64_t blocks) {
-  const auto* at = reinterpret_cast<const char*>(w) + kAhead;
+HWY_INLINE void prefetch(const Block* w, int64_t blocks) {
+  const auto* at = reinterpret_cast<const char*>(w) + kPrefetchBytes;
   for (int64_t byte = 0; byte < static_cast<int64_t>(sizeof(Block)) * blocks;
        byte += 64)
     __builtin_prefetch(at + byte);
@@ -382,7 +382,7 @@ HWY_INLINE void dot_rows(const Block* w, const QuantizedRows& x, int64_t n,
       WideSums sums[kRows];
       for (WideSums& one : sums) one.clear();
       for (int64_t i = 0; i < x.cols; i += kNumbers) {
-        fetch_ahead(w, kWideBlocks<Block>);
+        prefetch(w, kWideBlocks<Block>);
         for (int r = 0; r < kRows; ++r)
           add_wide(w, q + r * x.cols + i, scale + r * groups + i / 32,
                    sum + r * groups + i / 32, sums[r]);
@@ -401,7 +401,7 @@ HWY_INLINE void dot_rows(const Block* w, const QuantizedRows& x, int64_t n,
   float mins[kRows][8] = {};
   for (Accumulators& one : out) one = {hn::Zero(d), hn::Zero(d)};
   for (int64_t i = 0; i < x.cols / Block::kNumbers; ++i) {
-    fetch_ahead(w + i, 1);
+    prefetch(w + i, 1);
     for (int r = 0; r < kRows; ++r)
       add_block(w[i], q + r * x.cols, scale + r * groups, sum + r * groups,
                 mins[r], out[r]);

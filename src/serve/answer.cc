@@ -18,16 +18,6 @@ std::string event_of(std::string_view data) {
   return fmt::format("data: {}\n\n", data);
 }
 
-std::string error_body(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const ApiError& api_error) {
-    return api_error.body();
-  } catch (const std::exception& other) {
-    return ApiError(500, other.what()).body();
-  }
-}
-
 Answer::Answer(CompletionRequest request, ResponseHead head,
                const Tokenizer& tokenizer, std::chrono::seconds timeout)
     : request_(std::move(request)),
@@ -36,7 +26,7 @@ Answer::Answer(CompletionRequest request, ResponseHead head,
       deadline_(Clock::now() + timeout),
       results_(static_cast<size_t>(request_.choices)),
       unfinished_(results_.size()),
-      readers_(results_.size(), ToolCallReader(request_.tools)) {
+      parsers_(results_.size(), ToolCallParser(request_.tools)) {
   if (request_.stream && head_.chat)
     for (int32_t i = 0; i < request_.choices; ++i)
       events_.push_back(role_chunk(head_, i));
@@ -50,7 +40,7 @@ bool Answer::is_wanted() {
 bool Answer::take(size_t index, const Choice& choice, std::string_view text) {
   std::string certain;
   if (request_.stream && !request_.tools.empty())
-    text = certain = readers_[index].push(text);
+    text = certain = parsers_[index].push(text);
   const bool tells =
       request_.stream && (!text.empty() || request_.logprobs >= 0);
   std::string event =
@@ -69,7 +59,7 @@ void Answer::finish(size_t index, Generation generation,
   if (error && !error_) error_ = error;
   if (request_.stream && !error) {
     const auto choice = static_cast<int32_t>(index);
-    ToolCallReader& reader = readers_[index];
+    ToolCallParser& reader = parsers_[index];
     const std::string text = reader.finish();
     if (!text.empty()) put(text_chunk(head_, choice, text));
     const bool calls = !reader.calls().empty();
@@ -107,15 +97,14 @@ std::string Answer::next_events() {
   if (!out.empty()) return out;
   if (unfinished_ > 0 && !error_) return "";  // the client has left
   if (std::exchange(ended_, true)) return "";
-  if (error_) return event_of(error_body(error_));
+  if (error_) return event_of(ApiError::of(error_).body());
   if (request_.include_usage) {
     int64_t tokens = 0;
     for (const Generation& result : results_)
       tokens += std::ssize(result.tokens);
-    out = "data: " + usage_chunk(head_, results_[0].prompt_tokens, tokens) +
-          "\n\n";
+    out = event_of(usage_chunk(head_, results_[0].prompt_tokens, tokens));
   }
-  return out + "data: [DONE]\n\n";
+  return out + event_of("[DONE]");
 }
 
 // With the lock: the client has left, or the time is over.

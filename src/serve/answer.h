@@ -59,13 +59,12 @@ class Answer {
   std::deque<std::string> events_;
   std::vector<Generation> results_;
   size_t unfinished_;
-  std::vector<ToolCallReader> readers_;  // of the choices
+  std::vector<ToolCallParser> parsers_;  // of the choices
   std::exception_ptr error_;
   bool abandoned_ = false, ended_ = false;
 };
 
-// An event of a stream, and what it holds when something went wrong.
+// An event of a stream.
 std::string event_of(std::string_view data);
-std::string error_body(const std::exception_ptr& error);
 
 }  // namespace seodang

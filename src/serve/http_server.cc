@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -174,21 +175,24 @@ class ConnectionQueue : public httplib::TaskQueue {
   std::vector<std::thread> threads_;
 };
 
-std::string_view reason_of(int status) {
-  switch (status) {
-    case 408:
-      return "Request Timeout";
-    case 431:
-      return "Request Header Fields Too Large";
-    default:
-      return "Service Unavailable";
-  }
+// What a connection is refused with before its request is understood.
+struct Refusal {
+  int status;
+  const char *reason, *message;
+};
+constexpr Refusal kRefusals[] = {
+    {408, "Request Timeout", "the request did not come in time"},
+    {431, "Request Header Fields Too Large", "the headers are too large"},
+    {503, "Service Unavailable", "too many connections"}};
+
+ApiError refusal(int status) {
+  const auto* found = std::ranges::find(kRefusals, status, &Refusal::status);
+  return {status, found->message};
 }
 
 }  // namespace
 
-HttpServer::HttpServer(const HttpLimits& limits, ErrorBody error_body)
-    : limits_(limits), error_body_(std::move(error_body)) {
+HttpServer::HttpServer(const HttpLimits& limits) : limits_(limits) {
   new_task_queue = [count = limits.connections] {
     return new ConnectionQueue(count);
   };
@@ -212,22 +216,24 @@ bool HttpServer::client_is_there() {
   return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-int HttpServer::reading_failure() {
-  return current_connection == nullptr ? 0 : current_connection->failure();
+std::optional<ApiError> HttpServer::reading_failure() {
+  if (current_connection == nullptr || current_connection->failure() == 0)
+    return std::nullopt;
+  return refusal(current_connection->failure());
 }
 
 bool HttpServer::process_and_close_socket(socket_t socket) {
-  const auto answer = [&](int status, const std::string& message) {
-    const std::string body = error_body_(status, message);
+  const auto refuse = [&](int status) {
+    const std::string body = refusal(status).body();
     const std::string text = fmt::format(
         "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: "
         "{}\r\nConnection: close\r\n{}\r\n{}",
-        status, reason_of(status), body.size(),
-        status == 503 ? "Retry-After: 1\r\n" : "", body);
+        status, std::ranges::find(kRefusals, status, &Refusal::status)->reason,
+        body.size(), status == 503 ? "Retry-After: 1\r\n" : "", body);
     ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   };
   if (refuses) {
-    answer(503, "too many connections");
+    refuse(503);
   } else {
     Connection connection(socket, limits_);
     current_connection = &connection;
@@ -245,8 +251,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
       connection.begin_request();
       const bool is_answered = process_request(connection, false, is_closed,
                                                [](httplib::Request&) {});
-      if (!is_answered && connection.failure() == 408)
-        answer(408, "the request did not come in time");
+      if (!is_answered && connection.failure() == 408) refuse(408);
       if (!is_answered || connection.failure() != 0) break;
     }
     current_connection = nullptr;

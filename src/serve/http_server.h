@@ -6,8 +6,9 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
-#include <string>
+#include <optional>
+
+#include "serve/api_error.h"
 
 namespace seodang {
 
@@ -21,10 +22,7 @@ struct HttpLimits {
 
 class HttpServer : public httplib::Server {
  public:
-  // The body of an error that is answered before a request is understood.
-  using ErrorBody = std::function<std::string(int status, const std::string&)>;
-
-  HttpServer(const HttpLimits& limits, ErrorBody error_body);
+  explicit HttpServer(const HttpLimits& limits);
 
   // Behind bind: the library was built with a backlog of five.
   void set_backlog();
@@ -32,14 +30,13 @@ class HttpServer : public httplib::Server {
   // Of the request that this thread answers: false when the client has closed
   // its end.
   static bool client_is_there();
-  // And the status that says why it was not read to its end; 0 if it was.
-  static int reading_failure();
+  // And why it was not read to its end, if it was not.
+  static std::optional<ApiError> reading_failure();
 
  private:
   bool process_and_close_socket(socket_t socket) override;
 
   HttpLimits limits_;
-  ErrorBody error_body_;
 };
 
 }  // namespace seodang

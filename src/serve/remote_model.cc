@@ -14,7 +14,7 @@
 #include "base/interrupt.h"
 #include "base/utf8.h"
 #include "formats/json.h"
-#include "serve/server.h"
+#include "serve/host.h"
 
 namespace seodang {
 namespace {
@@ -133,11 +133,12 @@ json body_of(const std::string& name, const GenerateOptions& options) {
   if (options.constraint)
     throw UsageError("--json-schema is not of a model behind an API");
   json out = {{"model", name},
-              {"max_tokens", options.max_new_tokens},
               {"temperature", s.temperature},
-              {"seed", s.seed},
+              {"seed", static_cast<int64_t>(s.seed)},
               {"stream", true},
               {"stream_options", {{"include_usage", true}}}};
+  if (options.max_new_tokens < kMostNewTokens)
+    out["max_tokens"] = options.max_new_tokens;
   if (s.top_p != 1) out["top_p"] = s.top_p;
   if (s.frequency_penalty != 0) out["frequency_penalty"] = s.frequency_penalty;
   if (s.presence_penalty != 0) out["presence_penalty"] = s.presence_penalty;
@@ -179,10 +180,8 @@ RemoteModel::RemoteModel(std::string_view address, RemoteLimits limits)
       0, static_cast<size_t>(rest.data() - address.data()) + slash);
   const char* key = std::getenv("OPENAI_API_KEY");
   if (key == nullptr || *key == '\0') return;
-  std::string_view host = rest.substr(0, slash);
-  host = host.starts_with('[') ? host.substr(1, host.find(']') - 1)
-                               : host.substr(0, host.find(':'));
-  if (address.starts_with("https://") || is_loopback(std::string(host)))
+  if (address.starts_with("https://") ||
+      is_loopback(host_name(rest.substr(0, slash))))
     key_ = key;
 }
 
@@ -199,9 +198,14 @@ RemoteAnswer RemoteModel::chat(std::span<const Message> messages,
                                const OnText& on_text) const {
   json body = body_of(name_, options);
   body["messages"] = json::array();
-  for (const Message& message : messages)
+  for (const Message& message : messages) {
+    if (!message.more.empty())
+      throw UsageError(
+          "names and tool calls in messages are not passed to a model behind "
+          "an API");
     body["messages"].push_back(
         {{"role", message.role}, {"content", message.content}});
+  }
   return ask("/chat/completions", body.dump(), on_text);
 }
 

@@ -47,7 +47,8 @@ class RemoteModel {
   // Hears text as it comes; returning false ends the answer.
   using OnText = std::function<bool(std::string_view)>;
   // Of the options the sampler's that OpenAI's API has, max_new_tokens and stop
-  // are sent; others are refused with UsageError. Throws Error naming the
+  // are sent; others, and messages with tool
+  // calls or names, are refused with UsageError. Throws Error naming the
   // address when there is no answer.
   RemoteAnswer complete(std::string_view prompt, const GenerateOptions& options,
                         const OnText& on_text = {}) const;

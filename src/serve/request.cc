@@ -258,19 +258,6 @@ void read_tools(RequestReader& read, CompletionRequest& out) {
 
 }  // namespace
 
-std::string ApiError::body() const {
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? json() : json(text);
-  };
-  const bool ours = status_ >= 500;
-  return json{{"error",
-               {{"message", replace_invalid_utf8(what())},
-                {"type", ours ? "server_error" : "invalid_request_error"},
-                {"param", or_null(parameter_)},
-                {"code", or_null(code_)}}}}
-      .dump();
-}
-
 json parse_body(std::string_view body) {
   try {
     json parsed = parse_ordered_json(body, "body");
@@ -313,7 +300,7 @@ std::vector<int32_t> parse_ids(const json& value, const char* key) {
 }
 
 CompletionRequest parse_completion(std::string_view body, bool chat) {
-  constexpr int64_t kMostTokens = 1 << 24, kMostChoices = 16, kMostTop = 20;
+  constexpr int64_t kMostChoices = 16, kMostTop = 20, kMostTopK = 1 << 24;
   const json parsed = parse_body(body);
   RequestReader read(parsed);
   CompletionRequest out;
@@ -323,9 +310,9 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
   if (chat) {
     out.messages = parse_messages(read.value("messages"));
     const int64_t limit =
-        read.integer("max_tokens", 1, kMostTokens, kMostTokens);
+        read.integer("max_tokens", 1, kMostNewTokens, kMostNewTokens);
     o.max_new_tokens =
-        read.integer("max_completion_tokens", 1, kMostTokens, limit);
+        read.integer("max_completion_tokens", 1, kMostNewTokens, limit);
     const bool wanted = read.flag("logprobs");
     const int64_t top = read.integer("top_logprobs", 0, kMostTop, 0);
     if (top > 0 && !wanted) refuse("top_logprobs needs logprobs", "logprobs");
@@ -339,7 +326,7 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
     read.only("modalities", {{"text"}});
   } else {
     read_prompt(read.value("prompt"), out);
-    o.max_new_tokens = read.integer("max_tokens", 1, kMostTokens, 16);
+    o.max_new_tokens = read.integer("max_tokens", 1, kMostNewTokens, 16);
     out.logprobs =
         static_cast<int32_t>(read.integer("logprobs", 0, kMostTop, -1));
     read.only("echo", {false});
@@ -354,7 +341,7 @@ CompletionRequest parse_completion(std::string_view body, bool chat) {
   o.sampler.frequency_penalty = read.number("frequency_penalty", -2, 2, 0);
   // Beyond OpenAI's, as llama.cpp's and vLLM's servers have them.
   o.sampler.top_k =
-      static_cast<int32_t>(read.integer("top_k", 0, kMostTokens, 0));
+      static_cast<int32_t>(read.integer("top_k", 0, kMostTopK, 0));
   o.sampler.min_p = read.number("min_p", 0, 1, 0);
   o.sampler.repetition_penalty =
       read.number("repetition_penalty", 0.01, 100, 1);

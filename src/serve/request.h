@@ -9,33 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "generate/generation.h"
 #include "generate/language_model.h"
 #include "grammar/grammar.h"
+#include "serve/api_error.h"
 #include "serve/tool_calls.h"
 
 namespace seodang {
-
-// What a client did wrong, with the HTTP status that says so. `parameter` is
-// the key of the request, or "".
-class ApiError : public Error {
- public:
-  ApiError(int status, const std::string& message, std::string parameter = "",
-           std::string code = "")
-      : Error(message),
-        status_(status),
-        parameter_(std::move(parameter)),
-        code_(std::move(code)) {}
-
-  int status() const { return status_; }
-  // {"error": {"message", "type", "param", "code"}}
-  std::string body() const;
-
- private:
-  int status_;
-  std::string parameter_, code_;
-};
 
 struct CompletionRequest {
   bool chat = false;

@@ -107,10 +107,42 @@ ordered_json calls_json(const ResponseHead& head, int32_t choice,
   return out;
 }
 
-std::string chunk(const ResponseHead& head, ordered_json choice) {
+// A piece of a choice: what is new in its message, or in its text.
+std::string chunk(const ResponseHead& head, int32_t index, ordered_json delta,
+                  ordered_json logprobs = nullptr,
+                  ordered_json reason = nullptr) {
   ordered_json out = head_json(head, "chat.completion.chunk");
-  out["choices"].push_back(std::move(choice));
+  out["choices"].push_back({{"index", index},
+                            {head.chat ? "delta" : "text", std::move(delta)},
+                            {"logprobs", std::move(logprobs)},
+                            {"finish_reason", std::move(reason)}});
   return out.dump();
+}
+
+ordered_json delta_of(const ResponseHead& head, std::string_view text) {
+  return head.chat ? ordered_json{{"content", text}} : ordered_json(text);
+}
+
+// A whole choice; `calls` of a chat, which may stand instead of text.
+ordered_json choice_json(const ResponseHead& head, int32_t index,
+                         const std::string& text,
+                         const std::vector<ToolCall>& calls,
+                         ordered_json logprobs, StopReason stop) {
+  ordered_json out = {{"index", index}};
+  if (head.chat) {
+    const bool only_calls = text.empty() && !calls.empty();
+    out["message"] = {
+        {"role", "assistant"},
+        {"content", only_calls ? ordered_json() : ordered_json(text)},
+        {"refusal", nullptr}};
+    if (!calls.empty())
+      out["message"]["tool_calls"] = calls_json(head, index, calls);
+  } else {
+    out["text"] = text;
+  }
+  out["logprobs"] = std::move(logprobs);
+  out["finish_reason"] = finish_reason(stop, !calls.empty());
+  return out;
 }
 
 }  // namespace
@@ -137,103 +169,57 @@ std::string completion_json(const ResponseHead& head,
   int64_t completion_tokens = 0;
   for (const Generation& generation : choices) {
     completion_tokens += std::ssize(generation.tokens);
-    ordered_json choice = {{"index", out["choices"].size()}};
-    ToolCallReader reader(request.tools);
-    if (head.chat) {
-      std::string text = generation.text;
-      if (!request.tools.empty()) {
-        text = reader.push(text);
-        text += reader.finish();
-      }
-      const bool calls = !reader.calls().empty();
-      choice["message"] = {
-          {"role", "assistant"},
-          {"content",
-           calls && text.empty() ? ordered_json() : ordered_json(text)},
-          {"refusal", nullptr}};
-      if (calls)
-        choice["message"]["tool_calls"] = calls_json(
-            head, static_cast<int32_t>(out["choices"].size()), reader.calls());
-    } else {
-      choice["text"] = generation.text;
+    ToolCallParser parser(request.tools);
+    std::string text = generation.text;
+    if (!request.tools.empty()) {
+      text = parser.push(text);
+      text += parser.finish();
     }
-    choice["logprobs"] = logprobs_of(request, generation.tokens, tokenizer);
-    choice["finish_reason"] =
-        finish_reason(generation.stop, !reader.calls().empty());
-    out["choices"].push_back(std::move(choice));
+    out["choices"].push_back(choice_json(
+        head, static_cast<int32_t>(out["choices"].size()), text, parser.calls(),
+        logprobs_of(request, generation.tokens, tokenizer), generation.stop));
   }
   out["usage"] = usage_of(choices.at(0).prompt_tokens, completion_tokens);
   return out.dump();
 }
 
-std::string relayed_json(const ResponseHead& head, const RemoteAnswer& answer) {
+std::string remote_json(const ResponseHead& head, const RemoteAnswer& answer) {
   ordered_json out = head_json(head, "chat.completion");
-  ordered_json choice = {{"index", 0}};
-  if (head.chat)
-    choice["message"] = {
-        {"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}};
-  else
-    choice["text"] = answer.text;
-  choice["logprobs"] = nullptr;
-  choice["finish_reason"] = finish_reason(answer.stop, false);
-  out["choices"].push_back(std::move(choice));
+  out["choices"].push_back(
+      choice_json(head, 0, answer.text, {}, nullptr, answer.stop));
   out["usage"] = usage_of(answer.prompt_tokens, answer.completion_tokens);
   return out.dump();
 }
 
 std::string role_chunk(const ResponseHead& head, int32_t index) {
-  return chunk(head, {{"index", index},
-                      {"delta", {{"role", "assistant"}, {"content", ""}}},
-                      {"logprobs", nullptr},
-                      {"finish_reason", nullptr}});
+  return chunk(head, index, {{"role", "assistant"}, {"content", ""}});
 }
 
 std::string token_chunk(const ResponseHead& head,
                         const CompletionRequest& request, int32_t index,
                         const Choice& choice, std::string_view text,
                         const Tokenizer& tokenizer) {
-  ordered_json out = {{"index", index}};
-  if (head.chat)
-    out["delta"] = {{"content", text}};
-  else
-    out["text"] = text;
-  out["logprobs"] = logprobs_of(request, {&choice, 1}, tokenizer);
-  out["finish_reason"] = nullptr;
-  return chunk(head, std::move(out));
+  return chunk(head, index, delta_of(head, text),
+               logprobs_of(request, {&choice, 1}, tokenizer));
 }
 
 std::string text_chunk(const ResponseHead& head, int32_t index,
                        std::string_view text) {
-  ordered_json out = {{"index", index}};
-  if (head.chat)
-    out["delta"] = {{"content", text}};
-  else
-    out["text"] = text;
-  out["logprobs"] = nullptr;
-  out["finish_reason"] = nullptr;
-  return chunk(head, std::move(out));
+  return chunk(head, index, delta_of(head, text));
 }
 
 std::string tool_calls_chunk(const ResponseHead& head, int32_t index,
                              const std::vector<ToolCall>& calls) {
   ordered_json list = calls_json(head, index, calls);
   for (size_t i = 0; i < list.size(); ++i) list[i]["index"] = i;
-  return chunk(head, {{"index", index},
-                      {"delta", {{"tool_calls", std::move(list)}}},
-                      {"logprobs", nullptr},
-                      {"finish_reason", nullptr}});
+  return chunk(head, index, {{"tool_calls", std::move(list)}});
 }
 
 std::string end_chunk(const ResponseHead& head, int32_t index,
                       StopReason reason, bool calls_tools) {
-  ordered_json out = {{"index", index}};
-  if (head.chat)
-    out["delta"] = ordered_json::object();
-  else
-    out["text"] = "";
-  out["logprobs"] = nullptr;
-  out["finish_reason"] = finish_reason(reason, calls_tools);
-  return chunk(head, std::move(out));
+  return chunk(head, index,
+               head.chat ? ordered_json::object() : ordered_json(""), nullptr,
+               finish_reason(reason, calls_tools));
 }
 
 std::string usage_chunk(const ResponseHead& head, int64_t prompt_tokens,

@@ -36,7 +36,7 @@ std::string completion_json(const ResponseHead& head,
                             const Tokenizer& tokenizer);
 
 // An answer of another server, of which there are no tokens.
-std::string relayed_json(const ResponseHead& head, const RemoteAnswer& answer);
+std::string remote_json(const ResponseHead& head, const RemoteAnswer& answer);
 
 // Pieces of a stream, each one event's data.
 // The first of a chat's choice: who speaks.

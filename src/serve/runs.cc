@@ -86,7 +86,8 @@ fs::path Runs::find(std::string_view name, const char* file) const {
 }
 
 std::string Runs::metrics(std::string_view name, int64_t from) const {
-  std::ifstream file(find(name, kMetrics), std::ios::binary);
+  const fs::path path = find(name, kMetrics);
+  std::ifstream file(path, std::ios::binary);
   file.seekg(from);
   std::string text(std::istreambuf_iterator<char>(file), {});
   // The last one may be half written.
@@ -100,8 +101,10 @@ std::string Runs::metrics(std::string_view name, int64_t from) const {
     if (!line.is_discarded()) lines.push_back(std::move(line));
     at = end + 1;
   }
-  return ordered_json{{"lines", std::move(lines)},
-                      {"next", from + static_cast<int64_t>(text.size())}}
+  return ordered_json{
+      {"lines", std::move(lines)},
+      {"next", from + static_cast<int64_t>(text.size())},
+      {"updated", seconds_since_1970(fs::last_write_time(path))}}
       .dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

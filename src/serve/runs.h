@@ -19,8 +19,8 @@ class Runs {
   // "reports": [names of report.html]}, the latest first. Names are paths below
   // the root.
   std::string list() const;
-  // {"lines": […], "next"}: the whole lines of metrics.jsonl from byte `from`
-  // on, and where to go on.
+  // {"lines": […], "next", "updated"}: the whole lines of metrics.jsonl from
+  // byte `from` on, where to go on, and when it was written to.
   std::string metrics(std::string_view name, int64_t from) const;
   // The text of forgetting.json, or of a report.html.
   std::string forgetting(std::string_view name) const;

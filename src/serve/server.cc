@@ -21,9 +21,10 @@
 #include "grammar/token_filter.h"
 #include "kernels/matmul.h"
 #include "serve/answer.h"
+#include "serve/host.h"
 #include "serve/http_server.h"
 #include "serve/page.h"
-#include "serve/relay.h"
+#include "serve/proxy.h"
 #include "serve/request.h"
 #include "serve/response.h"
 #include "serve/runs.h"
@@ -47,13 +48,6 @@ std::string last_part(const fs::path& path) {
   const size_t end = text.find_last_not_of('/');
   const size_t slash = text.rfind('/', end);
   return text.substr(slash + 1, end - slash);
-}
-
-// "localhost:8080" → "localhost", "[::1]:8080" → "::1".
-std::string host_name(std::string_view host) {
-  if (host.starts_with('['))
-    return std::string(host.substr(1, host.find(']') - 1));
-  return std::string(host.substr(0, host.find(':')));
 }
 
 // What an api key is compared with takes as long wherever they differ.
@@ -104,11 +98,7 @@ void check_room_for(const std::vector<fs::path>& models,
 
 struct Server::State {
   State(const std::vector<fs::path>& paths, const ServerOptions& its_options)
-      : options(its_options),
-        http({.connections = options.connections},
-             [](int status, const std::string& message) {
-               return ApiError(status, message).body();
-             }) {
+      : options(its_options), http({.connections = options.connections}) {
     std::vector<fs::path> here;
     std::map<std::string, int> names;
     for (const fs::path& path : paths) {
@@ -160,25 +150,18 @@ struct Server::State {
     http.set_exception_handler([](const httplib::Request&,
                                   httplib::Response& response,
                                   const std::exception_ptr& error) {
-      try {
-        std::rethrow_exception(error);
-      } catch (const ApiError& api_error) {
-        send_error(response, api_error);
-      } catch (const std::exception& other) {
-        send_error(response, ApiError(500, other.what()));
-      }
+      send_error(response, ApiError::of(error));
     });
     http.set_error_handler([](const httplib::Request& request,
                               httplib::Response& response) {
       if (!response.body.empty()) return;
-      const int failure = HttpServer::reading_failure();
-      const int status = failure != 0 ? failure : response.status;
+      if (const auto failure = HttpServer::reading_failure())
+        return send_error(response, *failure);
+      const int status = response.status;
       send_error(
           response,
           ApiError(status, status == 404   ? "no such path: " + request.path
-                           : status == 408 ? "the request did not come in time"
                            : status == 413 ? "the request is too large"
-                           : status == 431 ? "the headers are too large"
                                            : "the request is not understood"));
     });
     http.Get("/", [](const auto&, auto& response) {
@@ -328,7 +311,7 @@ struct Server::State {
     CompletionRequest request = parse_completion(http_request.body, chat);
     if (const auto remote = remotes.find(request.model);
         remote != remotes.end()) {
-      relay(remote->second, request,
+      proxy(remote->second, request,
             {new_id(chat), remote->first, std::time(nullptr), chat}, response);
       return;
     }
@@ -600,13 +583,6 @@ struct Server::State {
   std::mt19937_64 random_ids{std::random_device()()};
   HttpServer http;
 };
-
-bool is_loopback(const std::string& host) {
-  // A name may begin with 127, too.
-  return host == "localhost" || host == "::1" ||
-         (host.starts_with("127.") &&
-          host.find_first_not_of("0123456789.") == std::string::npos);
-}
 
 Server::Server(const std::vector<fs::path>& models,
                const ServerOptions& options)

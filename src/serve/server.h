@@ -28,9 +28,6 @@ struct ServerOptions {
   std::vector<std::string> cors;
 };
 
-// Whether only this machine reaches what listens there.
-bool is_loopback(const std::string& host);
-
 class Server {
  public:
   // Loads the models and listens. What a model is called is the last part of

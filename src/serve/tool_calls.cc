@@ -124,7 +124,7 @@ Grammar tool_call_grammar(ToolCallFormat format, const std::vector<Tool>& tools,
   return g;
 }
 
-std::string ToolCallReader::push(std::string_view text) {
+std::string ToolCallParser::push(std::string_view text) {
   held_ += text;
   if (in_calls_) return "";
   if (!any_text_) {
@@ -152,13 +152,13 @@ std::string ToolCallReader::push(std::string_view text) {
   return out;
 }
 
-std::string ToolCallReader::finish() {
+std::string ToolCallParser::finish() {
   if (in_calls_ && (held_.starts_with(kOpen) ? read_tagged() : read_json()))
     return "";
   return std::exchange(held_, "");
 }
 
-bool ToolCallReader::read_tagged() {
+bool ToolCallParser::read_tagged() {
   std::string_view left = trimmed(held_);
   while (!left.empty()) {
     if (!left.starts_with(kOpen)) return false;
@@ -179,7 +179,7 @@ bool ToolCallReader::read_tagged() {
 }
 
 // Objects of known names: other JSON is an answer.
-bool ToolCallReader::read_json() {
+bool ToolCallParser::read_json() {
   std::vector<ToolCall> calls;
   const auto add = [&](const ordered_json& value) {
     ToolCall call;

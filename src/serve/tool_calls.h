@@ -52,10 +52,10 @@ Grammar tool_call_grammar(ToolCallFormat format, const std::vector<Tool>& tools,
 
 // Takes an answer apart as it is written. What could be a call is held back
 // until it is decided.
-class ToolCallReader {
+class ToolCallParser {
  public:
   // `tools` must outlive it.
-  explicit ToolCallReader(const std::vector<Tool>& tools) : tools_(tools) {}
+  explicit ToolCallParser(const std::vector<Tool>& tools) : tools_(tools) {}
 
   // Each returns what is certainly text and no call.
   std::string push(std::string_view text);

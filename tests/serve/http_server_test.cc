@@ -54,12 +54,11 @@ class RawClient {
 class HttpServerTest : public testing::Test {
  protected:
   void start(const HttpLimits& limits) {
-    server_ = std::make_unique<HttpServer>(
-        limits, [](int, const std::string& message) { return message; });
+    server_ = std::make_unique<HttpServer>(limits);
     server_->set_error_handler(
         [](const httplib::Request&, httplib::Response& response) {
-          if (const int failure = HttpServer::reading_failure())
-            response.status = failure;
+          if (const auto failure = HttpServer::reading_failure())
+            response.status = failure->status();
           response.set_content("failed", "text/plain");
         });
     server_->Get("/", [](const auto&, auto& response) {

@@ -157,6 +157,11 @@ TEST(RemoteModel, IsServedBesideOthers) {
   EXPECT_EQ(whole["usage"]["completion_tokens"], direct.completion_tokens);
   body["logprobs"] = true;
   EXPECT_EQ(ask()->status, 400);
+  // Nothing of a message is left out silently.
+  body.erase("logprobs");
+  body["messages"].push_back(
+      {{"role", "tool"}, {"tool_call_id", "1"}, {"content", "a"}});
+  EXPECT_EQ(ask()->status, 400);
   const json models = json::parse(client.Get("/v1/models")->body)["data"];
   EXPECT_EQ(models[1]["kind"], "remote");
   EXPECT_EQ(client
@@ -222,6 +227,23 @@ TEST(RemoteModel, TriesAgainWhenTheServerIsBusy) {
   EXPECT_EQ(answer.stop, StopReason::eos);
   EXPECT_EQ(answer.completion_tokens, 2);
   EXPECT_EQ(server.requests, 3);
+}
+
+TEST(RemoteModel, ALimitThatIsNoneIsNotSent) {
+  json asked;
+  OtherServer server([&](const json& body, httplib::Response& response) {
+    asked = body;
+    response.set_content(R"({"choices":[]})", "application/json");
+  });
+  const RemoteModel model(server.address(), kHasty);
+  GenerateOptions options = short_answer();
+  options.sampler.seed = static_cast<uint64_t>(-5);
+  model.chat({&kQuestion, 1}, options);
+  EXPECT_EQ(asked["max_tokens"], 12);
+  EXPECT_EQ(asked["seed"], -5);
+  options.max_new_tokens = kMostNewTokens;
+  model.chat({&kQuestion, 1}, options);
+  EXPECT_FALSE(asked.contains("max_tokens"));
 }
 
 TEST(RemoteModel, GivesUpInTheEnd) {

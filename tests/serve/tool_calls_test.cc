@@ -24,7 +24,7 @@ struct Parsed {
 
 // In pieces, as a stream brings them.
 Parsed parse(std::string_view answer, Rng& rng) {
-  ToolCallReader reader(kTools);
+  ToolCallParser reader(kTools);
   Parsed out;
   while (!answer.empty()) {
     const size_t size = std::min<size_t>(answer.size(), 1 + rng.below(8));

@@ -70,15 +70,14 @@ export function runs(list: List): HTMLElement {
       h('dt', {}, line.prompt!, ' ', h('span', {class: 'small'}, `${w.step} ${line.step}`)), h('dd', {}, line.sample!)]))] : []));
   }
   async function read(name: string) {
-    const got = await getJson<{lines: Line[]; next: number}>(`runs/metrics?name=${encodeURIComponent(name)}&from=${next}`);
+    const got = await getJson<{lines: Line[]; next: number; updated: number}>(`runs/metrics?name=${encodeURIComponent(name)}&from=${next}`);
     if (name !== choice.value) return;
     next = got.next;
     if (got.lines.length || !lines.length) {
       lines = lines.concat(got.lines);
       draw();
     }
-    const run = (await getJson<List>('runs')).runs.find(one => one.name === name);
-    const age = run ? Date.now() / 1000 - run.updated : Infinity;
+    const age = Date.now() / 1000 - got.updated;
     const at = lines.at(-1)?.step ?? 0;
     state.textContent = age < kQuiet ? w.training(at) : w.ended(at);
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-#include "serve/relay.h"
+#include "serve/proxy.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -42,7 +42,7 @@ RemoteAnswer ask(const RemoteModel& model, const CompletionRequest& request,
 
 }  // namespace
 
-void relay(const std::shared_ptr<const RemoteModel>& model,
+void proxy(const std::shared_ptr<const RemoteModel>& model,
            const CompletionRequest& request, const ResponseHead& head,
            httplib::Response& response) {
   check(request);
@@ -50,7 +50,7 @@ void relay(const std::shared_ptr<const RemoteModel>& model,
     const RemoteAnswer answer = ask(*model, request, [](std::string_view) {
       return HttpServer::client_is_there();
     });
-    response.set_content(relayed_json(head, answer), "application/json");
+    response.set_content(remote_json(head, answer), "application/json");
     return;
   }
   const auto kept = std::make_shared<CompletionRequest>(request);
@@ -74,7 +74,7 @@ void relay(const std::shared_ptr<const RemoteModel>& model,
                              answer.completion_tokens));
           send("[DONE]");
         } catch (...) {
-          send(error_body(std::current_exception()));
+          send(ApiError::of(std::current_exception()).body());
         }
         sink.done();
         return true;

@@ -14,7 +14,7 @@ namespace seodang {
 // Answers at once, or in a stream as the text comes. Throws ApiError for what a
 // model behind an API is not asked for (logprobs, n, tools, formats, token
 // ids), and when it does not answer.
-void relay(const std::shared_ptr<const RemoteModel>& model,
+void proxy(const std::shared_ptr<const RemoteModel>& model,
            const CompletionRequest& request, const ResponseHead& head,
            httplib::Response& response);
 
