@@ -13,6 +13,7 @@
 #include "base/threads.h"
 #include "kernels/convert.h"
 #include "kernels/matvec.h"
+#include "kernels/quantized_matmul.h"
 #include "kernels/quantized_matvec.h"
 
 namespace seodang {
@@ -257,10 +258,15 @@ void multiply(const Operand& a, const Operand& b, Tensor c, bool add) {
 }  // namespace
 
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
-  if (is_quantized(w.dtype) && x.rows < kQuantizedPrefillRows)
-    return quantized_matvec(y, x, w, add);
   if (is_16_bit(w.dtype) && x.rows <= kMatvecRows) return matvec(y, x, w, add);
   multiply({x}, {w, true}, y, add);
+}
+
+void linear_inference(Tensor y, Tensor x, Tensor w, bool add) {
+  if (!is_quantized(w.dtype)) return linear_forward(y, x, w, add);
+  if (x.rows < kQuantizedMatmulRows || !has_quantized_matmul())
+    return quantized_matvec(y, x, w, add);
+  quantized_matmul(y, x, w, add);
 }
 
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add) {

@@ -1,5 +1,5 @@
-// Matrix products, oneDNN's but for those of few rows (matvec.h,
-// quantized_matvec.h). A linear layer is y = x·Wᵀ with W (out_features,
+// Matrix products, oneDNN's but for those of few rows (matvec.h) and those with
+// blocks in use (quantized_matvec.h, quantized_matmul.h). A linear layer is y = x·Wᵀ with W (out_features,
 // in_features) as Hugging Face stores it; its two backward products stand
 // beside it.
 //
@@ -17,6 +17,9 @@ namespace seodang {
 // y (N,O) = x (N,I) · w (O,I)ᵀ, or += when `add`. x and y f32 or bf16, w of any
 // dtype.
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add = false);
+// linear_forward() where no gradient will be asked for: if w is in blocks, x is
+// rounded to int8, a scale for each 32 numbers, as llama.cpp does it.
+void linear_inference(Tensor y, Tensor x, Tensor w, bool add = false);
 // dx (N,I) = dy (N,O) · w (O,I), or += when `add`.
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add = false);
 // dw (O,I) f32 += dy (N,O)ᵀ · x (N,I).

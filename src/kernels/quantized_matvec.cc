@@ -12,26 +12,14 @@
 
 #include "base/threads.h"
 #include "kernels/quantize.h"
+#include "kernels/quantized_rows.h"
 #include "tensor/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantized_matvec.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/row-inl.h"
-
-#ifndef SEODANG_QUANTIZED_ROWS
-#define SEODANG_QUANTIZED_ROWS
-namespace seodang {
-// Rows of x rounded to int8: number i of group g is scale[g]·q[32g + i].
-struct QuantizedRows {
-  int64_t rows, cols;
-  int8_t* q;     // (rows, cols)
-  float* scale;  // (rows, cols/32)
-  float* sum;    // (rows, cols/32): scale · Σ q, for formats that have a min
-};
-}  // namespace seodang
-#endif
+#include "kernels/block_numbers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace seodang {
@@ -59,23 +47,10 @@ void dot_rows(const Block* w, const QuantizedRows& x, int64_t n,
 
 #else
 
-// 32 numbers are one vector, or two where vectors have 16 bytes.
-using TagI8 = hn::CappedTag<int8_t, 32>;
-using TagU8 = hn::RebindToUnsigned<TagI8>;
 using TagI32 = hn::RepartitionToWide<hn::RepartitionToWide<TagI8>>;
 using TagF32 = hn::RebindToFloat<TagI32>;
-using VecI8 = hn::Vec<TagI8>;
 using VecI32 = hn::Vec<TagI32>;
 using VecF32 = hn::Vec<TagF32>;
-constexpr size_t kLanes = hn::MaxLanes(TagI8());
-
-HWY_INLINE float number(const f16& half) {
-#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
-  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half.bits)));
-#else
-  return static_cast<float>(half);
-#endif
-}
 
 // Lane k of the result: the sum of products of bytes 4k to 4k+3 (where vectors
 // have 16 bytes: any four). `unsigned_w`: no byte of w is negative. |w| ≤ 128
@@ -116,54 +91,6 @@ HWY_INLINE VecF32 scaled(VecI32 sums, float scale, VecF32 add) {
   return hn::MulAdd(hn::ConvertTo(d, sums), hn::Set(d, scale), add);
 }
 
-HWY_INLINE VecI8 nibbles(const uint8_t* from, bool high) {
-  const TagU8 d;
-  const auto bytes = hn::LoadU(d, from);
-  return hn::BitCast(TagI8(), high ? hn::ShiftRight<4>(bytes)
-                                   : hn::And(bytes, hn::Set(d, 15)));
-}
-
-// 32 numbers of 4 bits, from number i on.
-HWY_INLINE VecI8 nibbles_of_32(const uint8_t* q, size_t i) {
-  if constexpr (kLanes == 32) {
-    const hn::Half<TagU8> half;
-    const auto bytes = hn::LoadU(half, q);
-    return hn::BitCast(TagI8(), hn::Combine(TagU8(), hn::ShiftRight<4>(bytes),
-                                            hn::And(bytes, hn::Set(half, 15))));
-  } else {
-    return nibbles(q, i != 0);
-  }
-}
-
-// The numbers of a block of 32, from number i on, as whole numbers.
-HWY_INLINE VecI8 whole_numbers(const BlockQ8_0& w, size_t i) {
-  return hn::LoadU(TagI8(), w.q + i);
-}
-HWY_INLINE VecI8 whole_numbers(const BlockQ4_0& w, size_t i) {
-  return nibbles_of_32(w.q, i);  // 8 too large: min_of()
-}
-HWY_INLINE VecI8 whole_numbers(const BlockQ4_1& w, size_t i) {
-  return nibbles_of_32(w.q, i);
-}
-HWY_INLINE VecI8 whole_numbers(const BlockIQ4NL& w, size_t i) {
-  return hn::TableLookupBytes(hn::LoadDup128(TagI8(), kIq4Nl),
-                              nibbles_of_32(w.q, i));
-}
-// Q5_0 and Q5_1. Eight bytes are read where the bits begin, which lie in the
-// block.
-template <class Block>
-HWY_INLINE VecI8 five_bits(const Block& w, size_t i) {
-  const TagI8 d;
-  const auto set = hn::LoadMaskBits(d, w.high + i / 8);
-  return hn::Or(nibbles_of_32(w.q, i), hn::IfThenElseZero(set, hn::Set(d, 16)));
-}
-HWY_INLINE VecI8 whole_numbers(const BlockQ5_0& w, size_t i) {
-  return five_bits(w, i);  // 16 too large
-}
-HWY_INLINE VecI8 whole_numbers(const BlockQ5_1& w, size_t i) {
-  return five_bits(w, i);
-}
-
 // What a block adds to the sum: `a` and `b` take turns, so that additions do
 // not wait for one another. q, scale and sum are x's, where the block begins.
 struct Accumulators {
@@ -174,33 +101,39 @@ struct Accumulators {
 // multiplies unsigned bytes for less, and Σx is known.
 template <class Block>
 HWY_INLINE float min_of(const Block& w) {
-  if constexpr (Block::kDtype == Dtype::q4_0) return 8 * number(w.d);
-  if constexpr (Block::kDtype == Dtype::q5_0) return 16 * number(w.d);
-  if constexpr (Block::kDtype == Dtype::q4_1 || Block::kDtype == Dtype::q5_1)
-    return -number(w.m);
-  return 0;
+  if constexpr (Numbers<Block>::kHasMin) return -number(w.m);
+  return Numbers<Block>::kOffset * number(w.d);
 }
 
 // A block of 32; mins[0] collects min·Σx.
 template <class Block>
 HWY_INLINE void add_block(const Block& w, const int8_t* q, const float* scale,
                           const float* sum, float* mins, Accumulators& out) {
-  constexpr bool kHasMin =
-      Block::kDtype != Dtype::q8_0 && Block::kDtype != Dtype::iq4_nl;
+  constexpr bool kUnsigned = !Numbers<Block>::kSigned;
   const float s = number(w.d) * scale[0];
-  for (size_t i = 0; i < 32; i += kLanes)
-    out.a = scaled(dot<kHasMin>(whole_numbers(w, i), hn::LoadU(TagI8(), q + i)),
-                   s, out.a);
+  for (size_t i = 0; i < 32; i += kByteLanes)
+    out.a =
+        scaled(dot<kUnsigned>(whole_numbers(w, i), hn::LoadU(TagI8(), q + i)),
+               s, out.a);
   std::swap(out.a, out.b);
-  if constexpr (kHasMin) mins[0] += min_of(w) * sum[0];
+  if constexpr (kUnsigned) mins[0] += min_of(w) * sum[0];
 }
 
-// Q4_K and Q5_K differ in the fifth bit. mins (8) collects Σ min·Σx a group.
+template <int kRun, class Block>
+HWY_INLINE void add_group(const Block& w, const int8_t* q, const float* s,
+                          Accumulators& out) {
+  for (size_t i = 0; i < 32; i += kByteLanes)
+    out.a = scaled(dot<true>(whole_numbers<kRun>(w, i),
+                             hn::LoadU(TagI8(), q + kRun * 32 + i)),
+                   s[kRun], out.a);
+  std::swap(out.a, out.b);
+}
+
+// Q4_K and Q5_K. mins (8) collects Σ min·Σx a group.
 template <class Block>
 HWY_INLINE void add_group_block(const Block& w, const int8_t* q,
                                 const float* scale, const float* sum,
                                 float* mins, Accumulators& out) {
-  const TagI8 d;
   const GroupScales groups = GroupScales::unpack(w.scales);
   const float dw = number(w.d), d_min = number(w.d_min);
   float s[8];
@@ -208,21 +141,14 @@ HWY_INLINE void add_group_block(const Block& w, const int8_t* q,
     s[g] = dw * static_cast<float>(groups.scales[g]) * scale[g];
     mins[g] += d_min * static_cast<float>(groups.mins[g]) * sum[g];
   }
-  for (int g = 0; g < 8; ++g) {
-    for (size_t i = 0; i < 32; i += kLanes) {
-      auto numbers = nibbles(w.q + g / 2 * 32 + i, g % 2 != 0);
-      if constexpr (Block::kDtype == Dtype::q5_k) {
-        const TagU8 du;
-        const auto bit = hn::Set(du, static_cast<uint8_t>(1 << g));
-        const auto set = hn::TestBit(hn::LoadU(du, w.high + i), bit);
-        numbers = hn::Or(
-            numbers, hn::BitCast(d, hn::IfThenElseZero(set, hn::Set(du, 16))));
-      }
-      out.a =
-          scaled(dot<true>(numbers, hn::LoadU(d, q + g * 32 + i)), s[g], out.a);
-    }
-    std::swap(out.a, out.b);
-  }
+  add_group<0>(w, q, s, out);
+  add_group<1>(w, q, s, out);
+  add_group<2>(w, q, s, out);
+  add_group<3>(w, q, s, out);
+  add_group<4>(w, q, s, out);
+  add_group<5>(w, q, s, out);
+  add_group<6>(w, q, s, out);
+  add_group<7>(w, q, s, out);
 }
 
 HWY_INLINE void add_block(const BlockQ4K& w, const int8_t* q,
@@ -240,7 +166,7 @@ HWY_INLINE void add_block(const BlockQ5K& w, const int8_t* q,
 // The scales of two groups of 16, each where its sums are in dot()'s result.
 HWY_INLINE VecF32 two_scales(const float* s, size_t i) {
   const TagF32 d;
-  if constexpr (kLanes == 32) {
+  if constexpr (kByteLanes == 32) {
     const hn::Half<TagF32> half;
     return hn::Combine(d, hn::Set(half, s[1]), hn::Set(half, s[0]));
   } else {
@@ -248,53 +174,20 @@ HWY_INLINE VecF32 two_scales(const float* s, size_t i) {
   }
 }
 
-// Run kRun of 32 numbers, from number i on, as whole numbers.
-template <int kRun>
-HWY_INLINE VecI8 whole_numbers(const BlockQ6K& w, size_t i) {
-  const TagI8 d;
-  const TagU8 du;
-  const auto low =
-      nibbles(w.low + kRun / 4 * 64 + kRun % 2 * 32 + i, kRun % 4 >= 2);
-  const auto bytes = hn::LoadU(du, w.high + kRun / 4 * 32 + i);
-  const auto high =
-      hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3));
-  return hn::Sub(hn::Or(low, hn::BitCast(d, hn::ShiftLeft<4>(high))),
-                 hn::Set(d, 32));
-}
-// Q2_K and Q3_K.
-template <int kRun>
-HWY_INLINE VecI8 two_bits(const uint8_t* q, size_t i) {
-  const TagU8 du;
-  const auto bytes = hn::LoadU(du, q + kRun / 4 * 32 + i);
-  return hn::BitCast(
-      TagI8(), hn::And(hn::ShiftRight<kRun % 4 * 2>(bytes), hn::Set(du, 3)));
-}
-template <int kRun>
-HWY_INLINE VecI8 whole_numbers(const BlockQ2K& w, size_t i) {
-  return two_bits<kRun>(w.q, i);
-}
-template <int kRun>
-HWY_INLINE VecI8 whole_numbers(const BlockQ3K& w, size_t i) {
-  const TagI8 d;
-  const TagU8 du;
-  const auto bit = hn::Set(du, static_cast<uint8_t>(1 << kRun));
-  const auto set = hn::TestBit(hn::LoadU(du, w.high + i), bit);
-  const auto high = hn::IfThenElseZero(set, hn::Set(du, 4));
-  return hn::Sub(hn::Or(two_bits<kRun>(w.q, i), hn::BitCast(d, high)),
-                 hn::Set(d, 4));
-}
-
 // s and m: of each group of 16 scale and min, x's scale included; m only in
 // Q2_K, where Σx of a group is summed here, since x has sums of 32.
 template <int kRun, class Block>
 HWY_INLINE void add_run(const Block& w, const int8_t* q, const float* s,
                         const float* m, Accumulators& out) {
-  constexpr bool kHasMin = Block::kDtype == Dtype::q2_k;
+  constexpr bool kHasMin = Numbers<Block>::kHasMin;
   const TagI8 d;
   const TagF32 df;
-  for (size_t i = 0; i < 32; i += kLanes) {
+  for (size_t i = 0; i < 32; i += kByteLanes) {
     const auto x = hn::LoadU(d, q + kRun * 32 + i);
-    const auto sums = dot<kHasMin>(whole_numbers<kRun>(w, i), x);
+    auto numbers = whole_numbers<kRun>(w, i);
+    if constexpr (Numbers<Block>::kOffset != 0)
+      numbers = hn::Sub(numbers, hn::Set(d, Numbers<Block>::kOffset));
+    const auto sums = dot<kHasMin>(numbers, x);
     out.a =
         hn::MulAdd(hn::ConvertTo(df, sums), two_scales(s + kRun * 2, i), out.a);
     if constexpr (kHasMin)
@@ -449,39 +342,6 @@ void MultiplyQuantized(Tensor y, const QuantizedRows& x, Tensor w, bool add,
   });
 }
 
-template <class T>
-void quantize_row(const T* x, const QuantizedRows& out, int64_t n) {
-  const hn::CappedTag<float, 16> d;
-  const hn::RebindToSigned<decltype(d)> d32;
-  const hn::Rebind<int8_t, decltype(d)> d8;
-  int8_t* q = out.q + n * out.cols;
-  for (int64_t g = 0; g < out.cols / 32; ++g, x += 32, q += 32) {
-    auto most = hn::Zero(d);
-    for (size_t i = 0; i < 32; i += hn::Lanes(d))
-      most = hn::Max(most, hn::Abs(load(d, x + i)));
-    const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
-    const float inverse = largest > 0 ? 127 / largest : 0;
-    const float scale = largest / 127;
-    auto sum = hn::Zero(d32);
-    for (size_t i = 0; i < 32; i += hn::Lanes(d)) {
-      const auto rounded =
-          hn::NearestInt(hn::Mul(load(d, x + i), hn::Set(d, inverse)));
-      sum = hn::Add(sum, rounded);
-      hn::StoreU(hn::DemoteTo(d8, rounded), d8, q + i);
-    }
-    out.scale[n * (out.cols / 32) + g] = scale;
-    out.sum[n * (out.cols / 32) + g] =
-        scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(d32, sum)));
-  }
-}
-
-void QuantizeActivations(const QuantizedRows& out, Tensor x) {
-  for (int64_t n = 0; n < x.rows; ++n)
-    with_type(x.dtype, [&](auto* null) {
-      quantize_row(x.row<std::remove_pointer_t<decltype(null)>>(n), out, n);
-    });
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace seodang
 HWY_AFTER_NAMESPACE();
@@ -490,18 +350,10 @@ HWY_AFTER_NAMESPACE();
 namespace seodang {
 
 HWY_EXPORT(MultiplyQuantized);
-HWY_EXPORT(QuantizeActivations);
 
 void quantized_matvec(Tensor y, Tensor x, Tensor w, bool add) {
   thread_local Buffer memory;
-  const auto numbers = static_cast<size_t>(x.size());
-  auto* bytes = static_cast<std::byte*>(
-      memory.at_least(numbers + numbers / 32 * 2 * sizeof(float)));
-  QuantizedRows rows{x.rows, x.cols, nullptr, nullptr, nullptr};
-  rows.q = reinterpret_cast<int8_t*>(bytes);
-  rows.scale = reinterpret_cast<float*>(bytes + numbers);
-  rows.sum = rows.scale + numbers / 32;
-  HWY_DYNAMIC_DISPATCH(QuantizeActivations)(rows, x);
+  const QuantizedRows rows = quantize_rows(memory, x);
   parallel_ranges(w.rows, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(MultiplyQuantized)(y, rows, w, add, begin, end);
   });

@@ -12,7 +12,4 @@ namespace seodang {
 // number of threads.
 void quantized_matvec(Tensor y, Tensor x, Tensor w, bool add = false);
 
-// Rows from which on a product in tiles (matmul.h) is faster.
-inline constexpr int64_t kQuantizedPrefillRows = 24;
-
 }  // namespace seodang

@@ -139,18 +139,16 @@ HWY_INLINE void add_wide(const Block* w, const int8_t* q, const float* scale,
   const __m128 s = _mm_mul_ps(d, load_two(scale));
   out.add(numbers.dot(q), spread<8, 0>(_mm512_castps128_ps512(s)));
   __m128 min = d;
-  if constexpr (Block::kDtype == Dtype::q4_1 || Block::kDtype == Dtype::q5_1)
-    min = two_numbers(w[0].m, w[1].m);
-  if constexpr (Block::kDtype != Dtype::q8_0 && Block::kDtype != Dtype::iq4_nl)
+  if constexpr (Numbers<Block>::kHasMin) min = two_numbers(w[0].m, w[1].m);
+  if constexpr (!Numbers<Block>::kSigned)
     out.mins = _mm256_zextps128_ps256(
         _mm_fmadd_ps(min, load_two(sum), _mm256_castps256_ps128(out.mins)));
 }
 // What the sum of `mins` counts for.
 template <class Block>
-constexpr float kMinFactor = Block::kDtype == Dtype::q4_0   ? 8
-                             : Block::kDtype == Dtype::q5_0 ? 16
-                             : Block::kNumbers == 32        ? -1
-                                                            : 1;
+constexpr float kMinFactor = Numbers<Block>::kOffset != 0 ? Numbers<Block>::kOffset
+                             : Block::kNumbers == 32      ? -1
+                                                          : 1;
 
 // --- A block of 256.
 

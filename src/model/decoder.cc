@@ -61,12 +61,6 @@ void for_each_block(std::initializer_list<Tensor> parts, Use&& use) {
   }
 }
 
-void project(Tensor y, Tensor x, std::initializer_list<Tensor> w) {
-  for_each_block(w, [&](Tensor block, int64_t row) {
-    linear_forward(y.cols_from(row, block.rows), x, block);
-  });
-}
-
 void project_backward(Tensor dx, std::initializer_list<Tensor> dw, Tensor dy,
                       Tensor x, std::initializer_list<Tensor> w) {
   for_each_block(dw, [&](Tensor block, int64_t row) {
@@ -149,6 +143,14 @@ struct Decoder::State {
   void own_rows_backward(std::span<const int32_t> tokens, Tensor dx,
                          const Weights& into) const;
   void forward_layer(size_t l, Tensor output);
+  void linear(Tensor y, Tensor x, Tensor w, bool add = false) const {
+    (keep == Keep::nothing ? linear_inference : linear_forward)(y, x, w, add);
+  }
+  void project(Tensor y, Tensor x, std::initializer_list<Tensor> w) const {
+    for_each_block(w, [&](Tensor block, int64_t row) {
+      linear(y.cols_from(row, block.rows), x, block);
+    });
+  }
   void attend(size_t l, const LayerActivations& a);
   void normalize_heads(const LayerWeights& w, const LayerActivations& a);
   void add_branch(Tensor stream, Tensor x, Tensor w,
@@ -316,11 +318,11 @@ void Decoder::State::add_branch(Tensor stream, Tensor x, Tensor w,
                                 float* rstd, Tensor branch_norm) const {
   if (branch_norm) {
     branch = branch.rows_from(0, rows);
-    linear_forward(branch, x, w);
+    linear(branch, x, w);
     lora.forward(branch, x, loras);
     rmsnorm_forward(stream, rstd, branch, branch_norm, norm, true);
   } else if (stream) {
-    linear_forward(stream, x, w, true);
+    linear(stream, x, w, true);
     lora.forward(stream, x, loras);
   }
 }

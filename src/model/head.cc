@@ -36,6 +36,7 @@ Head::Head(const ModelConfig& config, const Weights& weights,
       weights_(weights),
       lora_(lora),
       act_(weights.act()),
+      trains_(trains),
       block_rows_(logit_rows_of(config, max_tokens)) {
   rows_.reserve(static_cast<size_t>(max_tokens));
   int64_t own = 0;
@@ -59,7 +60,8 @@ void Head::allocate() {
 }
 
 void Head::logits(Tensor out, Tensor hidden) const {
-  linear_forward(out, hidden, weights_.lm_head);
+  (trains_ ? linear_forward : linear_inference)(out, hidden, weights_.lm_head,
+                                                false);
   for (const TokenRows& own : weights_.lm_head_rows) {
     const Tensor some(own_logits_.view().data, Dtype::f32, out.rows,
                       own.size());

@@ -80,6 +80,7 @@ class Head {
   const Weights& weights_;
   const LoraProducts& lora_;
   Dtype act_;
+  bool trains_;
   int64_t block_rows_;
   OwnedTensor hidden_, logits_, dlogits_, dhidden_;
   OwnedTensor teacher_hidden_, teacher_logits_;  // when there is a teacher

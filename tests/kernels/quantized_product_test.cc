@@ -1,8 +1,7 @@
 // Products with blocks against float64.
-#include "kernels/quantized_matvec.h"
-
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -10,6 +9,7 @@
 #include "kernels/convert.h"
 #include "kernels/matmul.h"
 #include "kernels/quantize.h"
+#include "kernels/quantized_matmul.h"
 #include "tensor/blocks.h"
 
 namespace seodang {
@@ -83,15 +83,19 @@ void product(const Values& x, const Values& w, int64_t n, int64_t o,
   }
 }
 
-void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
+using Product = void (*)(Tensor y, Tensor x, Tensor w, bool add);
+
+// linear_inference() rounds x, linear_forward() does not, but may round w.
+void check(Product multiply, Dtype format, Dtype act, int64_t rows, int64_t out,
+           int64_t cols) {
   const OwnedTensor w = random_blocks(format, out, cols, 7);
   const OwnedTensor x = random_tensor(act, rows, cols, 8);
   const OwnedTensor numbers(Dtype::f32, out, cols);
   convert(numbers, w);
-  const bool few = rows < kQuantizedPrefillRows;
   Values xs = values_of(x), ws = values_of(numbers);
-  if (few) xs = rounded_groups(xs);
-  if (!few && act == Dtype::bf16 && fastest_product_dtype() == Dtype::bf16)
+  if (multiply == linear_inference)
+    xs = rounded_groups(xs);
+  else if (act == Dtype::bf16 && fastest_product_dtype() == Dtype::bf16)
     for (double& value : ws)
       value = static_cast<float>(bf16(static_cast<float>(value)));
 
@@ -100,7 +104,7 @@ void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
   convert(before, y);
   for (const bool add : {true, false}) {
     convert(y, before);
-    linear_forward(y, x, w, add);
+    multiply(y, x, w, add);
     for (int64_t n = 0; n < rows; ++n)
       for (int64_t o = 0; o < out; o += 1 + o % 3) {
         double sum, magnitude;
@@ -115,41 +119,105 @@ void check(Dtype format, Dtype act, int64_t rows, int64_t out, int64_t cols) {
   }
 }
 
-TEST(QuantizedMatvec, FewRows) {
+TEST(QuantizedProduct, FewRows) {
   for (const Dtype format : kFormats)
     for (const Dtype act : {Dtype::f32, Dtype::bf16})
-      for (const int64_t rows : {1, 5}) check(format, act, rows, 37, 768);
+      for (const int64_t rows : {1, 5})
+        check(linear_inference, format, act, rows, 37, 768);
 }
 
-TEST(QuantizedMatvec, FewRowsForEveryTarget) {
+TEST(QuantizedProduct, ManyRows) {
+  for (const Dtype format : kFormats)
+    for (const Dtype act : {Dtype::f32, Dtype::bf16})
+      check(linear_inference, format, act, 33, 70, 768);
+}
+
+TEST(QuantizedProduct, EveryTarget) {
   for_every_target([] {
-    for (const Dtype format : kFormats) check(format, Dtype::bf16, 3, 9, 512);
+    for (const Dtype format : kFormats)
+      for (const int64_t rows : {int64_t{3}, kQuantizedMatmulRows + 1})
+        check(linear_inference, format, Dtype::bf16, rows, 9, 512);
   });
 }
 
-TEST(QuantizedMatvec, BlocksOf32TakeOddWidths) {
+TEST(QuantizedProduct, BlocksOf32TakeOddWidths) {
   for (const Dtype format : kFormats)
-    if (block_size(format) == 32) check(format, Dtype::f32, 2, 5, 96);
+    if (block_size(format) == 32)
+      for (const int64_t rows : {int64_t{2}, kQuantizedMatmulRows})
+        check(linear_inference, format, Dtype::f32, rows, 5, 96);
 }
 
-TEST(QuantizedMatvec, ManyRows) {
-  for (const Dtype format : kFormats) check(format, Dtype::f32, 33, 70, 512);
-  check(Dtype::q4_k, Dtype::bf16, 33, 70, 512);
+// The numbers that a sum of pairs in 16 bits could not hold.
+TEST(QuantizedProduct, LargestNumbers) {
+  for_every_target([] {
+    for (const Dtype format : kFormats) {
+      const int64_t rows = kQuantizedMatmulRows, cols = 256;
+      const OwnedTensor w = random_blocks(format, 8, cols, 5);
+      auto* bytes = static_cast<uint8_t*>(w.view().data);
+      for (const uint8_t fill : {0x00, 0x7f, 0x80, 0xff}) {
+        for (size_t i = 0; i < w.bytes(); ++i) {
+          const size_t at = i % block_bytes(format);
+          const auto halves = halves_of(format);
+          if (std::none_of(halves.begin(), halves.end(), [&](size_t half) {
+                return at == half || at == half + 1;
+              }))
+            bytes[i] = fill;
+        }
+        const OwnedTensor numbers(Dtype::f32, 8, cols), x(Dtype::f32, rows, cols),
+            y(Dtype::f32, rows, 8);
+        convert(numbers, w);
+        for (int64_t i = 0; i < x.view().size(); ++i)
+          x.view().row<float>(0)[i] = i % cols % 3 == 0 ? -127 : 127;
+        linear_inference(y, x, w);
+        for (int64_t o = 0; o < 8; ++o) {
+          double sum, magnitude;
+          product(values_of(x), values_of(numbers), 0, o, cols, sum, magnitude);
+          ASSERT_NEAR(value_at(y, rows - 1, o), sum, 1e-5 * (magnitude + 1))
+              << name_of(format) << " of " << int{fill};
+        }
+      }
+    }
+  });
 }
 
-TEST(QuantizedMatvec, ManyRowsInSeveralTiles) {
-  check(Dtype::q4_0, Dtype::f32, kQuantizedPrefillRows, 2100, 512);
+TEST(QuantizedProduct, ARowDoesNotDependOnTheOthers) {
+  for (const Dtype format : kFormats) {
+    const OwnedTensor w = random_blocks(format, 67, 768, 5);
+    const OwnedTensor x = random_tensor(Dtype::bf16, 61, 768, 6);
+    const OwnedTensor all(Dtype::f32, 61, 67), some(Dtype::f32, 61, 67);
+    linear_inference(all, x, w);
+    const int64_t count = kQuantizedMatmulRows + 1, first = 61 - count;
+    linear_inference(some.view().rows_from(0, count),
+                     x.view().rows_from(first, count), w);
+    EXPECT_EQ(std::memcmp(all.view().row<float>(first),
+                          some.view().row<float>(0),
+                          static_cast<size_t>(count * 67) * sizeof(float)),
+              0)
+        << name_of(format);
+  }
+}
+
+TEST(QuantizedProduct, WithoutRounding) {
+  for (const Dtype format : kFormats) {
+    check(linear_forward, format, Dtype::f32, 3, 70, 512);
+    check(linear_forward, format, Dtype::f32, 33, 70, 512);
+  }
+  check(linear_forward, Dtype::q4_k, Dtype::bf16, 33, 70, 512);
+}
+
+TEST(QuantizedProduct, WithoutRoundingInSeveralTiles) {
+  check(linear_forward, Dtype::q4_0, Dtype::f32, 24, 2100, 512);
 }
 
 // What rounding x to int8 costs: at most half a step for each number.
-TEST(QuantizedMatvec, RoundingStaysSmall) {
+TEST(QuantizedProduct, RoundingStaysSmall) {
   const int64_t cols = 1024;
   for (const Dtype format : kFormats) {
     const OwnedTensor w = random_blocks(format, 16, cols, 3);
     const OwnedTensor x = random_tensor(Dtype::f32, 1, cols, 4);
     const OwnedTensor numbers(Dtype::f32, 16, cols), y(Dtype::f32, 1, 16);
     convert(numbers, w);
-    linear_forward(y, x, w);
+    linear_inference(y, x, w);
     const Values xs = values_of(x), ws = values_of(numbers);
     for (int64_t o = 0; o < 16; ++o) {
       double sum, magnitude, limit = 0;
@@ -168,15 +236,17 @@ TEST(QuantizedMatvec, RoundingStaysSmall) {
   }
 }
 
-TEST(QuantizedMatvec, WritesBf16) {
+TEST(QuantizedProduct, WritesBf16) {
   const OwnedTensor w = random_blocks(Dtype::q8_0, 9, 64, 1);
-  const OwnedTensor x = random_tensor(Dtype::bf16, 2, 64, 2);
-  const OwnedTensor wide(Dtype::f32, 2, 9), y(Dtype::bf16, 2, 9);
-  linear_forward(wide, x, w);
-  linear_forward(y, x, w);
-  for (int64_t i = 0; i < 18; ++i)
-    EXPECT_EQ(y.view().row<bf16>(0)[i].bits,
-              bf16(wide.view().row<float>(0)[i]).bits);
+  for (const int64_t rows : {int64_t{2}, kQuantizedMatmulRows}) {
+    const OwnedTensor x = random_tensor(Dtype::bf16, rows, 64, 2);
+    const OwnedTensor wide(Dtype::f32, rows, 9), y(Dtype::bf16, rows, 9);
+    linear_inference(wide, x, w);
+    linear_inference(y, x, w);
+    for (int64_t i = 0; i < rows * 9; ++i)
+      EXPECT_EQ(y.view().row<bf16>(0)[i].bits,
+                bf16(wide.view().row<float>(0)[i]).bits);
+  }
 }
 
 }  // namespace
