@@ -10,6 +10,7 @@
 #include "generate/output.h"
 #include "generate/session.h"
 #include "kernels/matvec.h"
+#include "model/lora.h"
 
 namespace seodang {
 namespace {
@@ -19,6 +20,21 @@ struct Slot {
   KvCache kv_cache;
   std::vector<int32_t> tokens;
 };
+
+// Whether a row of a product does not depend on what other rows there are, as
+// with blocks (kernels/quantized_matmul.h).
+bool has_independent_rows(const Weights& weights) {
+  const auto in_blocks = [](std::initializer_list<Tensor> matrices) {
+    return std::ranges::all_of(
+        matrices, [](Tensor matrix) { return is_quantized(matrix.dtype); });
+  };
+  return largest_rank(weights) == 0 && weights.lm_head_rows.empty() &&
+         in_blocks({weights.lm_head}) &&
+         std::ranges::all_of(weights.layers, [&](const LayerWeights& w) {
+           return in_blocks({w.q_proj, w.k_proj, w.v_proj, w.o_proj,
+                             w.gate_proj, w.up_proj, w.down_proj});
+         });
+}
 
 size_t whole_chunks(size_t tokens) {
   return tokens / kPrefillChunk * kPrefillChunk;
@@ -67,7 +83,9 @@ struct BatchRunner::State {
         tokenizer(its_tokenizer),
         capacity(tokens),
         mode(its_mode),
-        max_tokens(std::max<int64_t>(Session::kMaxStep, batch_size)),
+        independent_rows(has_independent_rows(weights)),
+        max_tokens(std::max<int64_t>(Session::kMaxStep,
+                                     batch_size + int64_t{kPrefillChunk})),
         decoder(config, weights, max_tokens),
         rows(weights.act(), batch_size, config.hidden_size),
         logits(Dtype::f32, batch_size, config.vocab_size) {
@@ -119,6 +137,7 @@ struct BatchRunner::State {
   }
 
   void step_online() {
+    size_t reading = 0;  // tokens of prompts
     for (const auto& sequence : active) {
       if (!sequence->is_prefilling()) continue;
       if (sequence->asked.is_wanted && !sequence->asked.is_wanted()) {
@@ -128,14 +147,18 @@ struct BatchRunner::State {
       const size_t to_boundary =
           kPrefillChunk -
           static_cast<size_t>(sequence->slot.kv_cache.length()) % kPrefillChunk;
-      place(*sequence, std::min(sequence->pending(), to_boundary));
-      forward(1);
-      break;
+      const size_t count = std::min(sequence->pending(), to_boundary);
+      if (reading > 0 && reading + count > kPrefillChunk) continue;
+      reading += count;
+      place(*sequence, count);
+      if (!independent_rows) break;
     }
+    if (!independent_rows && reading > 0) forward(1);
     for (const auto& sequence : active) {
       if (sequence->is_prefilling() || sequence->is_over()) continue;
       place(*sequence, 1);
-      if (std::ssize(placed) == kMatvecRows) forward(kMatvecRows);
+      if (!independent_rows && std::ssize(placed) == kMatvecRows)
+        forward(kMatvecRows);
     }
     if (!placed.empty()) forward(std::ssize(placed));
   }
@@ -200,6 +223,7 @@ struct BatchRunner::State {
   const Tokenizer& tokenizer;
   int64_t capacity;
   BatchMode mode;
+  bool independent_rows;
   int64_t max_tokens;  // in one forward
   Decoder decoder;
   OwnedTensor rows, logits;

@@ -29,10 +29,13 @@ struct BatchSequence {
 };
 
 // offline: as many rows as there are go through one product, which is fastest.
-// online: a result does not depend on who else is there. Products of different
-// shapes round differently, so prefill is chunked: a prompt is read alone, in
-// chunks that begin at multiples of kPrefillChunk, and tokens are continued a
-// few at a time, by kernels that compute each row by itself (kernels/matvec.h).
+// online: a result does not depend on who else is there. Prompts are read in
+// chunks that begin at multiples of kPrefillChunk, one chunk's tokens a step.
+// Where all weights are in blocks, whose products compute each row by itself,
+// several short prompts share a step with the tokens of those who are being
+// answered; oneDNN's products of different shapes round differently, so else a
+// prompt is read alone and tokens are continued a few at a time
+// (kernels/matvec.h).
 // Whole chunks that a prompt has in common with an earlier one are not read
 // again.
 enum class BatchMode { offline, online };
@@ -53,8 +56,8 @@ class BatchRunner {
   // Joins with the next step. Throws Error for a prompt that is empty or does
   // not fit, and for options that are out of range.
   void admit(BatchSequence sequence);
-  // Each sequence gets a token, or a chunk of its prompt is read; online of
-  // one prompt at a time. Sequences that are finished leave.
+  // Sequences get a token each, or chunks of their prompts are read. Those that
+  // are finished leave.
   void step();
   // All that are active leave with this error.
   void fail(const std::exception_ptr& error);

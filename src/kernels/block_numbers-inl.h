@@ -18,28 +18,29 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // A number of the format is scale·(q − kOffset) + minimum, with q of kBits bits
-// and not negative; with kSigned q is an int8. A minimum is there where kHasMin.
-// Scales belong to 32 numbers, or to 16 where kHalves is 2.
+// and not negative; with kSigned q is an int8. A minimum is there where
+// kHasMin. Scales belong to 32 numbers, or to 16 where kHalves is 2.
 template <class Block>
 struct Numbers {
   static constexpr Dtype kDtype = Block::kDtype;
   static constexpr bool kSigned =
       kDtype == Dtype::q8_0 || kDtype == Dtype::iq4_nl;
   static constexpr int kBits =
-      kSigned                                            ? 8
-      : kDtype == Dtype::q6_k                            ? 6
-      : kDtype == Dtype::q2_k                            ? 2
-      : kDtype == Dtype::q3_k                            ? 3
-      : kDtype == Dtype::q5_0 || kDtype == Dtype::q5_1 || kDtype == Dtype::q5_k ? 5
-                                                         : 4;
+      kSigned                 ? 8
+      : kDtype == Dtype::q6_k ? 6
+      : kDtype == Dtype::q2_k ? 2
+      : kDtype == Dtype::q3_k ? 3
+      : kDtype == Dtype::q5_0 || kDtype == Dtype::q5_1 || kDtype == Dtype::q5_k
+          ? 5
+          : 4;
   static constexpr int kOffset = kDtype == Dtype::q4_0   ? 8
                                  : kDtype == Dtype::q5_0 ? 16
                                  : kDtype == Dtype::q6_k ? 32
                                  : kDtype == Dtype::q3_k ? 4
                                                          : 0;
   static constexpr bool kHasMin =
-      kDtype == Dtype::q4_1 || kDtype == Dtype::q5_1 ||
-      kDtype == Dtype::q4_k || kDtype == Dtype::q5_k || kDtype == Dtype::q2_k;
+      kDtype == Dtype::q4_1 || kDtype == Dtype::q5_1 || kDtype == Dtype::q4_k ||
+      kDtype == Dtype::q5_k || kDtype == Dtype::q2_k;
   static constexpr int kHalves =
       kDtype == Dtype::q6_k || kDtype == Dtype::q3_k || kDtype == Dtype::q2_k
           ? 2

@@ -14,7 +14,6 @@
 #include "kernels/convert.h"
 #include "kernels/matvec.h"
 #include "kernels/quantized_matmul.h"
-#include "kernels/quantized_matvec.h"
 
 namespace seodang {
 namespace {
@@ -263,10 +262,10 @@ void linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
 }
 
 void linear_inference(Tensor y, Tensor x, Tensor w, bool add) {
-  if (!is_quantized(w.dtype)) return linear_forward(y, x, w, add);
-  if (x.rows < kQuantizedMatmulRows || !has_quantized_matmul())
-    return quantized_matvec(y, x, w, add);
-  quantized_matmul(y, x, w, add);
+  if (is_quantized(w.dtype))
+    quantized_matmul(y, x, w, add);
+  else
+    linear_forward(y, x, w, add);
 }
 
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add) {

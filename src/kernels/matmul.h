@@ -1,7 +1,7 @@
 // Matrix products, oneDNN's but for those of few rows (matvec.h) and those with
-// blocks in use (quantized_matvec.h, quantized_matmul.h). A linear layer is y = x·Wᵀ with W (out_features,
-// in_features) as Hugging Face stores it; its two backward products stand
-// beside it.
+// blocks in use (quantized_matmul.h). A linear layer is y = x·Wᵀ with W
+// (out_features, in_features) as Hugging Face stores it; its two backward
+// products stand beside it.
 //
 // Operands may have any dtype on any processor. A product is computed in bf16
 // where the activations (x, dy) are bf16 and the processor has instructions for

@@ -7,6 +7,7 @@
 #include "formats/gguf.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
+#include "generate/batch_runner.h"
 #include "generate/session.h"
 #include "model/convert_model.h"
 #include "tiny_model.h"
@@ -216,10 +217,12 @@ TEST(GgufModel, BlocksRunAsTheirNumbers) {
       convert_model(file, numbers, ConvertType::f32);
       const auto blocks = LanguageModel::load(file, Dtype::f32);
       const auto reference = LanguageModel::load(numbers, Dtype::f32);
-      // Prefill computes with the numbers; decode rounds x to int8.
-      EXPECT_LT(difference(logits_of(blocks, 30), logits_of(reference, 30)),
-                0.03);
-      EXPECT_LT(difference(logits_of(blocks, 3), logits_of(reference, 3)), 0.1);
+      // Products with blocks round x to int8.
+      for (const size_t tokens : {size_t{30}, size_t{3}})
+        EXPECT_LT(
+            difference(logits_of(blocks, tokens), logits_of(reference, tokens)),
+            0.1)
+            << tokens << " tokens";
       EXPECT_LT(difference(logits_of(blocks, 30), exact), most)
           << static_cast<int>(type);
       double worst = 0;
@@ -227,6 +230,47 @@ TEST(GgufModel, BlocksRunAsTheirNumbers) {
         worst = std::max(worst, tensor.relative_rms);
       EXPECT_GT(worst, rms) << "fewer bits err more";
       rms = worst;
+    }
+  }
+}
+
+// Prompts of many lengths that are read and answered together, and one by one.
+TEST(GgufModel, AnswersInBlocksDoNotDependOnTheirCompany) {
+  const fs::path dir = scratch_directory();
+  const fs::path hf = write_wide_model(dir / "wide", true);
+  for (const ConvertType type : {ConvertType::q8_0, ConvertType::q4_k_m}) {
+    convert_model(hf, dir / "wide.gguf", type);
+    const auto model = LanguageModel::load(dir / "wide.gguf");
+    const auto answers = [&](int32_t batch_size) {
+      std::vector<Generation> out(13);
+      BatchRunner runner(model.config(), model.weights(), model.tokenizer(), 96,
+                         batch_size, BatchMode::online);
+      for (size_t i = 0; i < out.size() || !runner.is_idle();) {
+        while (i < out.size() && runner.has_room()) {
+          BatchSequence sequence;
+          sequence.prompt = some_tokens(model, 1 + 7 * i);
+          sequence.options.max_new_tokens = 5 + static_cast<int64_t>(i % 4);
+          sequence.done = [&out, i](Generation made, std::exception_ptr error) {
+            ASSERT_EQ(error, nullptr);
+            out[i] = std::move(made);
+          };
+          runner.admit(std::move(sequence));
+          ++i;
+        }
+        runner.step();
+      }
+      return out;
+    };
+    const auto alone = answers(1);
+    for (const int32_t batch_size : {3, 13}) {
+      const auto together = answers(batch_size);
+      for (size_t i = 0; i < alone.size(); ++i) {
+        ASSERT_EQ(together[i].tokens.size(), alone[i].tokens.size());
+        for (size_t t = 0; t < alone[i].tokens.size(); ++t) {
+          EXPECT_EQ(together[i].tokens[t].id, alone[i].tokens[t].id);
+          EXPECT_EQ(together[i].tokens[t].logprob, alone[i].tokens[t].logprob);
+        }
+      }
     }
   }
 }
