@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "generate/inspection.h"
 #include "generate/session.h"

@@ -1,7 +1,6 @@
 #include "generate/inspection.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "generate/end_tokens.h"
 #include "generate/language_model.h"
 #include "generate/session.h"
@@ -186,14 +186,6 @@ std::string advice(const std::string& model, const Inspection& i) {
         " To be used as it is, an instruct sibling is what to look for "
         "(-Instruct, -it or -chat in the name).";
   return out;
-}
-
-int64_t machine_memory() {
-  int64_t bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
-  std::ifstream limit("/sys/fs/cgroup/memory.max");
-  int64_t most = 0;
-  if (limit >> most && most > 0) bytes = std::min(bytes, most);
-  return bytes;
 }
 
 bool MemoryNeed::fits() const { return total() < machine_memory(); }

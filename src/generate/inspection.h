@@ -51,7 +51,5 @@ std::string to_json(const Inspection& inspection,
                     const std::string& advice_text);
 
 std::vector<MemoryNeed> memory_needs(const ModelSource& source);
-// What this machine, or the container it runs in, may use.
-int64_t machine_memory();
 
 }  // namespace seodang

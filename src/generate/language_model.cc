@@ -25,7 +25,7 @@ LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
         path.string());
   // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(parts.tokenizer());
-  return {path, Model::map(path, dtype), std::move(tokenizer)};
+  return {path, Model::load_for_use(path, dtype), std::move(tokenizer)};
 }
 
 LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)

@@ -20,10 +20,8 @@ HWY_INLINE __m512i nibbles_of_64(const uint8_t* a, const uint8_t* b) {
   const auto load = [](const uint8_t* q) HWY_ATTR {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
   };
-  const __m256i both =
-      _mm256_inserti128_si256(_mm256_castsi128_si256(load(a)), load(b), 1);
-  const __m512i twice = _mm512_permutexvar_epi64(
-      _mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3), _mm512_castsi256_si512(both));
+  const __m512i twice = _mm512_mask_broadcast_i32x4(
+      _mm512_broadcast_i32x4(load(a)), 0xff00, load(b));
   const __m512i counts =
       _mm512_setr_epi64(0, 0, 0x0004000400040004, 0x0004000400040004, 0, 0,
                         0x0004000400040004, 0x0004000400040004);

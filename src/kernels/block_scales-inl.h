@@ -61,14 +61,16 @@ HWY_INLINE void store_transposed(float* to, int64_t stride, __m256 rows[8]) {
     _mm256_storeu_ps(to + i * stride, _mm256_castsi256_ps(lanes[i]));
 }
 
-// The halves of eight blocks as floats.
+// The halves of eight blocks as floats. Put together in general registers: the
+// one port that shuffles is busy enough.
 template <class Block>
 HWY_INLINE __m256 halves_of(const Block* const w[kPanel], f16 Block::*half) {
-  const auto bits = [&](int c) HWY_ATTR {
-    return static_cast<int16_t>((w[c]->*half).bits);
+  const auto four = [&](int c) HWY_ATTR {
+    uint64_t bits = 0;
+    for (int i = 3; i >= 0; --i) bits = bits << 16 | (w[c + i]->*half).bits;
+    return static_cast<int64_t>(bits);
   };
-  return _mm256_cvtph_ps(_mm_setr_epi16(bits(0), bits(1), bits(2), bits(3),
-                                        bits(4), bits(5), bits(6), bits(7)));
+  return _mm256_cvtph_ps(_mm_set_epi64x(four(4), four(0)));
 }
 
 // Q4_K and Q5_K: GroupScales::unpack() of eight blocks at a time, a lane each.

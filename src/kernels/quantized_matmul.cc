@@ -163,7 +163,7 @@ struct Panel {
       const auto* later = reinterpret_cast<const char*>(blocks[c] + ahead);
       for (size_t byte = 0; byte < sizeof(Block) * static_cast<size_t>(count);
            byte += 64)
-        __builtin_prefetch(later + byte);
+        __builtin_prefetch(later + byte, 0, 2);
       blocks[c] += count;
     }
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
@@ -50,7 +51,25 @@ Model Model::load(const ModelSource& source, Dtype dtype, bool merge) {
 }
 
 Model Model::map(const fs::path& path, Dtype dtype) {
+  return map(std::make_shared<ModelSource>(path), dtype);
+}
+
+Model Model::load_frozen(const fs::path& path, Dtype dtype) {
+  return copy(ModelSource(path), dtype);
+}
+
+Model Model::load_for_use(const fs::path& path, Dtype dtype) {
   const auto source = std::make_shared<ModelSource>(path);
+  int64_t bytes = 0;
+  for (const SourceTensor& tensor : source->tensors())
+    bytes += static_cast<int64_t>(
+        bytes_of(tensor.stored.dtype, tensor.stored.size()));
+  return bytes < available_memory() / 2 ? copy(*source, dtype)
+                                        : map(source, dtype);
+}
+
+Model Model::map(const std::shared_ptr<const ModelSource>& source,
+                 Dtype dtype) {
   // Where the matrices cannot stay (few files mix theirs), one block is better.
   const Dtype stored = source->tensors()[0].stored.dtype;
   if (dtype_in_use(stored, {.decayed = true}, dtype) != stored) {
@@ -80,26 +99,31 @@ Model Model::map(const fs::path& path, Dtype dtype) {
   return model;
 }
 
-Model Model::load_frozen(const fs::path& path, Dtype dtype) {
-  const ModelSource source(path);
-  const Dtype stored = source.tensors()[0].stored.dtype;
-  const bool alike =
-      std::ranges::all_of(source.tensors(), [&](const SourceTensor& tensor) {
-        return !tensor.shape.decayed || tensor.stored.dtype == stored;
-      });
-  if (!is_16_bit(stored) || !alike) return map(path, dtype);
+Model Model::copy(const ModelSource& source, Dtype dtype) {
   Model model;
   model.config_ = source.config();
-  model.memory_ = OwnedTensor(stored, 1, weights_size(model.config_));
-  model.weights_ = weights_at(model.config_, model.memory_.view().data, stored);
-  size_t next = 0;
-  for_each_weight(
-      model.config_, model.weights_,
-      [&](const std::string&, Tensor& out, const WeightShape& shape) {
-        if (!shape.decayed && stored != dtype)
-          out = model.converted_.emplace_back(dtype, shape.rows, shape.cols);
-        read_whole(unmerged(source.tensors()[next++]), out);
-      });
+  // Calls use(tensor, stored, offset) for each weight, the tensor without
+  // memory; returns how many bytes they take.
+  const auto lay_out = [&](auto&& use) {
+    size_t next = 0, end = 0;
+    for_each_weight(
+        model.config_, model.weights_,
+        [&](const std::string&, Tensor& out, const WeightShape& shape) {
+          const SourceTensor& from = source.tensors()[next++];
+          out = {nullptr, dtype_in_use(from.stored.dtype, shape, dtype),
+                 shape.rows, shape.cols};
+          if (!shape.joined) end = (end + 63) / 64 * 64;
+          use(out, from, end);
+          end += bytes_of(out.dtype, out.size());
+        });
+    return end;
+  };
+  model.copies_ = Buffer(lay_out([](Tensor&, const SourceTensor&, size_t) {}),
+                         Buffer::Fill::none);
+  lay_out([&](Tensor& out, const SourceTensor& from, size_t offset) {
+    out.data = model.copies_.as<std::byte>() + offset;
+    read_whole(unmerged(from), out);
+  });
   model.attach_adapters(source, dtype);
   return model;
 }

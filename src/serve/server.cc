@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/utf8.h"
 #include "formats/json.h"

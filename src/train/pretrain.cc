@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "data/batches.h"
 #include "data/shards.h"
 #include "generate/inspection.h"

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "data/batches.h"
 #include "data/conversations.h"
