@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "generate/output.h"
 #include "generate/session.h"
+#include "kernels/matmul.h"
 #include "kernels/matvec.h"
 #include "model/lora.h"
 
@@ -83,7 +84,8 @@ struct BatchRunner::State {
         tokenizer(its_tokenizer),
         capacity(tokens),
         mode(its_mode),
-        independent_rows(has_independent_rows(weights)),
+        independent_rows(has_independent_rows(weights) &&
+                         batch_size + int64_t{kPrefillChunk} < kTiledRows),
         max_tokens(std::max<int64_t>(Session::kMaxStep,
                                      batch_size + int64_t{kPrefillChunk})),
         decoder(config, weights, max_tokens),

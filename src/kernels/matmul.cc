@@ -262,7 +262,9 @@ void linear_forward(Tensor y, Tensor x, Tensor w, bool add) {
 }
 
 void linear_inference(Tensor y, Tensor x, Tensor w, bool add) {
-  if (is_quantized(w.dtype))
+  static const bool has_amx = has_isa(dnnl::cpu_isa::avx512_core_amx);
+  const bool tiled = has_amx && x.dtype == Dtype::bf16 && x.rows >= kTiledRows;
+  if (is_quantized(w.dtype) && !tiled)
     quantized_matmul(y, x, w, add);
   else
     linear_forward(y, x, w, add);

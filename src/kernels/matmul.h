@@ -18,8 +18,10 @@ namespace seodang {
 // dtype.
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add = false);
 // linear_forward() where no gradient will be asked for: if w is in blocks, x is
-// rounded to int8, a scale for each 32 numbers, as llama.cpp does it.
+// rounded to int8, a scale for each 32 numbers (quantized_matmul.h). Where AMX
+// multiplies bf16 faster than that, it does from kTiledRows rows on.
 void linear_inference(Tensor y, Tensor x, Tensor w, bool add = false);
+inline constexpr int64_t kTiledRows = 256;
 // dx (N,I) = dy (N,O) · w (O,I), or += when `add`.
 void linear_backward_input(Tensor dx, Tensor dy, Tensor w, bool add = false);
 // dw (O,I) f32 += dy (N,O)ᵀ · x (N,I).
