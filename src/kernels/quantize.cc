@@ -22,8 +22,14 @@ namespace HWY_NAMESPACE {
 // each target; products and sums in the order in which the formats define them.
 
 void unpack(const BlockQ8_0& block, float* y) {
-  const float d = static_cast<float>(block.d);
-  for (int i = 0; i < 32; ++i) y[i] = d * static_cast<float>(block.q[i]);
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const hn::Rebind<int8_t, decltype(d)> d8;
+  const auto scale = hn::Set(d, static_cast<float>(block.d));
+  for (size_t i = 0; i < 32; i += hn::Lanes(d)) {
+    const auto q = hn::PromoteTo(d32, hn::LoadU(d8, block.q + i));
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, q), scale), d, y + i);
+  }
 }
 
 void unpack(const BlockQ4_0& block, float* y) {
