@@ -106,13 +106,15 @@ Model Model::copy(const ModelSource& source, Dtype dtype) {
   // memory; returns how many bytes they take.
   const auto lay_out = [&](auto&& use) {
     size_t next = 0, end = 0;
+    Dtype before = Dtype::f32;
     for_each_weight(
         model.config_, model.weights_,
         [&](const std::string&, Tensor& out, const WeightShape& shape) {
           const SourceTensor& from = source.tensors()[next++];
           out = {nullptr, dtype_in_use(from.stored.dtype, shape, dtype),
                  shape.rows, shape.cols};
-          if (!shape.joined) end = (end + 63) / 64 * 64;
+          if (!shape.joined || out.dtype != before) end = (end + 63) / 64 * 64;
+          before = out.dtype;
           use(out, from, end);
           end += bytes_of(out.dtype, out.size());
         });
