@@ -22,9 +22,9 @@ struct Slot {
   std::vector<int32_t> tokens;
 };
 
-// Whether a row of a product does not depend on what other rows there are, as
-// with blocks (kernels/quantized_matmul.h).
-bool has_independent_rows(const Weights& weights) {
+// Whether no product's row depends on what other rows there are, as with blocks
+// (kernels/quantized_matmul.h).
+bool is_batch_invariant(const Weights& weights) {
   const auto in_blocks = [](std::initializer_list<Tensor> matrices) {
     return std::ranges::all_of(
         matrices, [](Tensor matrix) { return is_quantized(matrix.dtype); });
@@ -84,8 +84,8 @@ struct BatchRunner::State {
         tokenizer(its_tokenizer),
         capacity(tokens),
         mode(its_mode),
-        independent_rows(has_independent_rows(weights) &&
-                         batch_size + int64_t{kPrefillChunk} < kTiledRows),
+        batch_invariant(is_batch_invariant(weights) &&
+                        batch_size + int64_t{kPrefillChunk} < kTiledRows),
         max_tokens(std::max<int64_t>(Session::kMaxStep,
                                      batch_size + int64_t{kPrefillChunk})),
         decoder(config, weights, max_tokens),
@@ -153,13 +153,13 @@ struct BatchRunner::State {
       if (reading > 0 && reading + count > kPrefillChunk) continue;
       reading += count;
       place(*sequence, count);
-      if (!independent_rows) break;
+      if (!batch_invariant) break;
     }
-    if (!independent_rows && reading > 0) forward(1);
+    if (!batch_invariant && reading > 0) forward(1);
     for (const auto& sequence : active) {
       if (sequence->is_prefilling() || sequence->is_over()) continue;
       place(*sequence, 1);
-      if (!independent_rows && std::ssize(placed) == kMatvecRows)
+      if (!batch_invariant && std::ssize(placed) == kMatvecRows)
         forward(kMatvecRows);
     }
     if (!placed.empty()) forward(std::ssize(placed));
@@ -225,7 +225,7 @@ struct BatchRunner::State {
   const Tokenizer& tokenizer;
   int64_t capacity;
   BatchMode mode;
-  bool independent_rows;
+  bool batch_invariant;
   int64_t max_tokens;  // in one forward
   Decoder decoder;
   OwnedTensor rows, logits;

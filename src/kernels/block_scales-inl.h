@@ -1,5 +1,5 @@
 // Scales and mins of eight rows' blocks (tensor/blocks.h) as vectors, once per
-// target that is x86 with AVX2 or more. Included after block_numbers-inl.h.
+// target that is x86 with AVX2 or more. Included after block_quants-inl.h.
 
 // Rows of w that are unpacked together.
 constexpr int kPanel = 8;
@@ -113,7 +113,7 @@ HWY_INLINE void unpack_group_scales(float* scales, float* mins, int64_t stride,
 template <class Block>
 HWY_INLINE void unpack_scales(float* scales, float* mins, int64_t stride,
                               const Block* const w[kPanel]) {
-  constexpr bool kHasMin = Numbers<Block>::kHasMin;
+  constexpr bool kHasMin = BlockTraits<Block>::kHasMin;
   if constexpr (Block::kNumbers == 32) {
     _mm256_storeu_ps(scales, halves_of(w, &Block::d));
     if constexpr (kHasMin)
@@ -123,13 +123,13 @@ HWY_INLINE void unpack_scales(float* scales, float* mins, int64_t stride,
                        Block::kDtype == Dtype::q5_k) {
     unpack_group_scales(scales, mins, stride, w);
   } else {
-    for (int first = 0; first < 8 * Numbers<Block>::kHalves; first += 8) {
+    for (int first = 0; first < 8 * BlockTraits<Block>::kHalves; first += 8) {
       __m256 s[kPanel], m[kPanel];
       for (int c = 0; c < kPanel; ++c) {
         run_scales(*w[c], first, s[c], m[c]);
-        s[c] = _mm256_mul_ps(s[c], _mm256_set1_ps(number(w[c]->d)));
+        s[c] = _mm256_mul_ps(s[c], _mm256_set1_ps(to_float(w[c]->d)));
         if constexpr (kHasMin)
-          m[c] = _mm256_mul_ps(m[c], _mm256_set1_ps(number(w[c]->d_min)));
+          m[c] = _mm256_mul_ps(m[c], _mm256_set1_ps(to_float(w[c]->d_min)));
       }
       store_transposed(scales + first * stride, stride, s);
       if constexpr (kHasMin) store_transposed(mins + first * stride, stride, m);

@@ -19,7 +19,6 @@
 #define HWY_TARGET_INCLUDE "kernels/quantized_matmul.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/block_numbers-inl.h"
 #include "kernels/row-inl.h"
 
 #ifndef SEODANG_QUANTIZED_PRODUCT
@@ -60,50 +59,21 @@ Buffer* shared_scratch(size_t bytes) {
 
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
 
+#include "kernels/block_quants-inl.h"
 #include "kernels/block_scales-inl.h"
 
 // The kernel computes up to kMostRows rows of y × kCols columns: x's numbers
 // four at a time in all lanes, times four of each of kLanes rows of w.
 #if HWY_TARGET == HWY_AVX3_DL
-#include "kernels/block_numbers_512-inl.h"
+#include "kernels/block_quants_512-inl.h"
 constexpr int kLanes = 16, kMostRows = 6;
-using Ints = __m512i;
-using Floats = __m512;
-HWY_INLINE Floats load_floats(const float* from) {
-  return _mm512_load_ps(from);
-}
-HWY_INLINE void store_floats(float* to, Floats v) { _mm512_store_ps(to, v); }
-HWY_INLINE Floats all(float value) { return _mm512_set1_ps(value); }
-HWY_INLINE Ints all(int32_t value) { return _mm512_set1_epi32(value); }
-HWY_INLINE Floats mul_add(Floats a, Floats b, Floats c) {
-  return _mm512_fmadd_ps(a, b, c);
-}
-HWY_INLINE Floats sub_mul(Floats c, Floats a, Floats b) {
-  return _mm512_fnmadd_ps(a, b, c);
-}
-HWY_INLINE Floats scaled(Ints sums, Floats scale) {
-  return _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-}
 #else
 constexpr int kLanes = 8, kMostRows = 4;
-using Ints = __m256i;
-using Floats = __m256;
-HWY_INLINE Floats load_floats(const float* from) {
-  return _mm256_load_ps(from);
-}
-HWY_INLINE void store_floats(float* to, Floats v) { _mm256_store_ps(to, v); }
-HWY_INLINE Floats all(float value) { return _mm256_set1_ps(value); }
-HWY_INLINE Ints all(int32_t value) { return _mm256_set1_epi32(value); }
-HWY_INLINE Floats mul_add(Floats a, Floats b, Floats c) {
-  return _mm256_fmadd_ps(a, b, c);
-}
-HWY_INLINE Floats sub_mul(Floats c, Floats a, Floats b) {
-  return _mm256_fnmadd_ps(a, b, c);
-}
-HWY_INLINE Floats scaled(Ints sums, Floats scale) {
-  return _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scale);
-}
 #endif
+using TagFloats = hn::CappedTag<float, kLanes>;
+using TagInts = hn::RebindToSigned<TagFloats>;
+using Floats = hn::Vec<TagFloats>;
+using Ints = hn::Vec<TagInts>;
 constexpr int kVectors = 2, kCols = kLanes * kVectors;
 // Numbers of a row of w in a tile, so that it stays in the first cache.
 constexpr int64_t kDepth = 512;
@@ -112,25 +82,25 @@ constexpr int64_t kGroups = kDepth / 32;
 // kCols rows of w, kDepth numbers each.
 struct Tile {
   // Of each group eight times: four numbers of each column.
-  alignas(64) uint8_t numbers[kGroups][8][kCols][4];
+  alignas(64) uint8_t quants[kGroups][8][kCols][4];
   // Of each run, which is a group, or half of one where kHalves is 2.
   alignas(64) float scales[2 * kGroups][kCols];
   alignas(64) float mins[2 * kGroups][kCols];
 };
 
-// By how much numbers in a tile are larger than they are. VPDPBUSD multiplies
+// By how much quants in a tile are larger than they are. VPDPBUSD multiplies
 // unsigned by signed bytes.
 template <class Block>
 constexpr int kStoredOffset =
-    HWY_TARGET == HWY_AVX3_DL&& Numbers<Block>::kSigned
+    HWY_TARGET == HWY_AVX3_DL&& BlockTraits<Block>::kSigned
         ? 128
-        : Numbers<Block>::kOffset;
+        : BlockTraits<Block>::kOffset;
 
 // Run kRun of a block as it is stored.
 template <int kRun, class Block>
-HWY_INLINE __m256i stored_numbers(const Block& w) {
-  const __m256i numbers = whole_numbers<kRun>(w, 0).raw;
-  if constexpr (kStoredOffset<Block> != Numbers<Block>::kOffset)
+HWY_INLINE __m256i stored_quants(const Block& w) {
+  const __m256i numbers = quants<kRun>(w).raw;
+  if constexpr (kStoredOffset<Block> != BlockTraits<Block>::kOffset)
     return _mm256_xor_si256(numbers, _mm256_set1_epi8(-128));
   return numbers;
 }
@@ -172,11 +142,31 @@ struct Panel {
   int64_t ahead;
 };
 
+#if HWY_TARGET == HWY_AVX3_DL
+// Lane k of sums += the products of bytes 4k to 4k+3. Written out, since
+// Highway 1.0 turns on AVX-VNNI for this target, and with it GCC takes an
+// encoding that not every processor with AVX512-VNNI has.
+template <class Vec>
+HWY_INLINE void add_products(Vec& sums, Vec stored, Vec x) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(stored), "v"(x));
+}
+#else
+// Of each two bytes the sum of products, |w| ≤ 128 and |x| ≤ 127, so that it
+// fits int16.
+template <class Block>
+HWY_INLINE __m256i pair_products(__m256i stored, __m256i x) {
+  if constexpr (BlockTraits<Block>::kSigned)
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(stored),
+                                _mm256_sign_epi8(x, stored));
+  return _mm256_maddubs_epi16(stored, x);
+}
+#endif
+
 // --- Several rows of x.
 
 template <class Block>
 void pack(Tile& tile, Tensor w, int64_t o, int64_t begin, int64_t groups) {
-  constexpr int kHalves = Numbers<Block>::kHalves;
+  constexpr int kHalves = BlockTraits<Block>::kHalves;
   for (int column = 0; column < kCols; column += kPanel) {
     Panel<Block> panel(w, o + column, begin, kCols);
     for (int64_t g = 0; g < groups; g += panel.kRuns) {
@@ -185,11 +175,11 @@ void pack(Tile& tile, Tensor w, int64_t o, int64_t begin, int64_t groups) {
       unrolled<Panel<Block>::kRuns>([&](auto run) HWY_ATTR {
         __m256i rows[kPanel];
         for (int c = 0; c < kPanel; ++c)
-          rows[c] = stored_numbers<run>(*panel.blocks[c]);
+          rows[c] = stored_quants<run>(*panel.blocks[c]);
         transpose(rows);
         for (int step = 0; step < 8; ++step)
           _mm256_store_si256(
-              reinterpret_cast<__m256i*>(tile.numbers[g + run][step] + column),
+              reinterpret_cast<__m256i*>(tile.quants[g + run][step] + column),
               rows[step]);
       });
       panel.next(1);
@@ -197,38 +187,35 @@ void pack(Tile& tile, Tensor w, int64_t o, int64_t begin, int64_t groups) {
   }
 }
 
-HWY_INLINE Ints four_numbers(const int8_t* x) {
+HWY_INLINE Ints four_quants(const int8_t* x) {
   int32_t word;
   std::memcpy(&word, x, 4);
-  return all(word);
+  return hn::Set(TagInts(), word);
 }
 
 // sums[r][v] = start[r] + Σ products over kSteps · 4 numbers. `w` is a tile's
-// numbers where they begin, and so is x.
+// quants where they begin, and so is x.
 template <int kRows, class Block, int kSteps>
-HWY_INLINE void whole_sums(Ints sums[kRows][kVectors], const int32_t* start,
-                           const uint8_t (*w)[kCols][4], const int8_t* x) {
+HWY_INLINE void integer_sums(Ints sums[kRows][kVectors], const int32_t* start,
+                             const uint8_t (*w)[kCols][4], const int8_t* x) {
   const auto first_sum = [&](int r) HWY_ATTR {
-    return all(kStoredOffset<Block> == 0 ? 0 : start[r]);
+    return hn::Set(TagInts(), kStoredOffset<Block> == 0 ? 0 : start[r]);
   };
 #if HWY_TARGET == HWY_AVX3_DL
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v) sums[r][v] = first_sum(r);
   for (int step = 0; step < kSteps; ++step) {
-    const Ints w0 = _mm512_load_si512(w[step]);
-    const Ints w1 = _mm512_load_si512(w[step] + kLanes);
+    const __m512i w0 = _mm512_load_si512(w[step]);
+    const __m512i w1 = _mm512_load_si512(w[step] + kLanes);
     for (int r = 0; r < kRows; ++r) {
-      const Ints numbers = four_numbers(x + (step * kRows + r) * 4);
-      // Written out, since Highway 1.0 turns on AVX-VNNI for this target, and
-      // with it GCC takes an encoding that not every processor with AVX512-VNNI
-      // has.
-      asm("vpdpbusd %2, %1, %0" : "+v"(sums[r][0]) : "v"(w0), "v"(numbers));
-      asm("vpdpbusd %2, %1, %0" : "+v"(sums[r][1]) : "v"(w1), "v"(numbers));
+      const Ints numbers = four_quants(x + (step * kRows + r) * 4);
+      add_products(sums[r][0].raw, w0, numbers.raw);
+      add_products(sums[r][1].raw, w1, numbers.raw);
     }
   }
 #else
   // Pairs' sums that still fit int16 together: 2 · 127 · the largest number.
-  constexpr int kBits = Numbers<Block>::kBits;
+  constexpr int kBits = BlockTraits<Block>::kBits;
   constexpr int kMost = kBits == 8 ? 1 : 32767 / (254 * ((1 << kBits) - 1));
   constexpr int kChain = std::min(kSteps, kMost);
   const __m256i ones = _mm256_set1_epi16(1);
@@ -236,15 +223,12 @@ HWY_INLINE void whole_sums(Ints sums[kRows][kVectors], const int32_t* start,
     __m256i pairs[kRows][kVectors];
     for (int step = 0; step < kChain; ++step)
       for (int v = 0; v < kVectors; ++v) {
-        const __m256i numbers = _mm256_load_si256(
+        const __m256i stored = _mm256_load_si256(
             reinterpret_cast<const __m256i*>(w[first + step] + v * kLanes));
-        const __m256i magnitude =
-            Numbers<Block>::kSigned ? _mm256_abs_epi8(numbers) : numbers;
         for (int r = 0; r < kRows; ++r) {
-          __m256i factor = four_numbers(x + ((first + step) * kRows + r) * 4);
-          if constexpr (Numbers<Block>::kSigned)
-            factor = _mm256_sign_epi8(factor, numbers);
-          const __m256i products = _mm256_maddubs_epi16(magnitude, factor);
+          const Ints numbers =
+              four_quants(x + ((first + step) * kRows + r) * 4);
+          const __m256i products = pair_products<Block>(stored, numbers.raw);
           pairs[r][v] =
               step == 0 ? products : _mm256_add_epi16(pairs[r][v], products);
           // Else GCC puts all products aside and adds them up in the end.
@@ -253,8 +237,8 @@ HWY_INLINE void whole_sums(Ints sums[kRows][kVectors], const int32_t* start,
       }
     for (int r = 0; r < kRows; ++r)
       for (int v = 0; v < kVectors; ++v)
-        sums[r][v] = _mm256_add_epi32(first == 0 ? first_sum(r) : sums[r][v],
-                                      _mm256_madd_epi16(pairs[r][v], ones));
+        sums[r][v] = hn::Add(first == 0 ? first_sum(r) : sums[r][v],
+                             Ints{_mm256_madd_epi16(pairs[r][v], ones)});
   }
 #endif
 }
@@ -265,31 +249,34 @@ template <int kRows, class Block>
 HWY_INLINE void multiply_tile(float* y, const Tile& tile,
                               const QuantizedRows& x, int64_t n, int64_t begin,
                               int64_t groups) {
-  constexpr int kHalves = Numbers<Block>::kHalves;
+  constexpr int kHalves = BlockTraits<Block>::kHalves;
   constexpr int kSteps = 8 / kHalves;
+  const TagFloats d;
   const int64_t first = n * x.cols / 32 + begin * kRows;
   const int8_t* q = x.q + first * 32;
   const float* scale = x.scale + first;
-  const int32_t* start = x.total + first * kHalves;
+  const int32_t* start = x.start + first * kHalves;
   const float* sum = x.sum + first * kHalves;
   Floats out[kRows][kVectors];
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v)
-      out[r][v] = load_floats(y + r * kCols + v * kLanes);
+      out[r][v] = hn::Load(d, y + r * kCols + v * kLanes);
   for (int64_t g = 0; g < groups; ++g) {
     for (int half = 0; half < kHalves; ++half) {
       const int64_t run = g * kHalves + half;
       Ints sums[kRows][kVectors];
-      whole_sums<kRows, Block, kSteps>(sums, start,
-                                       tile.numbers[g] + half * kSteps, q);
+      integer_sums<kRows, Block, kSteps>(sums, start,
+                                         tile.quants[g] + half * kSteps, q);
       for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVectors; ++v) {
-          out[r][v] =
-              mul_add(scaled(sums[r][v], all(scale[r])),
-                      load_floats(tile.scales[run] + v * kLanes), out[r][v]);
-          if constexpr (Numbers<Block>::kHasMin)
-            out[r][v] = sub_mul(out[r][v], all(sum[r]),
-                                load_floats(tile.mins[run] + v * kLanes));
+          const Floats scaled =
+              hn::Mul(hn::ConvertTo(d, sums[r][v]), hn::Set(d, scale[r]));
+          out[r][v] = hn::MulAdd(
+              scaled, hn::Load(d, tile.scales[run] + v * kLanes), out[r][v]);
+          if constexpr (BlockTraits<Block>::kHasMin)
+            out[r][v] = hn::NegMulAdd(hn::Set(d, sum[r]),
+                                      hn::Load(d, tile.mins[run] + v * kLanes),
+                                      out[r][v]);
         }
       q += kSteps * kRows * 4;
       start += kRows;
@@ -299,7 +286,7 @@ HWY_INLINE void multiply_tile(float* y, const Tile& tile,
   }
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v)
-      store_floats(y + r * kCols + v * kLanes, out[r][v]);
+      hn::Store(out[r][v], d, y + r * kCols + v * kLanes);
 }
 
 // Columns [begin, end) of y.
@@ -322,7 +309,7 @@ void multiply_rows(Tensor y, const QuantizedRows& x, Tensor w, bool add,
 }
 
 // --- One row of x: a number of w is used once, so that it is multiplied where
-// it lies and each column's products are added up behind it. Whole numbers have
+// it lies and each column's products are added up behind it. Integers have
 // no rounding, and what follows is done in the same order, so that a row's
 // result is the same bits as among others.
 
@@ -352,26 +339,23 @@ HWY_INLINE Vec sums_of_lanes(const Vec v[4]) {
 
 // Products of 32 numbers, as they are stored, with x's, in lanes of four.
 template <class Block>
-HWY_INLINE __m256i products_of_32(__m256i w, const int8_t* x) {
+HWY_INLINE __m256i products_of_32(__m256i stored, const int8_t* x) {
   const __m256i numbers =
       _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
 #if HWY_TARGET == HWY_AVX3_DL
   __m256i sums = _mm256_setzero_si256();
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(numbers));
+  add_products(sums, stored, numbers);
   return sums;
 #else
-  constexpr bool kSigned = Numbers<Block>::kSigned;
-  return _mm256_madd_epi16(
-      _mm256_maddubs_epi16(kSigned ? _mm256_abs_epi8(w) : w,
-                           kSigned ? _mm256_sign_epi8(numbers, w) : numbers),
-      _mm256_set1_epi16(1));
+  return _mm256_madd_epi16(pair_products<Block>(stored, numbers),
+                           _mm256_set1_epi16(1));
 #endif
 }
 
 // A row of x from some group on, and the columns' sums.
 template <class Block>
 struct RowSums {
-  static constexpr int kHalves = Numbers<Block>::kHalves;
+  static constexpr int kHalves = BlockTraits<Block>::kHalves;
 
   const int8_t* q;
   const float *scale, *sum;
@@ -379,7 +363,7 @@ struct RowSums {
   __m256 out = _mm256_setzero_ps();
 
   HWY_INLINE explicit RowSums(const QuantizedRows& x)
-      : q(x.q), scale(x.scale), sum(x.sum), start(x.total) {}
+      : q(x.q), scale(x.scale), sum(x.sum), start(x.start) {}
 
   // `low` and `high`: each column's sums of numbers 0 to 15 and 16 to 31 of the
   // group; run `run` of the tile has its scales.
@@ -399,7 +383,7 @@ struct RowSums {
     out = _mm256_fmadd_ps(
         _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(*scale)),
         _mm256_load_ps(tile.scales[run]), out);
-    if constexpr (Numbers<Block>::kHasMin)
+    if constexpr (BlockTraits<Block>::kHasMin)
       out = _mm256_fnmadd_ps(_mm256_set1_ps(*sum),
                              _mm256_load_ps(tile.mins[run]), out);
     ++start;
@@ -412,7 +396,7 @@ HWY_INLINE void add_32(RowSums<Block>& sums, const Block* const w[kPanel],
                        const Tile& tile) {
   __m256i v[kPanel];
   for (int c = 0; c < kPanel; ++c)
-    v[c] = products_of_32<Block>(stored_numbers<kRun>(*w[c]), sums.q);
+    v[c] = products_of_32<Block>(stored_quants<kRun>(*w[c]), sums.q);
   const __m256i a = sums_of_lanes(v), b = sums_of_lanes(v + 4);
   sums.add_group(_mm256_permute2x128_si256(a, b, 0x20),
                  _mm256_permute2x128_si256(a, b, 0x31), tile,
@@ -429,9 +413,7 @@ HWY_INLINE void add_64(RowSums<Block>& sums, const Block* const w[kPanel],
   __m512i v[kPanel];
   for (int c = 0; c < kPanel; ++c) {
     v[c] = _mm512_setzero_si512();
-    asm("vpdpbusd %2, %1, %0"
-        : "+v"(v[c])
-        : "v"(numbers_of_64<kPair>(w[c])), "v"(numbers));
+    add_products(v[c], quants_of_64<kPair>(w[c]), numbers);
   }
   const __m512i a = sums_of_lanes(v), b = sums_of_lanes(v + 4);
   // Lanes of 128 bits, of a and b in turn: the groups' first halves, their
@@ -497,10 +479,8 @@ void MultiplyBlocks(const QuantizedProduct& product) {
     using Block = std::remove_cvref_t<decltype(*null)>;
     const int unit = unit_for(product.x.rows);
     const QuantizedRows x =
-        quantize_rows(memory, product.x, unit, 32 / Numbers<Block>::kHalves);
-    if constexpr (kStoredOffset<Block> != 0)
-      for (int64_t i = 0; i < x.rows * x.cols / x.sum_of; ++i)
-        x.total[i] *= -kStoredOffset<Block>;
+        quantize_rows(memory, product.x, unit, 32 / BlockTraits<Block>::kHalves,
+                      kStoredOffset<Block>);
     const auto multiply = unit == 1   ? multiply_row<Block>
                           : unit == 2 ? multiply_rows<2, Block>
                           : unit == 4 ? multiply_rows<4, Block>
@@ -560,9 +540,9 @@ HWY_EXPORT(MultiplyBlocks);
 
 void quantized_matmul(Tensor y, Tensor x, Tensor w, bool add) {
   // Rows of x that stay in the second cache while w goes by.
-  constexpr int64_t kMostRows = 512;
-  for (int64_t n = 0; n < x.rows; n += kMostRows) {
-    const int64_t count = std::min(kMostRows, x.rows - n);
+  constexpr int64_t kCachedRows = 512;
+  for (int64_t n = 0; n < x.rows; n += kCachedRows) {
+    const int64_t count = std::min(kCachedRows, x.rows - n);
     HWY_DYNAMIC_DISPATCH(MultiplyBlocks)
     ({y.rows_from(n, count), x.rows_from(n, count), w, add});
   }

@@ -34,12 +34,12 @@ HWY_INLINE float round_group(const T* x, int8_t* q) {
 }
 
 template <class T>
-void quantize_row(const T* x, const QuantizedRows& out, int64_t n) {
+void quantize_row(const T* x, const QuantizedRows& out, int64_t n, int offset) {
   const int64_t unit = out.unit, runs = out.cols / out.sum_of;
   const int64_t first = n / unit * unit, own = n % unit;
   int8_t* q = out.q + first * out.cols + own * 4;
   float* scale = out.scale + first * (out.cols / 32) + own;
-  int32_t* total = out.total + first * runs + own;
+  int32_t* start = out.start + first * runs + own;
   float* sum = out.sum + first * runs + own;
   for (int64_t g = 0; g < out.cols / 32; ++g, x += 32) {
     int8_t rounded[32];
@@ -49,20 +49,21 @@ void quantize_row(const T* x, const QuantizedRows& out, int64_t n) {
     for (int run = 0; run < 32; run += out.sum_of) {
       int32_t added = 0;
       for (int i = run; i < run + out.sum_of; ++i) added += rounded[i];
-      *total = added;
+      *start = -offset * added;
       *sum = *scale * static_cast<float>(added);
-      total += unit;
+      start += unit;
       sum += unit;
     }
     scale += unit;
   }
 }
 
-void QuantizeRows(const QuantizedRows& out, Tensor x, int64_t begin,
+void QuantizeRows(const QuantizedRows& out, Tensor x, int offset, int64_t begin,
                   int64_t end) {
   with_type(x.dtype, [&](auto* null) {
     for (int64_t n = begin; n < end; ++n)
-      quantize_row(x.row<std::remove_pointer_t<decltype(null)>>(n), out, n);
+      quantize_row(x.row<std::remove_pointer_t<decltype(null)>>(n), out, n,
+                   offset);
   });
 }
 
@@ -75,8 +76,8 @@ namespace seodang {
 
 HWY_EXPORT(QuantizeRows);
 
-QuantizedRows quantize_rows(Buffer& memory, Tensor x, int64_t unit,
-                            int sum_of) {
+QuantizedRows quantize_rows(Buffer& memory, Tensor x, int64_t unit, int sum_of,
+                            int offset) {
   // Rows that one thread has rounded before another would have begun.
   constexpr int64_t kFewRows = 16;
   QuantizedRows out;
@@ -91,7 +92,7 @@ QuantizedRows quantize_rows(Buffer& memory, Tensor x, int64_t unit,
   out.q = static_cast<int8_t*>(memory.at_least(bytes));
   out.scale = reinterpret_cast<float*>(out.q + numbers);
   out.sum = out.scale + groups;
-  out.total = reinterpret_cast<int32_t*>(out.sum + runs);
+  out.start = reinterpret_cast<int32_t*>(out.sum + runs);
 
   // The last unit's rows lie among one another.
   if (out.rows > x.rows) {
@@ -99,13 +100,13 @@ QuantizedRows quantize_rows(Buffer& memory, Tensor x, int64_t unit,
     std::fill_n(out.q + first * x.cols, per_unit, int8_t{0});
     std::fill_n(out.scale + first * x.cols / 32, per_unit / 32, 0.0f);
     std::fill_n(out.sum + first * x.cols / sum_of, per_unit / sum_of, 0.0f);
-    std::fill_n(out.total + first * x.cols / sum_of, per_unit / sum_of, 0);
+    std::fill_n(out.start + first * x.cols / sum_of, per_unit / sum_of, 0);
   }
   if (x.rows <= kFewRows)
-    HWY_DYNAMIC_DISPATCH(QuantizeRows)(out, x, 0, x.rows);
+    HWY_DYNAMIC_DISPATCH(QuantizeRows)(out, x, offset, 0, x.rows);
   else
     parallel_ranges(x.rows, [&](int64_t begin, int64_t end) {
-      HWY_DYNAMIC_DISPATCH(QuantizeRows)(out, x, begin, end);
+      HWY_DYNAMIC_DISPATCH(QuantizeRows)(out, x, offset, begin, end);
     });
   return out;
 }

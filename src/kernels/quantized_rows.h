@@ -14,16 +14,17 @@ struct QuantizedRows {
   int64_t unit = 1;
   int8_t* q = nullptr;     // (rows/unit, cols/4, unit, 4)
   float* scale = nullptr;  // (rows/unit, cols/32, unit)
-  // Of each run of sum_of numbers, which is a group or half of one: Σ q, and
-  // that with its scale, for formats whose numbers are not about zero.
+  // Of each run of sum_of numbers, which is a group or half of one: Σ q with
+  // its scale, for weights that have a minimum, and −offset·Σ q, for weights
+  // that are stored `offset` larger than they are.
   int sum_of = 32;
-  int32_t* total = nullptr;  // (rows/unit, cols/sum_of, unit)
   float* sum = nullptr;      // (rows/unit, cols/sum_of, unit)
+  int32_t* start = nullptr;  // (rows/unit, cols/sum_of, unit)
 };
 
 // x (N,I) f32 or bf16, I a multiple of 32; rows of zeros fill the last unit.
 // What the result points to is in `memory`.
 QuantizedRows quantize_rows(Buffer& memory, Tensor x, int64_t unit = 1,
-                            int sum_of = 32);
+                            int sum_of = 32, int offset = 0);
 
 }  // namespace seodang

@@ -29,21 +29,15 @@ TEST(Concurrently, DoesEachOnceAndNoMoreAtATime) {
 
 TEST(Concurrently, EndsWithTheFirstException) {
   std::atomic<int> begun = 0;
-  EXPECT_THROW(concurrently(100000, 3,
-                            [&](size_t i) {
-                              ++begun;
-                              if (i == 5) throw std::runtime_error("five");
-                            }),
-               std::runtime_error);
+  const auto fail_at_5 = [&](size_t i) {
+    ++begun;
+    if (i == 5) throw std::runtime_error("five");
+  };
+  EXPECT_THROW(concurrently(100000, 3, fail_at_5), std::runtime_error);
   EXPECT_GE(begun, 6);
   // One thread goes in order: none begins behind the exception.
   begun = 0;
-  EXPECT_THROW(concurrently(100, 1,
-                            [&](size_t i) {
-                              ++begun;
-                              if (i == 5) throw std::runtime_error("five");
-                            }),
-               std::runtime_error);
+  EXPECT_THROW(concurrently(100, 1, fail_at_5), std::runtime_error);
   EXPECT_EQ(begun, 6);
 }
 

@@ -39,7 +39,7 @@ HWY_INLINE __m512i five_bits_of_64(const Block* w) {
 }
 
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ8_0* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ8_0* w) {
   const auto load = [](const int8_t* q) HWY_ATTR {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
   };
@@ -48,23 +48,23 @@ HWY_INLINE __m512i numbers_of_64(const BlockQ8_0* w) {
   return _mm512_xor_si512(both, _mm512_set1_epi8(-128));
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ4_0* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ4_0* w) {
   return nibbles_of_64(w[0].q, w[1].q);
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ4_1* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ4_1* w) {
   return nibbles_of_64(w[0].q, w[1].q);
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ5_0* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ5_0* w) {
   return five_bits_of_64(w);
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ5_1* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ5_1* w) {
   return five_bits_of_64(w);
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockIQ4NL* w) {
+HWY_INLINE __m512i quants_of_64(const BlockIQ4NL* w) {
   const __m512i table = _mm512_broadcast_i32x4(
       _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Nl)));
   return _mm512_xor_si512(
@@ -75,7 +75,7 @@ HWY_INLINE __m512i numbers_of_64(const BlockIQ4NL* w) {
 // --- Runs 2·kPair and 2·kPair + 1 of a block of 256.
 
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ4K* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ4K* w) {
   return _mm512_and_si512(shifted_halves<0, 4>(load_twice(w->q + 32 * kPair)),
                           _mm512_set1_epi8(15));
 }
@@ -91,7 +91,7 @@ HWY_INLINE __m512i with_high_bits(__m512i numbers, const uint8_t* high,
                               numbers, _mm512_set1_epi8(bit));
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ5K* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ5K* w) {
   const __m512i four =
       _mm512_and_si512(shifted_halves<0, 4>(load_twice(w->q + 32 * kPair)),
                        _mm512_set1_epi8(15));
@@ -105,7 +105,7 @@ HWY_INLINE __m512i two_bits_of_64(const uint8_t* q) {
       _mm512_set1_epi8(3));
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ6K* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ6K* w) {
   const __m512i low = _mm512_loadu_si512(w->low + kPair / 2 * 64);
   const __m512i four = _mm512_and_si512(
       kPair % 2 == 0 ? low : _mm512_srli_epi16(low, 4), _mm512_set1_epi8(15));
@@ -113,10 +113,10 @@ HWY_INLINE __m512i numbers_of_64(const BlockQ6K* w) {
                          _mm512_slli_epi16(two_bits_of_64<kPair>(w->high), 4));
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ2K* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ2K* w) {
   return two_bits_of_64<kPair>(w->q);
 }
 template <int kPair>
-HWY_INLINE __m512i numbers_of_64(const BlockQ3K* w) {
+HWY_INLINE __m512i quants_of_64(const BlockQ3K* w) {
   return with_high_bits<kPair>(two_bits_of_64<kPair>(w->q), w->high, 4);
 }
