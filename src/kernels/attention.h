@@ -1,8 +1,10 @@
-// Causal grouped-query attention. Rows of queries are taken in blocks against
-// all their keys, so memory is (block × key_length), never T×T; the backward
-// computes the probabilities again from the log-sum-exp that the forward kept,
-// as in Dao et al., "FlashAttention", 2022, algorithm 4. Grouping: Ainslie et
-// al., "GQA", 2023.
+// Causal grouped-query attention. Queries are taken in blocks, and for each
+// block its keys too, with a softmax that goes on from block to block, so
+// scratch depends on neither length and every core has work even where there is
+// one key/value head (Dao, "FlashAttention-2", 2023, algorithm 1). The backward
+// computes the probabilities again from the log-sum-exp that the forward kept
+// (Dao et al., "FlashAttention", 2022, algorithm 4). Grouping: Ainslie et al.,
+// "GQA", 2023.
 //   s_ij = scale · q_i·k_j for j ≤ i,  p = softmax_j(s),  out_i = Σ_j p_ij v_j
 // With a window only keys i − window < j ≤ i are seen (Child et al., "Sparse
 // Transformers", 2019; Mistral 7B, 2023); with a softcap s_ij is
@@ -48,8 +50,8 @@ void attention_forward(Tensor out, float* lse, Tensor q,
 
 // For training: every span has key_length == query_length and its keys are the
 // rows query_begin… of k and v. dq, dk, dv have the shapes and dtype of q, k, v
-// and are written (not added to). Each thread owns whole (span, kv head) pairs,
-// so the result does not depend on the number of threads.
+// and are written (not added to). The result does not depend on the number of
+// threads.
 void attention_backward(Tensor dq, Tensor dk, Tensor dv, Tensor dout,
                         Tensor out, const float* lse, Tensor q, Tensor k,
                         Tensor v, std::span<const AttentionSpan> spans,

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <hwy/highway.h>
 #include <cstdlib>
 #include <fstream>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -12,8 +11,27 @@
 #include "base/threads.h"
 #include "kernels/matmul.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/processor.cc"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace seodang {
+namespace HWY_NAMESPACE {
+
+int64_t ThisTarget() { return HWY_TARGET; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace seodang
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace seodang {
 namespace {
+
+HWY_EXPORT(ThisTarget);
 
 constexpr const char* kVariable = "SEODANG_MAX_ISA";
 
@@ -26,10 +44,10 @@ std::string processor_name() {
   return "unknown";
 }
 
-// Highway numbers its targets so that a better one has a lower bit.
+// The one that is called. hwy::SupportedTargets() is no question to ask: it
+// makes the best one the chosen one again, whatever was disabled.
 std::string_view kernel_target() {
-  const int64_t targets = hwy::SupportedTargets();
-  return hwy::TargetName(targets & -targets);
+  return hwy::TargetName(HWY_DYNAMIC_DISPATCH(ThisTarget)());
 }
 
 std::string_view product_isa() {
@@ -88,3 +106,4 @@ std::string describe_processor() {
 }
 
 }  // namespace seodang
+#endif

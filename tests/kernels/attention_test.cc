@@ -196,7 +196,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{Dtype::f32, 2, 1, 24, {26, 3}, 1, 0.7f},
                     Case{Dtype::f32, 2, 2, 16, {29}, 0, 1.5f},
                     Case{Dtype::f32, 2, 1, 64, {150, 40, 2}, 33, 2},
-                    Case{Dtype::bf16, 2, 1, 32, {90, 17}, 16, 5}));
+                    Case{Dtype::bf16, 2, 1, 32, {90, 17}, 16, 5},
+                    // Few rows in several stretches, with heads left over.
+                    Case{Dtype::f32, 4, 1, 16, {560}},
+                    Case{Dtype::bf16, 3, 1, 24, {530, 3}},
+                    Case{Dtype::f32, 2, 1, 8, {800}, 600, 3}));
 
 }  // namespace
 }  // namespace seodang

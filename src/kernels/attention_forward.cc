@@ -1,0 +1,387 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/attention.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention_forward.cc"
+#include <hwy/foreach_target.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include "kernels/attention-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace seodang {
+namespace HWY_NAMESPACE {
+
+// The softmax of kKeys more scores of rows r…: P ← 2^(s − m), m the largest so
+// far, which `most` keeps; what stood in `sums` and `total` is brought to it.
+HWY_INLINE void softmax_step(float* scores, int64_t keys, int64_t first_key,
+                             int64_t r, const Seen* seen, float softcap,
+                             float* most, float* total, float* sums,
+                             int64_t dim) {
+  const Lanes d;
+  const auto before = hn::LoadU(d, most + r);
+  auto now = before;
+  for (int64_t j = 0; j < keys; ++j) {
+    float* score = scores + j * kRows + r;
+    auto s = hn::LoadU(d, score);
+    if (softcap > 0) s = hn::Mul(soften(s, softcap), hn::Set(d, kLog2E));
+    if (seen != nullptr) s = seen->masked(s, first_key + j, r);
+    if (softcap > 0 || seen != nullptr) hn::StoreU(s, d, score);
+    now = hn::Max(now, s);
+  }
+  auto sum = hn::LoadU(d, total + r);
+  if (!hn::AllTrue(d, hn::Eq(now, before))) {
+    const auto shrink = exp2_of(hn::Sub(before, now));
+    hn::StoreU(now, d, most + r);
+    sum = hn::Mul(sum, shrink);
+    for (int64_t i = 0; i < dim; ++i)
+      hn::StoreU(hn::Mul(hn::LoadU(d, sums + i * kRows + r), shrink), d,
+                 sums + i * kRows + r);
+  }
+  for (int64_t j = 0; j < keys; ++j) {
+    float* score = scores + j * kRows + r;
+    const auto p = exp2_of(hn::Sub(hn::LoadU(d, score), now));
+    hn::StoreU(p, d, score);
+    sum = hn::Add(sum, p);
+  }
+  hn::StoreU(sum, d, total + r);
+}
+
+int64_t rows_scratch(int64_t dim) {
+  const int64_t ldd = rounded(dim);
+  return 2 * (kRows + kKeys) * ldd + ldd * kRows + (kKeys + 2) * kRows;
+}
+
+// Rows of keys or values as f32: where they lie, or unpacked to `to`.
+struct Numbers {
+  const float* data;
+  int64_t ld;
+};
+inline Numbers numbers_of(float*, const float* from, int64_t stride, int64_t,
+                          int64_t) {
+  return {from, stride};
+}
+inline Numbers numbers_of(float* to, const bf16* from, int64_t stride,
+                          int64_t rows, int64_t dim) {
+  unpack(to, rounded(dim), from, stride, rows, dim);
+  return {to, rounded(dim)};
+}
+
+// Dao, "FlashAttention-2", 2023, algorithm 1, for kRows rows of queries.
+template <class T>
+void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
+                  int64_t kv_head, const Rows& rows, Scratch& scratch) {
+  const Lanes d;
+  const int64_t dim = shape.head_dim, ldd = rounded(dim);
+  const int64_t columns = rows.columns();
+  const AttentionSpan& span = rows.span;
+  const T* keys = static_cast<const T*>(span.key) + kv_head * dim;
+  const T* values = static_cast<const T*>(span.value) + kv_head * dim;
+  scratch.reset(rows_scratch(dim));
+  float* const queries = scratch.take(kRows * ldd);
+  float* const queries_t = scratch.take(kRows * ldd);
+  float* const key_numbers = scratch.take(kKeys * ldd);
+  float* const value_numbers = scratch.take(kKeys * ldd);
+  float* const sums = scratch.take(ldd * kRows);
+  float* const scores = scratch.take(kKeys * kRows);
+  float* const most = scratch.take(kRows);
+  float* const total = scratch.take(kRows);
+  gather<T>(queries, ldd, q, rows, dim,
+            shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
+  transpose(queries_t, kRows, queries, ldd, columns, dim);
+  std::fill(sums, sums + dim * kRows, 0.0f);
+  std::fill(most, most + kRows, kUnseen);
+  std::fill(total, total + kRows, 0.0f);
+
+  const Seen seen(rows, shape);
+  const int64_t end = rows.end_key();
+  for (int64_t begin = first_seen(shape, rows.last_key(0)); begin < end;
+       begin += kKeys) {
+    const int64_t count = std::min(kKeys, end - begin);
+    const bool all = seen.all(begin, begin + count);
+    const Numbers k = numbers_of(key_numbers, keys + begin * span.stride,
+                                 span.stride, count, dim);
+    const Numbers v = numbers_of(value_numbers, values + begin * span.stride,
+                                 span.stride, count, dim);
+    product<false>(d, scores, kRows, k.data, k.ld, 1, queries_t, kRows, count,
+                   columns, dim);
+    for (int64_t r = 0; r < columns; r += hn::MaxLanes(d))
+      softmax_step(scores, count, begin, r, all ? nullptr : &seen,
+                   shape.softcap, most, total, sums, dim);
+    product<true>(d, sums, kRows, v.data, 1, v.ld, scores, kRows, dim, columns,
+                  count);
+  }
+
+  for (int64_t r = 0; r < columns; r += hn::MaxLanes(d)) {
+    const auto part = hn::Div(hn::Set(d, 1.0f), hn::LoadU(d, total + r));
+    for (int64_t i = 0; i < dim; ++i)
+      hn::StoreU(hn::Mul(hn::LoadU(d, sums + i * kRows + r), part), d,
+                 sums + i * kRows + r);
+  }
+  transpose(queries, ldd, sums, kRows, dim, columns);
+  scatter<T>(out, rows, dim, queries, ldd);
+  if (lse == nullptr) return;
+  for (int64_t r = 0; r < rows.count; ++r)
+    lse[rows.row(r) * shape.num_attention_heads + rows.head(r)] =
+        most[r] / kLog2E + std::log(total[r]);
+}
+
+// Few rows, the shape of generation: keys are read where they lie, each once
+// for all rows, in stretches of kStretch that threads take by themselves (Dao
+// et al., "Flash-Decoding for long-context inference", 2023).
+constexpr int64_t kFewRows = 8;
+constexpr int64_t kStretch = 512;
+
+// One stretch's part of the softmax of each row: m, Σ 2^(s − m), and
+// Σ 2^(s − m)·v from `kPartHead` numbers on.
+constexpr int64_t kPartHead = 16;
+inline int64_t part_size(int64_t dim) { return kPartHead + rounded(dim); }
+
+// The sums of neighbours in a, then those in b.
+template <class D>
+HWY_INLINE hn::Vec<D> pair_sums([[maybe_unused]] D d, hn::Vec<D> a,
+                                hn::Vec<D> b) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Add(a, b);  // never called: a vector is a number
+#else
+  return hn::Add(hn::ConcatEven(d, b, a), hn::ConcatOdd(d, b, a));
+#endif
+}
+
+// scores (kCount rows, ld apart) = queries·keysᵀ for kLanes / kCount keys.
+template <int kCount, class D, class T>
+HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
+                     int64_t ldq, const T* keys, int64_t stride, int64_t dim) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  constexpr int kWide = kLanes / kCount;
+  hn::Vec<D> sum[kLanes];
+  for (int i = 0; i < kLanes; ++i) sum[i] = hn::Zero(d);
+  for (int64_t i = 0; i < dim; i += kLanes) {
+    hn::Vec<D> key[kWide];
+    for (int j = 0; j < kWide; ++j) key[j] = load(d, keys + j * stride + i);
+    for (int r = 0; r < kCount; ++r) {
+      const auto x = hn::LoadU(d, queries + r * ldq + i);
+      for (int j = 0; j < kWide; ++j)
+        sum[r * kWide + j] = hn::MulAdd(x, key[j], sum[r * kWide + j]);
+    }
+  }
+  // Neighbours are added until lane i holds all of sum[i].
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i)
+      sum[i] = pair_sums(d, sum[2 * i], sum[2 * i + 1]);
+  HWY_ALIGN float results[kLanes];
+  hn::Store(sum[0], d, results);
+  for (int r = 0; r < kCount; ++r)
+    std::copy(results + r * kWide, results + (r + 1) * kWide, scores + r * ld);
+}
+
+int64_t stretch_scratch(int64_t dim) {
+  return kFewRows * (rounded(dim) + kStretch);
+}
+
+template <class T>
+void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
+                     int64_t kv_head, const Rows& rows, int64_t begin,
+                     int64_t end, Scratch& scratch) {
+  const int64_t dim = shape.head_dim, ldd = rounded(dim);
+  const int64_t stride = rows.span.stride, count = end - begin;
+  const int64_t offset = begin * stride + kv_head * dim;
+  const T* keys = static_cast<const T*>(rows.span.key) + offset;
+  const T* values = static_cast<const T*>(rows.span.value) + offset;
+  scratch.reset(stretch_scratch(dim));
+  float* const queries = scratch.take(kFewRows * ldd);
+  float* const scores = scratch.take(kFewRows * kStretch);
+  for (int64_t r = 0; r < rows.count; ++r)
+    unpack(queries + r * ldd, ldd, q.row<T>(rows.row(r)) + rows.head(r) * dim,
+           0, 1, dim, shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
+
+  const auto with_lanes = [&](auto d) HWY_ATTR {
+    using D = decltype(d);
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+    int64_t r = 0;
+    const auto take = [&](auto number) HWY_ATTR {
+      constexpr int kCount = decltype(number)::value;
+      for (; r + kCount <= rows.count; r += kCount) {
+        float* const line = scores + r * kStretch;
+        const float* const query = queries + r * ldd;
+        int64_t j = 0;
+        for (; j + kLanes / kCount <= count; j += kLanes / kCount)
+          dots<kCount>(d, line + j, kStretch, query, ldd, keys + j * stride,
+                       stride, dim);
+        for (; j < count; ++j)
+          for (int i = 0; i < kCount; ++i)
+            line[i * kStretch + j] =
+                sum_of(dim, [&](auto one, int64_t c) HWY_ATTR {
+                  return hn::Mul(load(one, query + i * ldd + c),
+                                 load(one, keys + j * stride + c));
+                });
+      }
+    };
+    if constexpr (kLanes >= 4) take(std::integral_constant<int, 4>());
+    if constexpr (kLanes >= 2) take(std::integral_constant<int, 2>());
+    take(std::integral_constant<int, 1>());
+    for (r = 0; r < rows.count; ++r) {
+      float* const line = scores + r * kStretch;
+      const int64_t last = rows.last_key(r);
+      const int64_t from =
+          std::max(first_seen(shape, last) - begin, int64_t{0});
+      const int64_t to = std::min(last + 1 - begin, count);
+      std::fill(line, line + std::min(from, count), kUnseen);
+      std::fill(line + std::max(to, int64_t{0}), line + rounded(count),
+                kUnseen);
+      const Lanes all;
+      auto most = hn::Set(all, kUnseen), total = hn::Zero(all);
+      for (int64_t j = 0; j < count; j += hn::MaxLanes(all)) {
+        auto s = hn::LoadU(all, line + j);
+        if (shape.softcap > 0) {
+          const auto is_seen = hn::Gt(s, hn::Set(all, kUnseen));
+          const auto soft =
+              hn::Mul(soften(s, shape.softcap), hn::Set(all, kLog2E));
+          s = hn::IfThenElse(is_seen, soft, s);
+          hn::StoreU(s, all, line + j);
+        }
+        most = hn::Max(most, s);
+      }
+      most = hn::MaxOfLanes(all, most);
+      for (int64_t j = 0; j < count; j += hn::MaxLanes(all)) {
+        const auto p = exp2_of(hn::Sub(hn::LoadU(all, line + j), most));
+        hn::StoreU(p, all, line + j);
+        total = hn::Add(total, p);
+      }
+      float* const part = parts + r * part_size(dim);
+      part[0] = hn::GetLane(most);
+      part[1] = hn::GetLane(hn::SumOfLanes(all, total));
+    }
+    product<false>(d, parts + kPartHead, part_size(dim), scores, kStretch, 1,
+                   values, stride, rows.count, dim, count);
+  };
+  if (dim % 16 == 0)
+    with_lanes(Lanes());
+  else
+    with_lanes(hn::CappedTag<float, 8>());
+}
+
+// Adds up the parts of all stretches.
+template <class T>
+void finish_rows(Tensor out, float* lse, const AttentionShape& shape,
+                 const Rows& rows, float* parts, int64_t stretches) {
+  const int64_t dim = shape.head_dim, size = part_size(dim);
+  for (int64_t r = 0; r < rows.count; ++r) {
+    const auto part = [&](int64_t s) {
+      return parts + (s * rows.count + r) * size;
+    };
+    float most = kUnseen, total = 0;
+    for (int64_t s = 0; s < stretches; ++s) most = std::max(most, part(s)[0]);
+    for (int64_t s = 0; s < stretches; ++s) {
+      part(s)[0] = std::exp2(part(s)[0] - most);
+      total += part(s)[0] * part(s)[1];
+    }
+    T* const to = out.row<T>(rows.row(r)) + rows.head(r) * dim;
+    for_each(dim, [&](auto d, int64_t i) HWY_ATTR {
+      auto sum = hn::Zero(d);
+      for (int64_t s = 0; s < stretches; ++s)
+        sum = hn::MulAdd(load(d, part(s) + kPartHead + i),
+                         hn::Set(d, part(s)[0]), sum);
+      store(d, hn::Mul(sum, hn::Set(d, 1 / total)), to + i);
+    });
+    if (lse != nullptr)
+      lse[rows.row(r) * shape.num_attention_heads + rows.head(r)] =
+          most / kLog2E + std::log(total);
+  }
+}
+
+// A piece of the work: kRows rows of one key/value head against all their keys,
+// or few rows against a stretch of them.
+struct Piece {
+  const AttentionSpan* span;
+  int64_t kv_head, first_row, rows;
+  int64_t first_key = 0, end_key = 0;  // of a stretch
+  int64_t parts = 0;                   // where its parts stand
+};
+
+void AttentionForward(Tensor out, float* lse, Tensor q,
+                      std::span<const AttentionSpan> spans,
+                      const AttentionShape& shape) {
+  const int64_t dim = shape.head_dim;
+  const int64_t group = shape.num_attention_heads / shape.num_key_value_heads;
+  thread_local std::vector<Piece> kept_pieces;
+  thread_local Buffer kept_parts;
+  std::vector<Piece>& pieces = kept_pieces;
+  pieces.clear();
+  int64_t part_numbers = 0;
+  for (const AttentionSpan& span : spans) {
+    const int64_t rows = span.query_length * group;
+    for (int64_t head = 0; head < shape.num_key_value_heads; ++head) {
+      if (rows > kFewRows) {
+        for (int64_t first = 0; first < rows; first += kRows)
+          pieces.push_back({&span, head, first, std::min(kRows, rows - first)});
+        continue;
+      }
+      for (int64_t key = first_seen(shape, span.key_length - span.query_length);
+           key < span.key_length; key += kStretch) {
+        pieces.push_back({&span, head, 0, rows, key,
+                          std::min(key + kStretch, span.key_length),
+                          part_numbers});
+        part_numbers += rows * part_size(dim);
+      }
+    }
+  }
+  float* const parts = static_cast<float*>(
+      kept_parts.at_least(static_cast<size_t>(part_numbers) * sizeof(float)));
+  Scratch* const scratch =
+      shared_scratch(std::max(rows_scratch(dim), stretch_scratch(dim)));
+  const auto rows_of = [group](const Piece& piece) {
+    return Rows{*piece.span, piece.kv_head * group, group, piece.first_row,
+                piece.rows};
+  };
+  const int64_t count = static_cast<int64_t>(pieces.size());
+  with_type(q.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    // The last queries have the most keys: they begin, and the shortest pieces
+    // fill what is left.
+    parallel_items(count, [&](int64_t item) {
+      const Piece& piece = pieces[static_cast<size_t>(count - 1 - item)];
+      if (piece.end_key == 0)
+        forward_rows<T>(out, lse, q, shape, piece.kv_head, rows_of(piece),
+                        scratch[share_index()]);
+      else
+        forward_stretch<T>(parts + piece.parts, q, shape, piece.kv_head,
+                           rows_of(piece), piece.first_key, piece.end_key,
+                           scratch[share_index()]);
+    });
+    for (size_t i = 0; i < pieces.size();) {
+      const Piece& piece = pieces[i];
+      size_t next = i + 1;
+      while (piece.end_key > 0 && next < pieces.size() &&
+             pieces[next].span == piece.span &&
+             pieces[next].kv_head == piece.kv_head)
+        ++next;
+      if (piece.end_key > 0)
+        finish_rows<T>(out, lse, shape, rows_of(piece), parts + piece.parts,
+                       static_cast<int64_t>(next - i));
+      i = next;
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace seodang
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace seodang {
+
+HWY_EXPORT(AttentionForward);
+
+void attention_forward(Tensor out, float* lse, Tensor q,
+                       std::span<const AttentionSpan> spans,
+                       const AttentionShape& shape) {
+  HWY_DYNAMIC_DISPATCH(AttentionForward)(out, lse, q, spans, shape);
+}
+
+}  // namespace seodang
+#endif
