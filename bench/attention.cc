@@ -70,8 +70,9 @@ void time_model(const Model& model, Dtype dtype) {
     const OwnedTensor out(dtype, length, width), dq(dtype, length, width);
     const OwnedTensor dk(dtype, length, kv_width), dv(dtype, length, kv_width);
     std::vector<float> lse(static_cast<size_t>(length * model.heads));
-    std::vector<AttentionSpan> spans = {
-        {0, length, k.view().data, v.view().data, length, kv_width}};
+    std::vector<AttentionSpan> spans = {{0, length, k.view().data,
+                                         v.view().data, length, dtype, kv_width,
+                                         model.dim}};
     // Half of the T×T pairs of queries and keys are seen.
     const double flops = 2.0 * static_cast<double>(length * length * width);
     const double read = best_seconds(
@@ -85,7 +86,10 @@ void time_model(const Model& model, Dtype dtype) {
       });
       fmt::print(", backward {:6.1f}", 2.5 * flops / back / 1e9);
     }
+    // A kv_cache: a head's tokens lie together.
     spans[0].query_length = 1;
+    spans[0].stride = model.dim;
+    spans[0].head_stride = length * model.dim;
     const double write =
         best_seconds([&] { attention_forward(out, nullptr, q, spans, shape); });
     fmt::print(", write one {:5.1f} GB/s\n",

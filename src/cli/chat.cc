@@ -47,6 +47,7 @@ struct ChatArguments {
   int64_t context = 0;  // 0: the usual one
   ContextPolicy policy = ContextPolicy::drop_oldest;
   GenerateOptions options;
+  std::optional<Dtype> kv_cache_dtype;
 };
 
 template <class... Args>
@@ -62,6 +63,9 @@ class Chat {
     if (!arguments.system.empty())
       messages_.push_back({"system", arguments.system});
     if (is_remote(arguments.model)) {
+      if (arguments.kv_cache_dtype)
+        throw UsageError("{}: --kv-cache-type wants a model's files",
+                         arguments.model);
       remote_.emplace(arguments.model);
       return;
     }
@@ -92,7 +96,8 @@ class Chat {
   struct Local {
     explicit Local(const ChatArguments& arguments)
         : model(LanguageModel::load(arguments.model)),
-          session(model.config(), model.weights(), context_of(arguments)) {}
+          session(model.config(), model.weights(), context_of(arguments),
+                  arguments.kv_cache_dtype) {}
 
     int64_t context_of(const ChatArguments& arguments) const {
       const int64_t most = model.config().context_length();
@@ -344,6 +349,7 @@ void add_chat(CLI::App& program) {
       ->check(CLI::IsMember({"stop", "drop-oldest", "keep-first"}))
       ->default_str("drop-oldest");
   add_generation_options(command, arguments->options);
+  add_kv_cache_option(command, arguments->kv_cache_dtype);
   command->footer(fmt::format(
       "Examples:\n"
       "  seodang chat runs/demo/instruct\n"

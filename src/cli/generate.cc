@@ -31,6 +31,7 @@ using Json = nlohmann::ordered_json;
 struct GenerateArguments {
   std::string model, prompt, json_schema;
   GenerateOptions options;
+  std::optional<Dtype> kv_cache_dtype;
   bool chat = false, explain = false, json = false;
 };
 
@@ -116,9 +117,12 @@ std::shared_ptr<const Constraint> read_constraint(const std::string& file,
 
 // A model behind an API: it tells its text alone.
 void generate_remote(const GenerateArguments& arguments) {
-  if (arguments.explain || !arguments.json_schema.empty())
-    throw UsageError("{}: --explain and --json-schema want a model's files",
-                     arguments.model);
+  if (arguments.explain || !arguments.json_schema.empty() ||
+      arguments.kv_cache_dtype)
+    throw UsageError(
+        "{}: --explain, --json-schema and --kv-cache-type want a "
+        "model's files",
+        arguments.model);
   const RemoteModel model(arguments.model);
   const Message message{"user", arguments.prompt};
   const auto print = [&](std::string_view text) {
@@ -162,7 +166,8 @@ void run_generate(GenerateArguments arguments) {
   if (!arguments.json_schema.empty())
     options.constraint = read_constraint(arguments.json_schema, tokenizer);
   Session session(model.config(), model.weights(),
-                  static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
+                  static_cast<int64_t>(prompt.size()) + options.max_new_tokens,
+                  arguments.kv_cache_dtype);
 
   size_t step = 0;
   const Generation generation =
@@ -224,6 +229,7 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   add_generation_options(command, arguments->options);
+  add_kv_cache_option(command, arguments->kv_cache_dtype);
   command->add_option("--json-schema", arguments->json_schema,
                       "File of a JSON schema that the output has to fit");
   command->add_flag("--json", arguments->json, "Print the result as JSON");

@@ -2,6 +2,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -14,6 +15,19 @@ void add_generation_options(CLI::App* command, GenerateOptions& options) {
   add_options(command, options);
   command->get_option("--stop")->each(
       [](const std::string& text) { check_utf8(text, "--stop"); });
+}
+
+void add_kv_cache_option(CLI::App* command, std::optional<Dtype>& dtype) {
+  static const std::map<std::string, Dtype> kTypes = {
+      {"f32", Dtype::f32}, {"bf16", Dtype::bf16}, {"q8_0", Dtype::q8_0}};
+  command
+      ->add_option_function<std::string>(
+          "--kv-cache-type",
+          [&dtype](const std::string& type) { dtype = kTypes.at(type); },
+          "Numbers that the past's keys and values are kept in: f32, bf16 or "
+          "q8_0, 4, 2 or 1.06 bytes each (default: as the model computes, bf16 "
+          "where the processor has its products, else f32)")
+      ->check(CLI::IsMember({"f32", "bf16", "q8_0"}));
 }
 
 void check_utf8(std::string_view text, std::string_view what) {

@@ -3,12 +3,16 @@
 
 #include <CLI/App.hpp>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string_view>
 
 #include "generate/generation.h"
 #include "serve/remote_model.h"
 
 namespace seodang {
+
+// --kv-cache-type; `dtype` has to live as long as the command.
+void add_kv_cache_option(CLI::App* command, std::optional<Dtype>& dtype);
 
 void add_generation_options(CLI::App* command, GenerateOptions& options);
 

@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/warning.h"
 #include "cli/commands.h"
+#include "cli/generation_options.h"
 #include "serve/host.h"
 #include "serve/server.h"
 
@@ -93,6 +94,7 @@ void add_serve(CLI::App& program) {
                    "Tokens of one conversation (default: 8192, or all that the "
                    "model reads if those are fewer)")
       ->check(CLI::Range(int64_t{16}, int64_t{1} << 24));
+  add_kv_cache_option(command, options.limits.kv_cache_dtype);
   command
       ->add_option("--sessions", options.limits.sessions,
                    "Answers of one model written at the same time")

@@ -79,7 +79,7 @@ size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 struct BatchRunner::State {
   State(const ModelConfig& model_config, const Weights& weights,
         const Tokenizer& its_tokenizer, int64_t tokens, int32_t batch_size,
-        BatchMode its_mode)
+        BatchMode its_mode, Dtype kv_cache_dtype)
       : config(model_config),
         tokenizer(its_tokenizer),
         capacity(tokens),
@@ -93,7 +93,7 @@ struct BatchRunner::State {
         logits(Dtype::f32, batch_size, config.vocab_size) {
     slots.reserve(static_cast<size_t>(batch_size));
     for (int32_t i = 0; i < batch_size; ++i)
-      slots.push_back({KvCache(config, capacity, weights.act()), {}});
+      slots.push_back({KvCache(config, capacity, kv_cache_dtype), {}});
     for (size_t i = slots.size(); i-- > 0;) free.push_back(&slots[i]);
   }
 
@@ -240,9 +240,11 @@ struct BatchRunner::State {
 
 BatchRunner::BatchRunner(const ModelConfig& config, const Weights& weights,
                          const Tokenizer& tokenizer, int64_t capacity,
-                         int32_t batch_size, BatchMode mode)
+                         int32_t batch_size, BatchMode mode,
+                         std::optional<Dtype> kv_cache_dtype)
     : state_(std::make_unique<State>(config, weights, tokenizer, capacity,
-                                     batch_size, mode)) {}
+                                     batch_size, mode,
+                                     kv_cache_dtype.value_or(weights.act()))) {}
 BatchRunner::~BatchRunner() = default;
 
 bool BatchRunner::has_room() const { return !state_->free.empty(); }

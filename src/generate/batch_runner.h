@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,10 +45,10 @@ constexpr size_t kPrefillChunk = 128;
 class BatchRunner {
  public:
   // Up to `batch_size` sequences at once, of up to `capacity` tokens each. All
-  // that is given must outlive it.
+  // that is given must outlive it. kv_cache_dtype: as for a Session.
   BatchRunner(const ModelConfig& config, const Weights& weights,
               const Tokenizer& tokenizer, int64_t capacity, int32_t batch_size,
-              BatchMode mode);
+              BatchMode mode, std::optional<Dtype> kv_cache_dtype = {});
   ~BatchRunner();
 
   bool has_room() const;

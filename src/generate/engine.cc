@@ -17,7 +17,7 @@ struct Engine::State {
     ModelQueue(const LanguageModel& model, const EngineLimits& limits)
         : runner(model.config(), model.weights(), model.tokenizer(),
                  usual_context(model.config(), limits.context), limits.sessions,
-                 BatchMode::online) {}
+                 BatchMode::online, limits.kv_cache_dtype) {}
 
     BatchRunner runner;  // the engine's thread's alone
     std::deque<BatchSequence> waiting;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "generate/batch_runner.h"
@@ -15,6 +16,7 @@ struct EngineLimits {
   int64_t context = 0;   // tokens of one sequence; 0: usual_context()
   int32_t sessions = 4;  // sequences at once, of each model
   size_t queue = 64;     // sequences that wait, of each model
+  std::optional<Dtype> kv_cache_dtype = {};  // as for a Session
 };
 
 struct EngineCounts {

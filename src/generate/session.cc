@@ -15,8 +15,9 @@ int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
 }  // namespace
 
 Session::Session(const ModelConfig& config, const Weights& weights,
-                 int64_t capacity)
-    : kv_cache_(config, clamped_capacity(config, capacity), weights.act()),
+                 int64_t capacity, std::optional<Dtype> kv_cache_dtype)
+    : kv_cache_(config, clamped_capacity(config, capacity),
+                kv_cache_dtype.value_or(weights.act())),
       step_(std::min(kv_cache_.capacity(), kMaxStep)),
       decoder_(config, weights, step_),
       logits_(Dtype::f32, 1, config.vocab_size) {}

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,9 +26,10 @@ class Session {
   static constexpr int64_t kMaxStep = 512;
 
   // `weights` must outlive it. Room for `capacity` tokens; 0 or more than
-  // context_length(): that many.
+  // context_length(): that many. Its kv_cache is of `kv_cache_dtype`
+  // (model/kv_cache.h), or of the activations'.
   Session(const ModelConfig& config, const Weights& weights,
-          int64_t capacity = 0);
+          int64_t capacity = 0, std::optional<Dtype> kv_cache_dtype = {});
 
   // Makes `tokens` the sequence and returns the logits (vocab_size) behind its
   // last token, valid until the next call. What the sequence has in common with

@@ -1,5 +1,5 @@
-// Shared by attention's forward and backward, once per target. Included after
-// hwy/foreach_target.h, so it has no #pragma once.
+// Shared by attention's forward and backward, once per target. Included behind
+// kernels/row-inl.h, so it has no #pragma once.
 //
 // The rows of a key/value head are the pairs (query, head of its group), query
 // by query, and taken kRows at a time. Scores lie transposed, a line of rows
@@ -18,7 +18,6 @@
 
 #include "base/threads.h"
 #include "kernels/attention.h"
-#include "kernels/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace seodang {
@@ -67,10 +66,10 @@ inline Scratch* shared_scratch(int64_t need) {
 
 // C (kCount × n) = or += A·B in f32: A(i,k) = a[i·ai + k·ak], B (depth × n)
 // with rows ldb apart. n is a multiple of D's lanes.
-template <int kCount, bool kAdd, class D, class T>
+template <int kCount, bool kAdd, class D>
 HWY_INLINE void product_rows(D d, float* c, int64_t ldc, const float* a,
-                             int64_t ai, int64_t ak, const T* b, int64_t ldb,
-                             int64_t n, int64_t depth) {
+                             int64_t ai, int64_t ak, const float* b,
+                             int64_t ldb, int64_t n, int64_t depth) {
   constexpr int64_t kLanes = hn::MaxLanes(D());
   const auto columns = [&](int64_t j, auto vectors) HWY_ATTR {
     constexpr int kVectors = decltype(vectors)::value;
@@ -82,7 +81,7 @@ HWY_INLINE void product_rows(D d, float* c, int64_t ldc, const float* a,
     for (int64_t k = 0; k < depth; ++k) {
       hn::Vec<D> right[kVectors];
       for (int v = 0; v < kVectors; ++v)
-        right[v] = load(d, b + k * ldb + j + v * kLanes);
+        right[v] = hn::LoadU(d, b + k * ldb + j + v * kLanes);
       for (int i = 0; i < kCount; ++i) {
         const auto x = hn::Set(d, a[i * ai + k * ak]);
         for (int v = 0; v < kVectors; ++v)
@@ -106,9 +105,10 @@ HWY_INLINE void product_rows(D d, float* c, int64_t ldc, const float* a,
 }
 
 // The same for any number of rows: as many at a time as registers hold.
-template <bool kAdd, class D, class T>
+template <bool kAdd, class D>
 void product(D d, float* c, int64_t ldc, const float* a, int64_t ai, int64_t ak,
-             const T* b, int64_t ldb, int64_t rows, int64_t n, int64_t depth) {
+             const float* b, int64_t ldb, int64_t rows, int64_t n,
+             int64_t depth) {
   constexpr int kMost = HWY_MAX_BYTES >= 64 ? 8 : 4;
   int64_t i = 0;
   const auto take = [&](auto count) HWY_ATTR {
@@ -125,14 +125,17 @@ void product(D d, float* c, int64_t ldc, const float* a, int64_t ai, int64_t ak,
 // to (rows × ld) f32 = from (rows × cols); columns up to ld are zero.
 template <class T>
 void unpack(float* to, int64_t ld, const T* from, int64_t stride, int64_t rows,
-            int64_t cols, float scale = 1) {
+            int64_t cols) {
+  if (stride == cols && ld == cols) {  // one row as long as all
+    cols *= rows;
+    rows = 1;
+  }
   for (int64_t r = 0; r < rows; ++r) {
     const T* row = from + r * stride;
     float* out = to + r * ld;
-    for_each(cols, [&](auto d, int64_t i) HWY_ATTR {
-      store(d, hn::Mul(load(d, row + i), hn::Set(d, scale)), out + i);
-    });
-    std::fill(out + cols, out + ld, 0.0f);
+    for_each(cols, [&](auto d, int64_t i)
+                       HWY_ATTR { store(d, load(d, row + i), out + i); });
+    std::fill(out + cols, out + std::max(cols, ld), 0.0f);
   }
 }
 
@@ -216,9 +219,14 @@ struct Rows {
 template <class T>
 void gather(float* to, int64_t ld, Tensor x, const Rows& rows, int64_t dim,
             float scale) {
-  for (int64_t r = 0; r < rows.count; ++r)
-    unpack(to + r * ld, ld, x.row<T>(rows.row(r)) + rows.head(r) * dim, 0, 1,
-           dim, scale);
+  for (int64_t r = 0; r < rows.count; ++r) {
+    const T* const from = x.row<T>(rows.row(r)) + rows.head(r) * dim;
+    float* const line = to + r * ld;
+    for_each(dim, [&](auto d, int64_t i) HWY_ATTR {
+      store(d, hn::Mul(load(d, from + i), hn::Set(d, scale)), line + i);
+    });
+    std::fill(line + dim, line + ld, 0.0f);
+  }
   std::fill(to + rows.count * ld, to + rows.columns() * ld, 0.0f);
 }
 

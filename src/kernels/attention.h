@@ -29,19 +29,20 @@ struct AttentionShape {
 
 // One document (or one session's turn): `query_length` rows of q starting at
 // `query_begin` look at `key_length` ≥ query_length rows of key and value. The
-// last query sees all keys, each earlier one sees one fewer. Keys and values
-// are (key_length, num_key_value_heads·head_dim) with rows `stride` numbers
-// apart: columns of the same activations in training, a session's kv_cache in
-// use.
+// last query sees all keys, each earlier one sees one fewer. Row j of a
+// key/value head, head_dim numbers, begins at number head·head_stride +
+// j·stride: columns of activations in training, a session's kv_cache in use.
 struct AttentionSpan {
   int64_t query_begin = 0, query_length = 0;
   const void* key = nullptr;
   const void* value = nullptr;
-  int64_t key_length = 0, stride = 0;
+  int64_t key_length = 0;
+  Dtype dtype = Dtype::f32;  // of keys and values: f32, bf16 or q8_0
+  int64_t stride = 0, head_stride = 0;
 };
 
-// out, q (N, num_attention_heads·head_dim), f32 or bf16, keys and values of the
-// same dtype; products and sums in f32. lse (N, num_attention_heads) f32
+// out, q (N, num_attention_heads·head_dim), both f32 or bf16; products and sums
+// in f32. lse (N, num_attention_heads) f32
 // receives log Σ_j exp(s_ij) for the backward; may be null. Rows that no span
 // covers are left alone.
 void attention_forward(Tensor out, float* lse, Tensor q,

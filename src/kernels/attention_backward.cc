@@ -9,6 +9,8 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/row-inl.h"
+
 #include "kernels/attention-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -3,12 +3,15 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/quantize.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention_forward.cc"
 #include <hwy/foreach_target.h>
 
 #include <hwy/contrib/math/math-inl.h>
+
+#include "kernels/row-inl.h"
 
 #include "kernels/attention-inl.h"
 
@@ -56,19 +59,45 @@ int64_t rows_scratch(int64_t dim) {
   return 2 * (kRows + kKeys) * ldd + ldd * kRows + (kKeys + 2) * kRows;
 }
 
-// Rows of keys or values as f32: where they lie, or unpacked to `to`.
+// Rows of keys or values as f32.
 struct Numbers {
   const float* data;
   int64_t ld;
 };
-inline Numbers numbers_of(float*, const float* from, int64_t stride, int64_t,
-                          int64_t) {
-  return {from, stride};
+
+// `count` rows from `first` on: where they lie, or unpacked to `scratch`.
+Numbers numbers_of(float* scratch, const void* rows, const AttentionSpan& span,
+                   int64_t kv_head, int64_t first, int64_t count, int64_t dim) {
+  const int64_t begin = kv_head * span.head_stride + first * span.stride;
+  const int64_t ld = rounded(dim);
+  if (span.dtype == Dtype::f32)
+    return {static_cast<const float*>(rows) + begin, span.stride};
+  if (span.dtype == Dtype::bf16)
+    unpack(scratch, ld, static_cast<const bf16*>(rows) + begin, span.stride,
+           count, dim);
+  else
+    dequantize(
+        {scratch, Dtype::f32, count, dim, ld},
+        Tensor(const_cast<void*>(rows), span.dtype, count, dim, span.stride)
+            .cols_from(begin, dim));
+  return {scratch, ld};
 }
-inline Numbers numbers_of(float* to, const bf16* from, int64_t stride,
-                          int64_t rows, int64_t dim) {
-  unpack(to, rounded(dim), from, stride, rows, dim);
-  return {to, rounded(dim)};
+
+// A tile that will be read soon; hardware does not see it coming while the one
+// before is computed.
+HWY_INLINE void prefetch(const void* rows, const AttentionSpan& span,
+                         int64_t kv_head, int64_t first, int64_t end,
+                         int64_t dim) {
+  constexpr int64_t kLine = 64;
+  const auto bytes = [&](int64_t numbers) {
+    return static_cast<int64_t>(bytes_of(span.dtype, numbers));
+  };
+  for (int64_t row = first; row < std::min(first + kKeys, end); ++row) {
+    const std::byte* const at =
+        static_cast<const std::byte*>(rows) +
+        bytes(kv_head * span.head_stride + row * span.stride);
+    for (int64_t i = 0; i < bytes(dim); i += kLine) __builtin_prefetch(at + i);
+  }
 }
 
 // Dao, "FlashAttention-2", 2023, algorithm 1, for kRows rows of queries.
@@ -79,8 +108,6 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
   const int64_t dim = shape.head_dim, ldd = rounded(dim);
   const int64_t columns = rows.columns();
   const AttentionSpan& span = rows.span;
-  const T* keys = static_cast<const T*>(span.key) + kv_head * dim;
-  const T* values = static_cast<const T*>(span.value) + kv_head * dim;
   scratch.reset(rows_scratch(dim));
   float* const queries = scratch.take(kRows * ldd);
   float* const queries_t = scratch.take(kRows * ldd);
@@ -103,10 +130,10 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
        begin += kKeys) {
     const int64_t count = std::min(kKeys, end - begin);
     const bool all = seen.all(begin, begin + count);
-    const Numbers k = numbers_of(key_numbers, keys + begin * span.stride,
-                                 span.stride, count, dim);
-    const Numbers v = numbers_of(value_numbers, values + begin * span.stride,
-                                 span.stride, count, dim);
+    const Numbers k =
+        numbers_of(key_numbers, span.key, span, kv_head, begin, count, dim);
+    const Numbers v =
+        numbers_of(value_numbers, span.value, span, kv_head, begin, count, dim);
     product<false>(d, scores, kRows, k.data, k.ld, 1, queries_t, kRows, count,
                    columns, dim);
     for (int64_t r = 0; r < columns; r += hn::MaxLanes(d))
@@ -153,9 +180,10 @@ HWY_INLINE hn::Vec<D> pair_sums([[maybe_unused]] D d, hn::Vec<D> a,
 }
 
 // scores (kCount rows, ld apart) = queries·keysᵀ for kLanes / kCount keys.
-template <int kCount, class D, class T>
+template <int kCount, class D>
 HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
-                     int64_t ldq, const T* keys, int64_t stride, int64_t dim) {
+                     int64_t ldq, const float* keys, int64_t stride,
+                     int64_t dim) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   constexpr int kWide = kLanes / kCount;
   hn::Vec<D> sum[kLanes];
@@ -179,85 +207,104 @@ HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
     std::copy(results + r * kWide, results + (r + 1) * kWide, scores + r * ld);
 }
 
+// scores (rows, kStretch apart) = queries·keysᵀ for `count` keys.
+template <class D>
+void score_keys(D d, float* scores, const float* queries, int64_t rows,
+                Numbers keys, int64_t count, int64_t dim) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  const int64_t ldq = rounded(dim);
+  int64_t r = 0;
+  const auto take = [&](auto number) HWY_ATTR {
+    constexpr int kCount = decltype(number)::value;
+    constexpr int64_t kWide = kLanes / kCount;
+    for (; r + kCount <= rows; r += kCount) {
+      float* const line = scores + r * kStretch;
+      const float* const query = queries + r * ldq;
+      int64_t j = 0;
+      for (; j + kWide <= count; j += kWide)
+        dots<kCount>(d, line + j, kStretch, query, ldq, keys.data + j * keys.ld,
+                     keys.ld, dim);
+      for (; j < count; ++j)
+        for (int i = 0; i < kCount; ++i)
+          line[i * kStretch + j] =
+              sum_of(dim, [&](auto one, int64_t c) HWY_ATTR {
+                return hn::Mul(load(one, query + i * ldq + c),
+                               load(one, keys.data + j * keys.ld + c));
+              });
+    }
+  };
+  if constexpr (kLanes >= 4) take(std::integral_constant<int, 4>());
+  if constexpr (kLanes >= 2) take(std::integral_constant<int, 2>());
+  take(std::integral_constant<int, 1>());
+}
+
+// One row's scores of `count` keys, of which it sees [from, to), become
+// 2^(s − m); m and their sum begin its part.
+void stretch_softmax(float* scores, int64_t count, int64_t from, int64_t to,
+                     float softcap, float* part) {
+  const Lanes d;
+  constexpr int64_t kLanes = hn::MaxLanes(Lanes());
+  from = std::clamp(from, int64_t{0}, count);
+  to = std::clamp(to, from, count);
+  if (softcap > 0)
+    for (int64_t j = 0; j < count; j += kLanes)
+      hn::StoreU(hn::Mul(soften(hn::LoadU(d, scores + j), softcap),
+                         hn::Set(d, kLog2E)),
+                 d, scores + j);
+  std::fill(scores, scores + from, kUnseen);
+  std::fill(scores + to, scores + rounded(count), kUnseen);
+  auto most = hn::Set(d, kUnseen), total = hn::Zero(d);
+  for (int64_t j = 0; j < count; j += kLanes)
+    most = hn::Max(most, hn::LoadU(d, scores + j));
+  most = hn::MaxOfLanes(d, most);
+  for (int64_t j = 0; j < count; j += kLanes) {
+    const auto p = exp2_of(hn::Sub(hn::LoadU(d, scores + j), most));
+    hn::StoreU(p, d, scores + j);
+    total = hn::Add(total, p);
+  }
+  part[0] = hn::GetLane(most);
+  part[1] = hn::GetLane(hn::SumOfLanes(d, total));
+}
+
 int64_t stretch_scratch(int64_t dim) {
-  return kFewRows * (rounded(dim) + kStretch);
+  return kFewRows * (rounded(dim) + kStretch) + kKeys * rounded(dim);
 }
 
 template <class T>
 void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
                      int64_t kv_head, const Rows& rows, int64_t begin,
                      int64_t end, Scratch& scratch) {
-  const int64_t dim = shape.head_dim, ldd = rounded(dim);
-  const int64_t stride = rows.span.stride, count = end - begin;
-  const int64_t offset = begin * stride + kv_head * dim;
-  const T* keys = static_cast<const T*>(rows.span.key) + offset;
-  const T* values = static_cast<const T*>(rows.span.value) + offset;
+  const int64_t dim = shape.head_dim, size = part_size(dim);
+  const AttentionSpan& span = rows.span;
   scratch.reset(stretch_scratch(dim));
-  float* const queries = scratch.take(kFewRows * ldd);
+  float* const queries = scratch.take(kFewRows * rounded(dim));
   float* const scores = scratch.take(kFewRows * kStretch);
-  for (int64_t r = 0; r < rows.count; ++r)
-    unpack(queries + r * ldd, ldd, q.row<T>(rows.row(r)) + rows.head(r) * dim,
-           0, 1, dim, shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
-
-  const auto with_lanes = [&](auto d) HWY_ATTR {
-    using D = decltype(d);
-    constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-    int64_t r = 0;
-    const auto take = [&](auto number) HWY_ATTR {
-      constexpr int kCount = decltype(number)::value;
-      for (; r + kCount <= rows.count; r += kCount) {
-        float* const line = scores + r * kStretch;
-        const float* const query = queries + r * ldd;
-        int64_t j = 0;
-        for (; j + kLanes / kCount <= count; j += kLanes / kCount)
-          dots<kCount>(d, line + j, kStretch, query, ldd, keys + j * stride,
-                       stride, dim);
-        for (; j < count; ++j)
-          for (int i = 0; i < kCount; ++i)
-            line[i * kStretch + j] =
-                sum_of(dim, [&](auto one, int64_t c) HWY_ATTR {
-                  return hn::Mul(load(one, query + i * ldd + c),
-                                 load(one, keys + j * stride + c));
-                });
-      }
-    };
-    if constexpr (kLanes >= 4) take(std::integral_constant<int, 4>());
-    if constexpr (kLanes >= 2) take(std::integral_constant<int, 2>());
-    take(std::integral_constant<int, 1>());
-    for (r = 0; r < rows.count; ++r) {
-      float* const line = scores + r * kStretch;
-      const int64_t last = rows.last_key(r);
-      const int64_t from =
-          std::max(first_seen(shape, last) - begin, int64_t{0});
-      const int64_t to = std::min(last + 1 - begin, count);
-      std::fill(line, line + std::min(from, count), kUnseen);
-      std::fill(line + std::max(to, int64_t{0}), line + rounded(count),
-                kUnseen);
-      const Lanes all;
-      auto most = hn::Set(all, kUnseen), total = hn::Zero(all);
-      for (int64_t j = 0; j < count; j += hn::MaxLanes(all)) {
-        auto s = hn::LoadU(all, line + j);
-        if (shape.softcap > 0) {
-          const auto is_seen = hn::Gt(s, hn::Set(all, kUnseen));
-          const auto soft =
-              hn::Mul(soften(s, shape.softcap), hn::Set(all, kLog2E));
-          s = hn::IfThenElse(is_seen, soft, s);
-          hn::StoreU(s, all, line + j);
-        }
-        most = hn::Max(most, s);
-      }
-      most = hn::MaxOfLanes(all, most);
-      for (int64_t j = 0; j < count; j += hn::MaxLanes(all)) {
-        const auto p = exp2_of(hn::Sub(hn::LoadU(all, line + j), most));
-        hn::StoreU(p, all, line + j);
-        total = hn::Add(total, p);
-      }
-      float* const part = parts + r * part_size(dim);
-      part[0] = hn::GetLane(most);
-      part[1] = hn::GetLane(hn::SumOfLanes(all, total));
+  float* const numbers = scratch.take(kKeys * rounded(dim));
+  gather<T>(queries, rounded(dim), q, rows, dim,
+            shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
+  const auto tiles = [&](const void* from, auto&& body) {
+    for (int64_t first = begin; first < end; first += kKeys) {
+      const int64_t count = std::min(kKeys, end - first);
+      prefetch(from, span, kv_head, first + 2 * kKeys, end, dim);
+      body(first - begin,
+           numbers_of(numbers, from, span, kv_head, first, count, dim), count);
     }
-    product<false>(d, parts + kPartHead, part_size(dim), scores, kStretch, 1,
-                   values, stride, rows.count, dim, count);
+  };
+  const auto with_lanes = [&](auto d) {
+    tiles(span.key, [&](int64_t at, Numbers keys, int64_t count) {
+      score_keys(d, scores + at, queries, rows.count, keys, count, dim);
+    });
+    for (int64_t r = 0; r < rows.count; ++r)
+      stretch_softmax(scores + r * kStretch, end - begin,
+                      first_seen(shape, rows.last_key(r)) - begin,
+                      rows.last_key(r) + 1 - begin, shape.softcap,
+                      parts + r * size);
+    for (int64_t r = 0; r < rows.count; ++r)
+      std::fill_n(parts + r * size + kPartHead, dim, 0.0f);
+    tiles(span.value, [&](int64_t at, Numbers values, int64_t count) {
+      product<true>(d, parts + kPartHead, size, scores + at, kStretch, 1,
+                    values.data, values.ld, rows.count, dim, count);
+    });
   };
   if (dim % 16 == 0)
     with_lanes(Lanes());

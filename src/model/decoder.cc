@@ -344,21 +344,25 @@ void Decoder::State::attend(size_t l, const LayerActivations& a) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     const SequenceSpan& s = sequences[i];
     AttentionSpan& to = attention_spans[i];
-    to = {s.begin, s.length, nullptr, nullptr, s.length, k.stride};
-    Tensor keys = k.rows_from(s.begin, s.length);
-    Tensor values = v.rows_from(s.begin, s.length);
-    if (s.kv_cache != nullptr) {
-      const int64_t past = s.kv_cache->length();
-      const int64_t layer = static_cast<int64_t>(l);
-      convert(s.kv_cache->keys(layer).rows_from(past, s.length), keys);
-      convert(s.kv_cache->values(layer).rows_from(past, s.length), values);
-      keys = s.kv_cache->keys(layer);
-      values = s.kv_cache->values(layer);
-      to.key_length = past + s.length;
-      to.stride = keys.stride;
+    const Tensor keys = k.rows_from(s.begin, s.length);
+    const Tensor values = v.rows_from(s.begin, s.length);
+    if (s.kv_cache == nullptr) {
+      to = {s.begin,  s.length,   keys.data,   values.data,
+            s.length, keys.dtype, keys.stride, config.head_dim};
+      continue;
     }
-    to.key = keys.data;
-    to.value = values.data;
+    KvCache& cache = *s.kv_cache;
+    const int64_t layer = static_cast<int64_t>(l);
+    cache.append(layer, keys, values);
+    const Tensor cached = cache.keys(layer);
+    to = {s.begin,
+          s.length,
+          cached.data,
+          cache.values(layer).data,
+          cache.length() + s.length,
+          cached.dtype,
+          config.head_dim,
+          cache.room() * config.head_dim};
   }
   attention_forward(a.attention.rows_from(0, rows), a.lse,
                     q_of(a.qkv).rows_from(0, rows), attention_spans,

@@ -12,7 +12,8 @@ namespace seodang {
 
 class KvCache {
  public:
-  // For up to `capacity` tokens. Memory is taken as it is needed.
+  // For up to `capacity` tokens. Memory is taken as it is needed. `dtype` is
+  // f32, bf16, or q8_0, for which head_dim must be a multiple of 32 (Error).
   KvCache(const ModelConfig& config, int64_t capacity, Dtype dtype);
   // Of `tokens` tokens: tokens · layers · 2 · kv_heads · head_dim numbers of
   // `dtype`.
@@ -26,17 +27,24 @@ class KvCache {
   // Makes room for `tokens`, up to capacity(); what is in it stays.
   void reserve(int64_t tokens);
 
-  // (tokens there is room for, kv_heads·head_dim) of one layer. Keys are
-  // rotated already.
+  // Tokens there is room for.
+  int64_t room() const { return room_; }
+
+  // Writes rows of keys, rotated already, and of values (n,
+  // kv_heads·head_dim), f32 or bf16, behind the first length() tokens of a
+  // layer. There must be room.
+  void append(int64_t layer, Tensor keys, Tensor values);
+  // (kv_heads·room(), head_dim) of one layer: a head's tokens lie together.
   Tensor keys(int64_t layer) const { return view(2 * layer); }
   Tensor values(int64_t layer) const { return view(2 * layer + 1); }
 
  private:
   Tensor view(int64_t part) const {
-    return {parts_[static_cast<size_t>(part)].data(), dtype_, room_, width_};
+    return {parts_[static_cast<size_t>(part)].data(), dtype_, heads_ * room_,
+            head_dim_};
   }
 
-  int64_t width_, capacity_, room_ = 0, length_ = 0;
+  int64_t heads_, head_dim_, capacity_, room_ = 0, length_ = 0;
   Dtype dtype_;
   std::vector<Buffer> parts_;  // keys and values of each layer
 };

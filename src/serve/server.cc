@@ -77,10 +77,11 @@ void check_room_for(const std::vector<fs::path>& models,
     const MemoryNeed need = memory_needs(source).front();
     weights += need.weights;
     working += need.working;
-    kv_cache += limits.sessions *
-                KvCache::bytes(source.config(),
-                               usual_context(source.config(), limits.context),
-                               fastest_product_dtype());
+    kv_cache +=
+        limits.sessions *
+        KvCache::bytes(source.config(),
+                       usual_context(source.config(), limits.context),
+                       limits.kv_cache_dtype.value_or(fastest_product_dtype()));
   }
   const int64_t machine = machine_memory();
   const auto show = [](int64_t bytes) {

@@ -2,6 +2,8 @@
 
 #include "base/threads.h"
 #include "kernels/check.h"
+#include "kernels/convert.h"
+#include "kernels/quantize.h"
 
 namespace seodang {
 namespace {
@@ -67,7 +69,8 @@ struct Inputs {
     int64_t begin = 0;
     for (const int64_t length : c.lengths) {
       spans.push_back({begin, length, k.rows_from(begin, 1).data,
-                       v.rows_from(begin, 1).data, length, k.stride});
+                       v.rows_from(begin, 1).data, length, c.dtype, k.stride,
+                       c.dim});
       begin += length;
     }
     out = OwnedTensor(c.dtype, n, qw);
@@ -179,6 +182,48 @@ TEST_P(Attention, LaterQueriesSeeEarlierKeys) {
           ASSERT_NEAR(value_at(in.out, span.query_begin + i, col),
                       value_at(whole.out, span.query_begin + i, col),
                       2 * tolerance_of(GetParam().dtype));
+  }
+}
+
+// Keys and values that are not of the queries' dtype: as the numbers they are.
+TEST(AttentionKeys, OfAnyDtype) {
+  constexpr int64_t kTokens = 600, kHeads = 6, kKvHeads = 2, kDim = 64;
+  const AttentionShape shape{kHeads, kKvHeads, kDim, 0.125f, 0, 0};
+  const OwnedTensor q = random_tensor(Dtype::f32, kTokens, kHeads * kDim, 1);
+  const OwnedTensor k = random_tensor(Dtype::f32, kKvHeads * kTokens, kDim, 2);
+  const OwnedTensor v = random_tensor(Dtype::f32, kKvHeads * kTokens, kDim, 3);
+  for (const Dtype dtype : {Dtype::bf16, Dtype::q8_0}) {
+    const OwnedTensor stored[] = {OwnedTensor(dtype, k.view().rows, kDim),
+                                  OwnedTensor(dtype, k.view().rows, kDim)};
+    const OwnedTensor numbers[] = {
+        OwnedTensor(Dtype::f32, k.view().rows, kDim),
+        OwnedTensor(Dtype::f32, k.view().rows, kDim)};
+    for (const int which : {0, 1}) {
+      const Tensor from = which == 0 ? k : v;
+      if (dtype == Dtype::q8_0)
+        quantize(stored[which], from);
+      else
+        convert(stored[which], from);
+      convert(numbers[which], stored[which]);
+    }
+    for (const int64_t queries : {int64_t{1}, int64_t{2}, kTokens}) {
+      const OwnedTensor out(Dtype::f32, kTokens, kHeads * kDim),
+          expected(Dtype::f32, kTokens, kHeads * kDim);
+      AttentionSpan span{kTokens - queries,
+                         queries,
+                         stored[0].view().data,
+                         stored[1].view().data,
+                         kTokens,
+                         dtype,
+                         kDim,
+                         kTokens * kDim};
+      attention_forward(out, nullptr, q, {&span, 1}, shape);
+      span.key = numbers[0].view().data;
+      span.value = numbers[1].view().data;
+      span.dtype = Dtype::f32;
+      attention_forward(expected, nullptr, q, {&span, 1}, shape);
+      expect_near(out, values_of(expected), 1e-6, name_of(dtype).data());
+    }
   }
 }
 

@@ -399,6 +399,44 @@ TEST_P(DecoderTest, CacheContinuesAsIfReadAtOnce) {
   }
 }
 
+// A cache of fewer bits gives nearly the logits of f32; nothing is silently
+// taken that cannot be stored.
+TEST(KvCache, KeepsLessPreciseNumbers) {
+  ModelConfig config = small_config(false, 2);
+  config.head_dim = 32;
+  const Model model = random_model(config);
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < 40; ++i) tokens.push_back(i * 7 % config.vocab_size);
+  const auto logits = [&](Dtype dtype) {
+    Decoder decoder(config, model.weights(), 64);
+    KvCache cache(config, 64, dtype);
+    const OwnedTensor out(Dtype::f32, 1, config.vocab_size);
+    for (const auto& [begin, count] : {std::pair{0, 37}, {37, 1}, {38, 2}}) {
+      const SequenceSpan span{0, count, &cache};
+      const Tensor hidden =
+          decoder.forward(std::span(tokens).subspan(static_cast<size_t>(begin),
+                                                    static_cast<size_t>(count)),
+                          {&span, 1});
+      decoder.logits(out, hidden.rows_from(hidden.rows - 1, 1));
+    }
+    const float* row = out.view().row<float>(0);
+    return std::vector<float>(row, row + config.vocab_size);
+  };
+  const std::vector<float> exact = logits(Dtype::f32);
+  const auto [least, most] = std::ranges::minmax(exact);
+  for (const auto& [dtype, tolerance] :
+       {std::pair{Dtype::bf16, 0.01f}, {Dtype::q8_0, 0.01f}}) {
+    const std::vector<float> found = logits(dtype);
+    float worst = 0;
+    for (size_t i = 0; i < exact.size(); ++i)
+      worst = std::max(worst, std::abs(found[i] - exact[i]));
+    EXPECT_LT(worst, tolerance * (most - least)) << name_of(dtype);
+    EXPECT_GT(worst, 0);
+  }
+  config.head_dim = 24;
+  EXPECT_THROW(KvCache(config, 16, Dtype::q8_0), Error);
+}
+
 // Memory comes as it is needed, and what was in it stays.
 TEST(KvCache, GrowsWithUse) {
   ModelConfig config;
@@ -406,28 +444,32 @@ TEST(KvCache, GrowsWithUse) {
   config.num_key_value_heads = 2;
   config.head_dim = 4;
   KvCache cache(config, 1000, Dtype::f32);
-  EXPECT_EQ(cache.keys(0).rows, 0);
+  EXPECT_EQ(cache.room(), 0);
   cache.reserve(3);
-  EXPECT_LT(cache.keys(0).rows, 1000);
+  EXPECT_LT(cache.room(), 1000);
+  const OwnedTensor rows(Dtype::f32, 3, 8), negative(Dtype::f32, 3, 8);
   const auto value = [](int64_t layer, int64_t row, int64_t col) {
     return static_cast<float>(100 * layer + 10 * row + col);
   };
-  for (int64_t l = 0; l < 2; ++l)
+  for (int64_t l = 0; l < 2; ++l) {
     for (int64_t r = 0; r < 3; ++r)
       for (int64_t c = 0; c < 8; ++c) {
-        cache.keys(l).row<float>(r)[c] = value(l, r, c);
-        cache.values(l).row<float>(r)[c] = -value(l, r, c);
+        rows.view().row<float>(r)[c] = value(l, r, c);
+        negative.view().row<float>(r)[c] = -value(l, r, c);
       }
+    cache.append(l, rows, negative);
+  }
   cache.truncate(3);
   for (const int64_t tokens : {400, 1000}) {
     cache.reserve(tokens);
-    EXPECT_GE(cache.keys(1).rows, tokens);
-    EXPECT_LE(cache.keys(1).rows, 1000);
+    EXPECT_GE(cache.room(), tokens);
+    EXPECT_LE(cache.room(), 1000);
     for (int64_t l = 0; l < 2; ++l)
       for (int64_t r = 0; r < 3; ++r)
         for (int64_t c = 0; c < 8; ++c) {
-          ASSERT_EQ(cache.keys(l).row<float>(r)[c], value(l, r, c));
-          ASSERT_EQ(cache.values(l).row<float>(r)[c], -value(l, r, c));
+          const int64_t row = c / 4 * cache.room() + r;
+          ASSERT_EQ(cache.keys(l).row<float>(row)[c % 4], value(l, r, c));
+          ASSERT_EQ(cache.values(l).row<float>(row)[c % 4], -value(l, r, c));
         }
   }
   EXPECT_EQ(KvCache::bytes(config, 1000, Dtype::f32), 1000 * 2 * 2 * 8 * 4);
