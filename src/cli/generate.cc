@@ -192,13 +192,18 @@ void run_generate(GenerateArguments arguments) {
     fmt::print("\n");
   std::fflush(stdout);
   const Json usage = usage_json(generation);
-  fmt::print(stderr,
-             "{} prompt tokens ({:.0f}/s), {} new tokens ({:.0f}/s), ended by "
-             "{}\n",
-             usage["prompt_tokens"].get<int64_t>(),
-             usage["prompt_per_second"].get<double>(),
-             usage["completion_tokens"].get<int64_t>(),
-             usage["per_second"].get<double>(), name_of(generation.stop));
+  fmt::print(
+      stderr,
+      "{} prompt tokens ({:.0f}/s), {} new tokens ({:.0f}/s{}), ended by "
+      "{}\n",
+      usage["prompt_tokens"].get<int64_t>(),
+      usage["prompt_per_second"].get<double>(),
+      usage["completion_tokens"].get<int64_t>(),
+      usage["per_second"].get<double>(),
+      generation.guessed_tokens > 0
+          ? fmt::format(", {} guessed right", generation.guessed_tokens)
+          : "",
+      name_of(generation.stop));
 }
 
 }  // namespace

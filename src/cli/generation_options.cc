@@ -44,6 +44,7 @@ nlohmann::ordered_json usage_json(const Generation& generation) {
   return {
       {"prompt_tokens", generation.prompt_tokens},
       {"completion_tokens", generation.tokens.size()},
+      {"guessed_tokens", generation.guessed_tokens},
       {"prompt_per_second", rate(static_cast<double>(generation.prompt_tokens),
                                  generation.prompt_seconds)},
       // The first token's logits are the prompt's.

@@ -7,11 +7,10 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/threads.h"
+#include "generate/batch_invariance.h"
 #include "generate/output.h"
 #include "generate/session.h"
-#include "kernels/matmul.h"
 #include "kernels/matvec.h"
-#include "model/lora.h"
 
 namespace seodang {
 namespace {
@@ -21,21 +20,6 @@ struct Slot {
   KvCache kv_cache;
   std::vector<int32_t> tokens;
 };
-
-// Whether no product's row depends on what other rows there are, as with blocks
-// (kernels/quantized_matmul.h).
-bool is_batch_invariant(const Weights& weights) {
-  const auto in_blocks = [](std::initializer_list<Tensor> matrices) {
-    return std::ranges::all_of(
-        matrices, [](Tensor matrix) { return is_quantized(matrix.dtype); });
-  };
-  return largest_rank(weights) == 0 && weights.lm_head_rows.empty() &&
-         in_blocks({weights.lm_head}) &&
-         std::ranges::all_of(weights.layers, [&](const LayerWeights& w) {
-           return in_blocks({w.q_proj, w.k_proj, w.v_proj, w.o_proj,
-                             w.gate_proj, w.up_proj, w.down_proj});
-         });
-}
 
 size_t whole_chunks(size_t tokens) {
   return tokens / kPrefillChunk * kPrefillChunk;
@@ -84,8 +68,8 @@ struct BatchRunner::State {
         tokenizer(its_tokenizer),
         capacity(tokens),
         mode(its_mode),
-        batch_invariant(is_batch_invariant(weights) &&
-                        batch_size + int64_t{kPrefillChunk} < kTiledRows),
+        batch_invariant(batch_size + int64_t{kPrefillChunk} <=
+                        batch_invariant_rows(weights)),
         max_tokens(std::max<int64_t>(Session::kMaxStep,
                                      batch_size + int64_t{kPrefillChunk})),
         decoder(config, weights, max_tokens),

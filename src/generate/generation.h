@@ -27,6 +27,11 @@ struct GenerateOptions {
   std::vector<std::string> stop =
       {};           // texts that end the output, left out of it
   int32_t top = 0;  // candidates to keep for each token, best first
+  // Tokens that are guessed at most from what stands in the prompt and the
+  // output (generate/prompt_lookup.h), to be checked in one forward; the output
+  // is the same with and without. generate() alone does it, and only as far as
+  // Session::exact_appends().
+  int64_t prompt_lookup = 15;
   // The output is a text of this grammar, or the beginning of one when it is
   // cut short; nullptr: any text.
   std::shared_ptr<const Constraint> constraint = {};
@@ -36,6 +41,10 @@ template <class Visit>
 void visit_options(GenerateOptions& o, Visit&& visit) {
   visit("max-tokens", o.max_new_tokens, "Most tokens to generate",
         from_to(1, kMostNewTokens));
+  visit("prompt-lookup", o.prompt_lookup,
+        "Most tokens to guess at once from the prompt and the output; the "
+        "model checks them together, and the output stays the same",
+        from_to(0, 64));
   visit_options(o.sampler, visit);
   visit("stop", o.stop, "Text that ends the output (repeatable)");
 }
@@ -52,8 +61,9 @@ struct Generation {
   std::vector<Choice> tokens;  // with the end token, if there was one
   StopReason stop = StopReason::length;
   int64_t prompt_tokens = 0;
-  double prompt_seconds = 0;  // until the first logits
-  double seconds = 0;         // from then on
+  int64_t guessed_tokens = 0;  // of `tokens`, those that a guess had right
+  double prompt_seconds = 0;   // until the first logits
+  double seconds = 0;          // from then on
 };
 
 // Called for each token with the whole characters that it made certain (often

@@ -1,8 +1,11 @@
 #include "generate/session.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/error.h"
+#include "generate/batch_invariance.h"
+#include "kernels/attention.h"
 
 namespace seodang {
 namespace {
@@ -19,6 +22,8 @@ Session::Session(const ModelConfig& config, const Weights& weights,
     : kv_cache_(config, clamped_capacity(config, capacity),
                 kv_cache_dtype.value_or(weights.act())),
       step_(std::min(kv_cache_.capacity(), kMaxStep)),
+      exact_appends_(std::min({batch_invariant_rows(weights), kMostAppended,
+                               int64_t{kFewQueries}})),
       decoder_(config, weights, step_),
       logits_(Dtype::f32, 1, config.vocab_size) {}
 
@@ -36,18 +41,35 @@ std::span<const float> Session::read(std::span<const int32_t> tokens) {
           .first -
       tokens.begin());
   tokens_.assign(tokens.begin(), tokens.end());
-  return advance(shared);
+  return last_logits(advance(shared));
 }
 
 std::span<const float> Session::append(int32_t token) {
-  if (static_cast<int64_t>(tokens_.size()) == capacity())
-    throw Error("the context of {} tokens is full", capacity());
-  tokens_.push_back(token);
-  return advance(tokens_.size() - 1);
+  const Tensor logits = append(std::span(&token, 1));
+  return {logits.row<float>(0), static_cast<size_t>(logits.cols)};
 }
 
-// Computes tokens_[from…]; what stands before is in the cache.
-std::span<const float> Session::advance(size_t from) {
+Tensor Session::append(std::span<const int32_t> tokens) {
+  const size_t before = tokens_.size();
+  if (static_cast<int64_t>(before + tokens.size()) > capacity())
+    throw Error("the context of {} tokens is full", capacity());
+  const int64_t rows = std::ssize(tokens);
+  if (rows < 1 || rows > kMostAppended)
+    throw std::logic_error("append() takes 1 to kMostAppended tokens");
+  if (logits_.view().rows < rows)
+    logits_ = OwnedTensor(Dtype::f32, kMostAppended, logits_.view().cols);
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  const Tensor logits = logits_.view().rows_from(0, rows);
+  decoder_.logits(logits, advance(before).rows_from(0, rows));
+  return logits;
+}
+
+void Session::truncate(size_t tokens) {
+  tokens_.resize(tokens);
+  kv_cache_.truncate(static_cast<int64_t>(tokens));
+}
+
+Tensor Session::advance(size_t from) {
   kv_cache_.truncate(static_cast<int64_t>(from));
   Tensor hidden;
   while (from < tokens_.size()) {
@@ -58,9 +80,13 @@ std::span<const float> Session::advance(size_t from) {
                               std::span(&span, 1));
     from += count;
   }
-  decoder_.logits(logits_, hidden.rows_from(hidden.rows - 1, 1));
-  return {logits_.view().row<float>(0),
-          static_cast<size_t>(logits_.view().cols)};
+  return hidden;
+}
+
+std::span<const float> Session::last_logits(Tensor hidden) {
+  const Tensor logits = logits_.view().rows_from(0, 1);
+  decoder_.logits(logits, hidden.rows_from(hidden.rows - 1, 1));
+  return {logits.row<float>(0), static_cast<size_t>(logits.cols)};
 }
 
 }  // namespace seodang

@@ -38,15 +38,30 @@ class Session {
   std::span<const float> read(std::span<const int32_t> tokens);
   // Appends one token.
   std::span<const float> append(int32_t token);
+  // Appends up to kMostAppended tokens and returns logits (n, vocab_size), a
+  // row behind each, valid until the next call. Throws Error when they do not
+  // fit.
+  Tensor append(std::span<const int32_t> tokens);
+  // Forgets all but the first tokens, which are no more than there are.
+  void truncate(size_t tokens);
+
+  // Tokens that append() takes so that each has the logits that it would have
+  // had alone, bit for bit; at least 1.
+  int64_t exact_appends() const { return exact_appends_; }
+  static constexpr int64_t kMostAppended = 16;
 
   const std::vector<int32_t>& tokens() const { return tokens_; }
   int64_t capacity() const { return kv_cache_.capacity(); }
 
  private:
-  std::span<const float> advance(size_t from);
+  // Computes tokens_[from…]; what stands before is in the cache. The hidden
+  // states of the last forward.
+  Tensor advance(size_t from);
+  std::span<const float> last_logits(Tensor hidden);
 
   KvCache kv_cache_;
   int64_t step_;  // tokens in one forward
+  int64_t exact_appends_;
   Decoder decoder_;
   OwnedTensor logits_;
   std::vector<int32_t> tokens_;

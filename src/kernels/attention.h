@@ -41,8 +41,11 @@ struct AttentionSpan {
   int64_t stride = 0, head_stride = 0;
 };
 
+inline constexpr int64_t kFewQueries = 16;
+
 // out, q (N, num_attention_heads·head_dim), both f32 or bf16; products and sums
-// in f32. lse (N, num_attention_heads) f32
+// in f32. Of spans of up to kFewQueries queries each query's row has the same
+// bits whatever their number. lse (N, num_attention_heads) f32
 // receives log Σ_j exp(s_ij) for the backward; may be null. Rows that no span
 // covers are left alone.
 void attention_forward(Tensor out, float* lse, Tensor q,

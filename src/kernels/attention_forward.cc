@@ -157,10 +157,11 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
         most[r] / kLog2E + std::log(total[r]);
 }
 
-// Few rows, the shape of generation: keys are read where they lie, each once
-// for all rows, in stretches of kStretch that threads take by themselves (Dao
-// et al., "Flash-Decoding for long-context inference", 2023).
-constexpr int64_t kFewRows = 8;
+// Few queries, the shape of generation: keys are read once for all rows, in
+// stretches that threads take by themselves (Dao et al., "Flash-Decoding for
+// long-context inference", 2023). They begin at multiples of kStretch, and a
+// key's score is computed in one way only, so that a row's sums do not depend
+// on what else is looked at.
 constexpr int64_t kStretch = 512;
 
 // One stretch's part of the softmax of each row: m, Σ 2^(s − m), and
@@ -179,18 +180,19 @@ HWY_INLINE hn::Vec<D> pair_sums([[maybe_unused]] D d, hn::Vec<D> a,
 #endif
 }
 
-// scores (kCount rows, ld apart) = queries·keysᵀ for kLanes / kCount keys.
+// scores (kCount rows, ld apart) = queries·keysᵀ for kLanes / kCount keys, of
+// which there are `count`.
 template <int kCount, class D>
 HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
-                     int64_t ldq, const float* keys, int64_t stride,
-                     int64_t dim) {
+                     int64_t ldq, Numbers keys, int64_t count, int64_t dim) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   constexpr int kWide = kLanes / kCount;
   hn::Vec<D> sum[kLanes];
   for (int i = 0; i < kLanes; ++i) sum[i] = hn::Zero(d);
   for (int64_t i = 0; i < dim; i += kLanes) {
     hn::Vec<D> key[kWide];
-    for (int j = 0; j < kWide; ++j) key[j] = load(d, keys + j * stride + i);
+    for (int64_t j = 0; j < kWide; ++j)
+      key[j] = hn::LoadU(d, keys.data + std::min(j, count - 1) * keys.ld + i);
     for (int r = 0; r < kCount; ++r) {
       const auto x = hn::LoadU(d, queries + r * ldq + i);
       for (int j = 0; j < kWide; ++j)
@@ -203,8 +205,9 @@ HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
       sum[i] = pair_sums(d, sum[2 * i], sum[2 * i + 1]);
   HWY_ALIGN float results[kLanes];
   hn::Store(sum[0], d, results);
+  count = std::min<int64_t>(count, kWide);
   for (int r = 0; r < kCount; ++r)
-    std::copy(results + r * kWide, results + (r + 1) * kWide, scores + r * ld);
+    std::copy_n(results + r * kWide, count, scores + r * ld);
 }
 
 // scores (rows, kStretch apart) = queries·keysᵀ for `count` keys.
@@ -222,15 +225,11 @@ void score_keys(D d, float* scores, const float* queries, int64_t rows,
       const float* const query = queries + r * ldq;
       int64_t j = 0;
       for (; j + kWide <= count; j += kWide)
-        dots<kCount>(d, line + j, kStretch, query, ldq, keys.data + j * keys.ld,
-                     keys.ld, dim);
-      for (; j < count; ++j)
-        for (int i = 0; i < kCount; ++i)
-          line[i * kStretch + j] =
-              sum_of(dim, [&](auto one, int64_t c) HWY_ATTR {
-                return hn::Mul(load(one, query + i * ldq + c),
-                               load(one, keys.data + j * keys.ld + c));
-              });
+        dots<kCount>(d, line + j, kStretch, query, ldq,
+                     {keys.data + j * keys.ld, keys.ld}, kWide, dim);
+      if (j < count)
+        dots<kCount>(d, line + j, kStretch, query, ldq,
+                     {keys.data + j * keys.ld, keys.ld}, count - j, dim);
     }
   };
   if constexpr (kLanes >= 4) take(std::integral_constant<int, 4>());
@@ -267,7 +266,7 @@ void stretch_softmax(float* scores, int64_t count, int64_t from, int64_t to,
 }
 
 int64_t stretch_scratch(int64_t dim) {
-  return kFewRows * (rounded(dim) + kStretch) + kKeys * rounded(dim);
+  return kRows * (rounded(dim) + kStretch) + kKeys * rounded(dim);
 }
 
 template <class T>
@@ -277,13 +276,16 @@ void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
   const int64_t dim = shape.head_dim, size = part_size(dim);
   const AttentionSpan& span = rows.span;
   scratch.reset(stretch_scratch(dim));
-  float* const queries = scratch.take(kFewRows * rounded(dim));
-  float* const scores = scratch.take(kFewRows * kStretch);
+  float* const queries = scratch.take(kRows * rounded(dim));
+  float* const scores = scratch.take(kRows * kStretch);
   float* const numbers = scratch.take(kKeys * rounded(dim));
   gather<T>(queries, rounded(dim), q, rows, dim,
             shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
+  // Tiles that no row sees are passed over.
+  const int64_t seen =
+      std::max(begin, first_seen(shape, rows.last_key(0)) / kKeys * kKeys);
   const auto tiles = [&](const void* from, auto&& body) {
-    for (int64_t first = begin; first < end; first += kKeys) {
+    for (int64_t first = seen; first < end; first += kKeys) {
       const int64_t count = std::min(kKeys, end - first);
       prefetch(from, span, kv_head, first + 2 * kKeys, end, dim);
       body(first - begin,
@@ -359,21 +361,31 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
   thread_local Buffer kept_parts;
   std::vector<Piece>& pieces = kept_pieces;
   pieces.clear();
+  const auto rows_of = [group](const Piece& piece) {
+    return Rows{*piece.span, piece.kv_head * group, group, piece.first_row,
+                piece.rows};
+  };
   int64_t part_numbers = 0;
   for (const AttentionSpan& span : spans) {
     const int64_t rows = span.query_length * group;
     for (int64_t head = 0; head < shape.num_key_value_heads; ++head) {
-      if (rows > kFewRows) {
-        for (int64_t first = 0; first < rows; first += kRows)
-          pieces.push_back({&span, head, first, std::min(kRows, rows - first)});
-        continue;
-      }
-      for (int64_t key = first_seen(shape, span.key_length - span.query_length);
-           key < span.key_length; key += kStretch) {
-        pieces.push_back({&span, head, 0, rows, key,
-                          std::min(key + kStretch, span.key_length),
-                          part_numbers});
-        part_numbers += rows * part_size(dim);
+      for (int64_t first = 0; first < rows; first += kRows) {
+        Piece piece = {&span, head, first, std::min(kRows, rows - first)};
+        if (span.query_length > kFewQueries) {
+          pieces.push_back(piece);
+          continue;
+        }
+        const Rows these = rows_of(piece);
+        const int64_t end = these.end_key();
+        for (int64_t key =
+                 first_seen(shape, these.last_key(0)) / kStretch * kStretch;
+             key < end; key += kStretch) {
+          piece.first_key = key;
+          piece.end_key = std::min(key + kStretch, end);
+          piece.parts = part_numbers;
+          pieces.push_back(piece);
+          part_numbers += piece.rows * part_size(dim);
+        }
       }
     }
   }
@@ -381,10 +393,6 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
       kept_parts.at_least(static_cast<size_t>(part_numbers) * sizeof(float)));
   Scratch* const scratch =
       shared_scratch(std::max(rows_scratch(dim), stretch_scratch(dim)));
-  const auto rows_of = [group](const Piece& piece) {
-    return Rows{*piece.span, piece.kv_head * group, group, piece.first_row,
-                piece.rows};
-  };
   const int64_t count = static_cast<int64_t>(pieces.size());
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
@@ -405,7 +413,8 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
       size_t next = i + 1;
       while (piece.end_key > 0 && next < pieces.size() &&
              pieces[next].span == piece.span &&
-             pieces[next].kv_head == piece.kv_head)
+             pieces[next].kv_head == piece.kv_head &&
+             pieces[next].first_row == piece.first_row)
         ++next;
       if (piece.end_key > 0)
         finish_rows<T>(out, lse, shape, rows_of(piece), parts + piece.parts,

@@ -266,6 +266,8 @@ void linear_inference(Tensor y, Tensor x, Tensor w, bool add) {
   const bool tiled = has_amx && x.dtype == Dtype::bf16 && x.rows >= kTiledRows;
   if (is_quantized(w.dtype) && !tiled)
     quantized_matmul(y, x, w, add);
+  else if (!is_quantized(w.dtype) && x.rows <= kMatvecRows)
+    matvec(y, x, w, add);
   else
     linear_forward(y, x, w, add);
 }

@@ -19,7 +19,9 @@ namespace seodang {
 void linear_forward(Tensor y, Tensor x, Tensor w, bool add = false);
 // linear_forward() where no gradient will be asked for: if w is in blocks, x is
 // rounded to int8, a scale for each 32 numbers (quantized_matmul.h). Where AMX
-// multiplies bf16 faster than that, it does from kTiledRows rows on.
+// multiplies bf16 faster than that, it does from kTiledRows rows on. Of up to
+// kMatvecRows rows (matvec.h), and in blocks of fewer than kTiledRows, each has
+// the same bits whatever their number.
 void linear_inference(Tensor y, Tensor x, Tensor w, bool add = false);
 inline constexpr int64_t kTiledRows = 256;
 // dx (N,I) = dy (N,O) · w (O,I), or += when `add`.

@@ -275,6 +275,60 @@ TEST(GgufModel, AnswersInBlocksDoNotDependOnTheirCompany) {
   }
 }
 
+// Whatever the weights are kept in: several tokens in one forward have the
+// logits that each has alone, bit for bit, so guesses change no output.
+TEST(GgufModel, GuessedTokensChangeNothing) {
+  const fs::path dir = scratch_directory();
+  const fs::path hf = write_wide_model(dir / "wide", false);
+  for (const ConvertType type :
+       {ConvertType::f32, ConvertType::bf16, ConvertType::f16,
+        ConvertType::q8_0, ConvertType::q4_k_m}) {
+    convert_model(hf, dir / "wide.gguf", type);
+    const auto model = LanguageModel::load(dir / "wide.gguf");
+    const auto session = [&] {
+      return Session(model.config(), model.weights(), 256);
+    };
+    const auto tokens = some_tokens(model, 90);
+    for (const size_t before : {size_t{1}, size_t{37}, size_t{70}}) {
+      Session one = session(), several = session();
+      one.read(std::span(tokens).first(before));
+      several.read(std::span(tokens).first(before));
+      ASSERT_GT(several.exact_appends(), 7);
+      const auto next = std::span(tokens).subspan(
+          before, static_cast<size_t>(several.exact_appends()));
+      const Tensor rows = several.append(next);
+      for (size_t i = 0; i < next.size(); ++i)
+        ASSERT_TRUE(std::ranges::equal(
+            one.append(next[i]),
+            std::span(rows.row<float>(static_cast<int64_t>(i)),
+                      static_cast<size_t>(rows.cols))))
+            << static_cast<int>(type) << " " << before << " " << i;
+    }
+
+    int64_t guessed = 0;
+    for (const float temperature : {0.0f, 0.7f}) {
+      GenerateOptions options;
+      options.max_new_tokens = 120;
+      options.sampler.temperature = temperature;
+      const auto answer = [&] {
+        Session fresh = session();
+        return generate(fresh, model.tokenizer(), std::span(tokens).first(50),
+                        options);
+      };
+      const Generation with = answer();
+      options.prompt_lookup = 0;
+      const Generation without = answer();
+      EXPECT_EQ(without.guessed_tokens, 0);
+      guessed += with.guessed_tokens;
+      EXPECT_EQ(with.text, without.text);
+      ASSERT_EQ(with.tokens.size(), without.tokens.size());
+      for (size_t t = 0; t < with.tokens.size(); ++t)
+        EXPECT_EQ(with.tokens[t].logprob, without.tokens[t].logprob);
+    }
+    EXPECT_GT(guessed, 0) << static_cast<int>(type);
+  }
+}
+
 TEST(GgufModel, MixesAreByPart) {
   const fs::path dir = scratch_directory();
   const fs::path hf = write_wide_model(dir / "wide", true);
