@@ -349,6 +349,7 @@ void add_chat(CLI::App& program) {
       ->check(CLI::IsMember({"stop", "drop-oldest", "keep-first"}))
       ->default_str("drop-oldest");
   add_generation_options(command, arguments->options);
+  add_prompt_lookup_option(command, arguments->options);
   add_kv_cache_option(command, arguments->kv_cache_dtype);
   command->footer(fmt::format(
       "Examples:\n"

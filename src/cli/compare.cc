@@ -170,6 +170,7 @@ void add_compare(CLI::App& program) {
       ->required();
   command->add_flag("--raw", arguments->raw, "Give every model the bare text");
   add_generation_options(command, arguments->options);
+  add_prompt_lookup_option(command, arguments->options);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->footer(
       "⏹ behind an output: the model stopped by itself; …: it was cut "

@@ -234,6 +234,7 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   add_generation_options(command, arguments->options);
+  add_prompt_lookup_option(command, arguments->options);
   add_kv_cache_option(command, arguments->kv_cache_dtype);
   command->add_option("--json-schema", arguments->json_schema,
                       "File of a JSON schema that the output has to fit");

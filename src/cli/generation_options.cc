@@ -17,6 +17,16 @@ void add_generation_options(CLI::App* command, GenerateOptions& options) {
       [](const std::string& text) { check_utf8(text, "--stop"); });
 }
 
+void add_prompt_lookup_option(CLI::App* command, GenerateOptions& options) {
+  command
+      ->add_option("--prompt-lookup", options.prompt_lookup,
+                   "Most tokens to guess at once from the prompt and the "
+                   "output; the model checks them together, and the output "
+                   "stays the same. 0: none")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+}
+
 void add_kv_cache_option(CLI::App* command, std::optional<Dtype>& dtype) {
   static const std::map<std::string, Dtype> kTypes = {
       {"f32", Dtype::f32}, {"bf16", Dtype::bf16}, {"q8_0", Dtype::q8_0}};

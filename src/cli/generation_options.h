@@ -11,6 +11,8 @@
 
 namespace seodang {
 
+// --prompt-lookup, of models that run here.
+void add_prompt_lookup_option(CLI::App* command, GenerateOptions& options);
 // --kv-cache-type; `dtype` has to live as long as the command.
 void add_kv_cache_option(CLI::App* command, std::optional<Dtype>& dtype);
 

@@ -41,10 +41,6 @@ template <class Visit>
 void visit_options(GenerateOptions& o, Visit&& visit) {
   visit("max-tokens", o.max_new_tokens, "Most tokens to generate",
         from_to(1, kMostNewTokens));
-  visit("prompt-lookup", o.prompt_lookup,
-        "Most tokens to guess at once from the prompt and the output; the "
-        "model checks them together, and the output stays the same",
-        from_to(0, 64));
   visit_options(o.sampler, visit);
   visit("stop", o.stop, "Text that ends the output (repeatable)");
 }

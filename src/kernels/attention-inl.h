@@ -170,8 +170,8 @@ HWY_INLINE void transpose(float* to, int64_t ldt, const float* from, int64_t ld,
 }
 
 // 2^x for x ≤ 0 as 2^n · p(f), n whole and |f| ≤ 1/2; 0 below the normal
-// numbers. p is the polynomial of degree 6 with p(0) = 1 whose largest relative
-// error, 4e-9, is least; 2^0 is 1 exactly.
+// numbers, NaN for NaN. p is the polynomial of degree 6 with p(0) = 1 whose
+// largest relative error, 4e-9, is least; 2^0 is 1 exactly.
 HWY_INLINE hn::Vec<Lanes> exp2_of(hn::Vec<Lanes> x) {
   const Lanes d;
   const hn::RebindToSigned<Lanes> di;
@@ -181,9 +181,9 @@ HWY_INLINE hn::Vec<Lanes> exp2_of(hn::Vec<Lanes> x) {
   for (const float c : {0.001341000097f, 0.009618030782f, 0.05550297314f,
                         0.2402265108f, 0.6931472254f, 1.0f})
     p = hn::MulAdd(p, f, hn::Set(d, c));
-  const auto power = hn::ShiftLeft<23>(hn::ConvertTo(di, whole));
-  const auto out = hn::BitCast(d, hn::Add(hn::BitCast(di, p), power));
-  return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, -126.0f)), out);
+  const auto exponent = hn::ConvertTo(di, hn::Add(whole, hn::Set(d, 127.0f)));
+  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(exponent));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), hn::Mul(p, power));
 }
 
 // cap · tanh(s / cap).

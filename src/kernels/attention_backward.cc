@@ -44,7 +44,9 @@ HWY_INLINE void softmax_backward(float* scores, float* ds, int64_t keys,
       s = hn::Mul(s, hn::Set(d, kLog2E));
     }
     if (seen != nullptr) s = seen->masked(s, first_key + j, r);
-    const auto p = exp2_of(hn::Min(hn::Sub(s, shift), hn::Zero(d)));
+    auto x = hn::Sub(s, shift);
+    x = hn::IfThenZeroElse(hn::Gt(x, hn::Zero(d)), x);  // rounding; NaN stays
+    const auto p = exp2_of(x);
     hn::StoreU(p, d, score);
     hn::StoreU(hn::Mul(hn::Mul(p, slope), hn::Sub(hn::LoadU(d, dp), pull)), d,
                dp);

@@ -308,10 +308,10 @@ void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
                     values.data, values.ld, rows.count, dim, count);
     });
   };
-  if (dim % 16 == 0)
-    with_lanes(Lanes());
-  else
-    with_lanes(hn::CappedTag<float, 8>());
+  // head_dim is a multiple of 8 alone, and keys may lie in another's memory.
+  if constexpr (hn::MaxLanes(Lanes()) > 8)
+    if (dim % 16 != 0) return with_lanes(hn::CappedTag<float, 8>());
+  with_lanes(Lanes());
 }
 
 // Adds up the parts of all stretches.

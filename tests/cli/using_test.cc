@@ -58,6 +58,27 @@ TEST_F(CommandsTest, GenerateJson) {
   EXPECT_TRUE(out["usage"]["prompt_per_second"].is_number());
 }
 
+// How it is computed changes no text; what cannot be is said.
+TEST_F(CommandsTest, GenerateTakesCacheTypesAndGuesses) {
+  const std::string command =
+      "generate '" + instruct_ + "' \"The capital of\" --max-tokens 40";
+  const auto usual = run_program(command);
+  EXPECT_EQ(usual.exit_code, 0) << usual.err;
+  for (const char* flag : {"--prompt-lookup 0", "--prompt-lookup 3"})
+    EXPECT_EQ(run_program(command + " " + flag).out, usual.out) << flag;
+  const std::string act =
+      fastest_product_dtype() == Dtype::bf16 ? "bf16" : "f32";
+  EXPECT_EQ(run_program(command + " --kv-cache-type " + act).out, usual.out);
+  const auto blocks = run_program(command + " --kv-cache-type q8_0");
+  EXPECT_EQ(blocks.exit_code, 1);
+  EXPECT_NE(blocks.err.find("head_dim is 8"), std::string::npos) << blocks.err;
+  EXPECT_EQ(run_program(command + " --kv-cache-type q3").exit_code, 2);
+  const auto remote =
+      run_program("generate http://127.0.0.1:1/v1#m hi --kv-cache-type q8_0");
+  EXPECT_EQ(remote.exit_code, 2);
+  EXPECT_NE(remote.err.find("--kv-cache-type"), std::string::npos);
+}
+
 TEST_F(CommandsTest, GenerateStreamsTheTextAndTellsTheRestOnStderr) {
   const auto text = run_program("generate " + base_ + " 서울 --max-tokens 5");
   const auto as_json =

@@ -227,6 +227,26 @@ TEST(AttentionKeys, OfAnyDtype) {
   }
 }
 
+// A key that is no number reaches every query that sees it, so that a training
+// which went wrong is noticed.
+TEST(AttentionKeys, NanIsNotHidden) {
+  for (const int64_t queries : {int64_t{3}, int64_t{60}}) {
+    Inputs in(Case{Dtype::f32, 4, 2, 16, {60}});
+    constexpr int64_t kBad = 58;
+    in.k.row<float>(kBad)[3] = std::numeric_limits<float>::quiet_NaN();
+    in.spans[0].query_begin = 60 - queries;
+    in.spans[0].query_length = queries;
+    in.forward();
+    for (int64_t row = 60 - queries; row < 60; ++row)
+      EXPECT_EQ(std::isnan(value_at(in.out, row, 0)), row >= kBad) << row;
+    if (queries < 60) continue;
+    in.backward();
+    EXPECT_TRUE(std::isnan(value_at(in.dq, kBad, 0)));
+    EXPECT_TRUE(std::isnan(value_at(in.dv, 0, 0)));
+    EXPECT_FALSE(std::isnan(value_at(in.dq, kBad - 1, 0)));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Cases, Attention,
     testing::Values(Case{Dtype::f32, 2, 2, 8, {5}},
