@@ -1,7 +1,5 @@
 #include "generate/language_model.h"
 
-#include <future>
-
 #include "base/error.h"
 #include "data/clean.h"
 #include "generate/end_tokens.h"
@@ -25,12 +23,9 @@ LanguageModel LanguageModel::load(const fs::path& path, Dtype dtype) {
     throw Error(
         "{}: not a model directory (one with config.json) and no .gguf file",
         path.string());
-  // Each takes some tenths of a second. What is wrong with the tokenizer is
-  // told first.
-  std::future<Model> model = std::async(
-      std::launch::async, [&] { return Model::load_for_use(path, dtype); });
+  // The tokenizer first: it is small, and as likely to be missing.
   Tokenizer tokenizer = Tokenizer::load(parts.tokenizer());
-  return {path, model.get(), std::move(tokenizer)};
+  return {path, Model::load_for_use(path, dtype), std::move(tokenizer)};
 }
 
 LanguageModel::LanguageModel(fs::path path, Model model, Tokenizer tokenizer)
