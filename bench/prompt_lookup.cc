@@ -1,5 +1,5 @@
-// Writing a text that copies from its prompt, timed with guesses from the
-// prompt and without (generate/prompt_lookup.h). What is written is given, so
+// Writing a text that copies from its prompt, timed with drafts from the prompt
+// and without (generate/speculative_session.h). What is written is given, so
 // that any model shows what the text is worth: it computes everything, and each
 // token is then taken from OUTPUT. Prints JSON.
 //   build/bench/prompt_lookup MODEL PROMPT_FILE OUTPUT_FILE [THREADS]
@@ -13,9 +13,9 @@
 
 #include "base/files.h"
 #include "base/threads.h"
+#include "generate/generation.h"
 #include "generate/language_model.h"
-#include "generate/prompt_lookup.h"
-#include "generate/session.h"
+#include "generate/speculative_session.h"
 #include "kernels/processor.h"
 
 namespace {
@@ -25,33 +25,17 @@ using Clock = std::chrono::steady_clock;
 
 struct Writing {
   double seconds = 0;
-  int64_t forwards = 0;
+  int64_t accepted = 0;
 };
 
 Writing write(Session& session, std::span<const int32_t> prompt,
               std::span<const int32_t> output, int64_t most) {
-  session.read(prompt);
-  PromptLookup lookup(std::min(most, session.exact_appends() - 1));
-  std::vector<int32_t> tokens(prompt.begin(), prompt.end());
-  Writing out;
+  SpeculativeSession sequence(session, most);
+  sequence.read(prompt);
   const auto begin = Clock::now();
-  for (size_t i = 0; i < output.size();) {
-    tokens.push_back(output[i++]);
-    std::vector<int32_t> next = {tokens.back()};
-    for (const int32_t token : lookup.guess(tokens)) next.push_back(token);
-    session.append(next);
-    size_t right = 0;
-    while (right + 1 < next.size() && i < output.size() &&
-           next[right + 1] == output[i]) {
-      tokens.push_back(output[i++]);
-      ++right;
-    }
-    lookup.was_right(static_cast<int64_t>(right));
-    session.truncate(tokens.size());
-    ++out.forwards;
-  }
-  out.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  return out;
+  for (const int32_t token : output) sequence.append(token);
+  return {std::chrono::duration<double>(Clock::now() - begin).count(),
+          sequence.accepted()};
 }
 
 void run(char** arguments) {
@@ -67,7 +51,8 @@ void run(char** arguments) {
     return static_cast<double>(output.size()) / writing.seconds;
   };
   const Writing without = write(session, prompt, output, 0);
-  const Writing with = write(session, prompt, output, 15);
+  const Writing with =
+      write(session, prompt, output, GenerateOptions().prompt_lookup);
   const nlohmann::ordered_json out = {
       {"prompt_tokens", prompt.size()},
       {"tokens", output.size()},
@@ -75,7 +60,8 @@ void run(char** arguments) {
       {"with_lookup", rate(with)},
       {"ratio", rate(with) / rate(without)},
       {"tokens_per_forward",
-       static_cast<double>(output.size()) / static_cast<double>(with.forwards)},
+       static_cast<double>(output.size()) /
+           static_cast<double>(std::ssize(output) - with.accepted)},
       {"processor", describe_processor()}};
   fmt::print("{}\n", out.dump());
 }

@@ -200,8 +200,8 @@ void run_generate(GenerateArguments arguments) {
       usage["prompt_per_second"].get<double>(),
       usage["completion_tokens"].get<int64_t>(),
       usage["per_second"].get<double>(),
-      generation.guessed_tokens > 0
-          ? fmt::format(", {} guessed right", generation.guessed_tokens)
+      generation.accepted_draft_tokens > 0
+          ? fmt::format(", {} drafted", generation.accepted_draft_tokens)
           : "",
       name_of(generation.stop));
 }

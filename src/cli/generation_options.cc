@@ -20,7 +20,7 @@ void add_generation_options(CLI::App* command, GenerateOptions& options) {
 void add_prompt_lookup_option(CLI::App* command, GenerateOptions& options) {
   command
       ->add_option("--prompt-lookup", options.prompt_lookup,
-                   "Most tokens to guess at once from the prompt and the "
+                   "Most draft tokens at once, from the prompt and the "
                    "output; the model checks them together, and the output "
                    "stays the same. 0: none")
       ->check(CLI::Range(0, 64))
@@ -54,7 +54,7 @@ nlohmann::ordered_json usage_json(const Generation& generation) {
   return {
       {"prompt_tokens", generation.prompt_tokens},
       {"completion_tokens", generation.tokens.size()},
-      {"guessed_tokens", generation.guessed_tokens},
+      {"accepted_draft_tokens", generation.accepted_draft_tokens},
       {"prompt_per_second", rate(static_cast<double>(generation.prompt_tokens),
                                  generation.prompt_seconds)},
       // The first token's logits are the prompt's.

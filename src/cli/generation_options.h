@@ -22,10 +22,10 @@ void add_generation_options(CLI::App* command, GenerateOptions& options);
 // it.
 void check_utf8(std::string_view text, std::string_view what);
 
-// {"prompt_tokens", "completion_tokens", "guessed_tokens" (of those, the ones
-// that --prompt-lookup had right), "prompt_per_second", "per_second"}.
+// {"prompt_tokens", "completion_tokens", "accepted_draft_tokens" (of those, the
+// ones that --prompt-lookup had right), "prompt_per_second", "per_second"}.
 nlohmann::ordered_json usage_json(const Generation& generation);
-// The same, but for guesses and the time of the prompt, of which nothing is
+// The same, but for drafts and the time of the prompt, of which nothing is
 // known.
 nlohmann::ordered_json usage_json(const RemoteAnswer& answer);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "kernels/attention.h"
 #include "kernels/matmul.h"
 #include "kernels/matvec.h"
 #include "model/lora.h"

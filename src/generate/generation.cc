@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "generate/batch_runner.h"
 #include "generate/output.h"
-#include "generate/prompt_lookup.h"
+#include "generate/speculative_session.h"
 
 namespace seodang {
 namespace {
@@ -39,49 +39,26 @@ Generation generate(Session& session, const Tokenizer& tokenizer,
   Sampler sampler(options.sampler);
   OutputWriter writer(tokenizer, options);
   Generation& result = writer.result();
+  SpeculativeSession sequence(session, options.prompt_lookup);
   auto start = Clock::now();
-  std::span<const float> logits = session.read(prompt);
+  std::span<const float> logits = sequence.read(prompt);
   result.prompt_tokens = static_cast<int64_t>(prompt.size());
   result.prompt_seconds = seconds_since(start);
   start = Clock::now();
-
-  // Behind `tokens` the session may have guesses: session.tokens() beyond them,
-  // with the logits of row `row` and on.
-  std::vector<int32_t> tokens(prompt.begin(), prompt.end());
-  PromptLookup lookup(
-      std::min(options.prompt_lookup, session.exact_appends() - 1));
-  Tensor rows;
-  int64_t row = 0;
   while (true) {
     const Choice choice =
-        sampler.choose(known_logits(logits, tokenizer), tokens, prompt.size(),
-                       options.top, writer.allowed());
+        sampler.choose(known_logits(logits, tokenizer), sequence.tokens(),
+                       prompt.size(), options.top, writer.allowed());
     std::string text = writer.add(choice);
-    const bool full = static_cast<int64_t>(tokens.size()) == session.capacity();
+    const bool full =
+        static_cast<int64_t>(sequence.tokens().size()) == session.capacity();
     if (!writer.finished() && full) text += writer.finish(StopReason::length);
     if (on_token && !on_token(choice, text) && !writer.finished())
       writer.finish(StopReason::length);
     if (writer.finished()) break;
-    tokens.push_back(choice.id);
-    if (session.tokens().size() >= tokens.size() &&
-        session.tokens()[tokens.size() - 1] == choice.id) {
-      ++row;  // guessed
-      ++result.guessed_tokens;
-    } else {
-      lookup.was_right(row);
-      session.truncate(tokens.size() - 1);
-      const int64_t room =
-          session.capacity() - static_cast<int64_t>(tokens.size());
-      std::vector<int32_t> next = {choice.id};
-      for (const int32_t token : lookup.guess(tokens))
-        if (std::ssize(next) <= room) next.push_back(token);
-      rows = session.append(next);
-      row = 0;
-    }
-    logits = {rows.row<float>(row), static_cast<size_t>(rows.cols)};
+    logits = sequence.append(choice.id);
   }
-  // The last token was not read, as without guesses.
-  session.truncate(std::min(session.tokens().size(), tokens.size()));
+  result.accepted_draft_tokens = sequence.accepted();
   result.seconds = seconds_since(start);
   return std::move(result);
 }

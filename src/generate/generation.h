@@ -27,10 +27,9 @@ struct GenerateOptions {
   std::vector<std::string> stop =
       {};           // texts that end the output, left out of it
   int32_t top = 0;  // candidates to keep for each token, best first
-  // Tokens that are guessed at most from what stands in the prompt and the
-  // output (generate/prompt_lookup.h), to be checked in one forward; the output
-  // is the same with and without. generate() alone does it, and only as far as
-  // Session::exact_appends().
+  // Draft tokens at most in one forward, from what stands in the prompt and the
+  // output (generate/speculative_session.h); the output is the same with and
+  // without. generate() alone drafts.
   int64_t prompt_lookup = 15;
   // The output is a text of this grammar, or the beginning of one when it is
   // cut short; nullptr: any text.
@@ -57,9 +56,9 @@ struct Generation {
   std::vector<Choice> tokens;  // with the end token, if there was one
   StopReason stop = StopReason::length;
   int64_t prompt_tokens = 0;
-  int64_t guessed_tokens = 0;  // of `tokens`, those that a guess had right
-  double prompt_seconds = 0;   // until the first logits
-  double seconds = 0;          // from then on
+  int64_t accepted_draft_tokens = 0;  // of `tokens`, those that were drafted
+  double prompt_seconds = 0;          // until the first logits
+  double seconds = 0;                 // from then on
 };
 
 // Called for each token with the whole characters that it made certain (often

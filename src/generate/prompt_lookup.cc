@@ -21,8 +21,8 @@ uint64_t hash_of(std::span<const int32_t> tokens) {
 PromptLookup::PromptLookup(int64_t most)
     : most_(most), length_(std::min(most, kFirstLength)) {}
 
-std::span<const int32_t> PromptLookup::guess(std::span<const int32_t> tokens) {
-  guessed_ = 0;
+std::span<const int32_t> PromptLookup::draft(std::span<const int32_t> tokens) {
+  drafted_ = 0;
   if (most_ == 0 || tokens.size() <= kNgram) return {};
   // All n-grams but the last: that one is looked for.
   for (size_t end = std::max(known_ + 1, kNgram); end < tokens.size(); ++end)
@@ -38,14 +38,14 @@ std::span<const int32_t> PromptLookup::guess(std::span<const int32_t> tokens) {
   const size_t place = found->second;
   if (!std::ranges::equal(tokens.subspan(place - kNgram, kNgram), last))
     return {};
-  guessed_ = std::min(length_, static_cast<int64_t>(tokens.size() - place));
-  return tokens.subspan(place, static_cast<size_t>(guessed_));
+  drafted_ = std::min(length_, static_cast<int64_t>(tokens.size() - place));
+  return tokens.subspan(place, static_cast<size_t>(drafted_));
 }
 
-void PromptLookup::was_right(int64_t count) {
-  if (guessed_ == 0) return;
+void PromptLookup::accept(int64_t count) {
+  if (drafted_ == 0) return;
   if (count > 0) last_pause_ = 0;
-  if (count == guessed_) {
+  if (count == drafted_) {
     length_ = std::min(most_, 2 * length_);
     return;
   }

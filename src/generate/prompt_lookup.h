@@ -1,8 +1,5 @@
-// Tokens that may come next, found where the last few stood before: code that
-// is changed, a text that is corrected or quoted. The model checks all of them
-// in one forward, and what it would not have written is thrown away (Leviathan
-// et al., "Fast inference from Transformers via speculative decoding", 2023;
-// Saxena, "Prompt Lookup Decoding", 2023).
+// Draft tokens found where the last few stood before: code that is changed, a
+// text that is corrected or quoted (Saxena, "Prompt Lookup Decoding", 2023).
 #pragma once
 
 #include <cstdint>
@@ -18,18 +15,18 @@ class PromptLookup {
   explicit PromptLookup(int64_t most);
 
   // What followed the last kNgram of `tokens` where they stood last before. As
-  // many as the guesses so far were worth: more when all of them were right,
+  // many as the drafts so far were worth: more when all of one was accepted,
   // fewer when not. `tokens` are those of the call before and further ones.
-  std::span<const int32_t> guess(std::span<const int32_t> tokens);
-  // How many of them the model wrote.
-  void was_right(int64_t count);
+  std::span<const int32_t> draft(std::span<const int32_t> tokens);
+  // How many of the last draft the model wrote.
+  void accept(int64_t count);
 
  private:
   static constexpr size_t kNgram = 3;
 
-  int64_t most_, length_;  // of a guess
-  int64_t guessed_ = 0;    // tokens of the last one
-  int64_t pause_ = 0;      // guesses that are not made, after wrong ones
+  int64_t most_, length_;  // of a draft
+  int64_t drafted_ = 0;    // tokens of the last one
+  int64_t pause_ = 0;      // drafts that are not made, after wrong ones
   int64_t last_pause_ = 0;
   size_t known_ = 0;  // tokens whose n-grams are in `behind_`
   std::unordered_map<uint64_t, size_t> behind_;  // an n-gram's last place

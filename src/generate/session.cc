@@ -15,6 +15,8 @@ int64_t clamped_capacity(const ModelConfig& config, int64_t capacity) {
   return capacity > 0 ? std::min(capacity, most) : most;
 }
 
+static_assert(Session::kMostAppended <= kFewQueries);
+
 }  // namespace
 
 Session::Session(const ModelConfig& config, const Weights& weights,
@@ -22,8 +24,7 @@ Session::Session(const ModelConfig& config, const Weights& weights,
     : kv_cache_(config, clamped_capacity(config, capacity),
                 kv_cache_dtype.value_or(weights.act())),
       step_(std::min(kv_cache_.capacity(), kMaxStep)),
-      exact_appends_(std::min({batch_invariant_rows(weights), kMostAppended,
-                               int64_t{kFewQueries}})),
+      exact_appends_(std::min(batch_invariant_rows(weights), kMostAppended)),
       decoder_(config, weights, step_),
       logits_(Dtype::f32, 1, config.vocab_size) {}
 

@@ -29,7 +29,7 @@ constexpr int64_t kRows = 48;
 constexpr int64_t kKeys = 64;
 // Of a key that a row does not see. Finite, so that no difference is NaN; what
 // it adds before a row's first key is multiplied by 2^-∞ when that one comes.
-constexpr float kUnseen = -1e30f;
+constexpr float kMasked = -1e30f;
 constexpr float kLog2E = 1.44269504f;
 
 using Lanes = hn::CappedTag<float, 16>;
@@ -242,9 +242,9 @@ void scatter(Tensor x, const Rows& rows, int64_t dim, const float* from,
 }
 
 // Which keys each row sees, as vectors over rows.
-class Seen {
+class Mask {
  public:
-  Seen(const Rows& rows, const AttentionShape& shape) {
+  Mask(const Rows& rows, const AttentionShape& shape) {
     for (int64_t r = 0; r < kRows; ++r) {
       const int64_t last = rows.last_key(std::min(r, rows.count - 1));
       last_[r] = static_cast<int32_t>(last);
@@ -256,7 +256,7 @@ class Seen {
   bool all(int64_t begin, int64_t end) const {
     return begin >= all_from_ && end <= all_to_;
   }
-  // s for rows r… if they see the key, kUnseen otherwise.
+  // s for rows r… if they see the key, kMasked otherwise.
   HWY_INLINE hn::Vec<Lanes> masked(hn::Vec<Lanes> s, int64_t key,
                                    int64_t r) const {
     const Lanes d;
@@ -264,7 +264,7 @@ class Seen {
     const auto k = hn::Set(di, static_cast<int32_t>(key));
     const auto hidden = hn::Or(hn::Gt(k, hn::LoadU(di, last_ + r)),
                                hn::Lt(k, hn::LoadU(di, first_ + r)));
-    return hn::IfThenElse(hn::RebindMask(d, hidden), hn::Set(d, kUnseen), s);
+    return hn::IfThenElse(hn::RebindMask(d, hidden), hn::Set(d, kMasked), s);
   }
 
  private:

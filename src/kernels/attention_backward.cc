@@ -28,7 +28,7 @@ struct Activations {
 
 // Scores of kKeys keys and rows r… become P and, in place of dP, dS.
 HWY_INLINE void softmax_backward(float* scores, float* ds, int64_t keys,
-                                 int64_t first_key, int64_t r, const Seen* seen,
+                                 int64_t first_key, int64_t r, const Mask* mask,
                                  float softcap, const float* lse,
                                  const float* delta) {
   const Lanes d;
@@ -43,7 +43,7 @@ HWY_INLINE void softmax_backward(float* scores, float* ds, int64_t keys,
       slope = hn::NegMulAdd(t, t, slope);
       s = hn::Mul(s, hn::Set(d, kLog2E));
     }
-    if (seen != nullptr) s = seen->masked(s, first_key + j, r);
+    if (mask != nullptr) s = mask->masked(s, first_key + j, r);
     auto x = hn::Sub(s, shift);
     x = hn::IfThenZeroElse(hn::Gt(x, hn::Zero(d)), x);  // rounding; NaN stays
     const auto p = exp2_of(x);
@@ -111,19 +111,19 @@ void backward_heads(Tensor dq, float* dkeys, float* dvalues,
     }
     if (unit != 1)
       for (int64_t i = 0; i < dim * kRows; ++i) queries_t[i] *= unit;
-    const Seen seen(rows, shape);
+    const Mask mask(rows, shape);
     const int64_t end = rows.end_key();
     for (int64_t key = first_seen(shape, rows.last_key(0)); key < end;
          key += kKeys) {
       const int64_t count = std::min(kKeys, end - key);
-      const bool all = seen.all(key, key + count);
+      const bool all = mask.all(key, key + count);
       const float* const k = keys + key * ldd;
       product<false>(d, scores, kRows, k, ldd, 1, queries_t, kRows, count,
                      columns, dim);
       product<false>(d, ds, kRows, values + key * ldd, ldd, 1, douts_t, kRows,
                      count, columns, dim);
       for (int64_t r = 0; r < columns; r += hn::MaxLanes(d))
-        softmax_backward(scores, ds, count, key, r, all ? nullptr : &seen,
+        softmax_backward(scores, ds, count, key, r, all ? nullptr : &mask,
                          shape.softcap, lse, delta);
       product<true>(d, dvalues + key * ldd, ldd, scores, kRows, 1, douts, ldd,
                     count, ldd, rows.count);

@@ -22,7 +22,7 @@ namespace HWY_NAMESPACE {
 // The softmax of kKeys more scores of rows r…: P ← 2^(s − m), m the largest so
 // far, which `most` keeps; what stood in `sums` and `total` is brought to it.
 HWY_INLINE void softmax_step(float* scores, int64_t keys, int64_t first_key,
-                             int64_t r, const Seen* seen, float softcap,
+                             int64_t r, const Mask* mask, float softcap,
                              float* most, float* total, float* sums,
                              int64_t dim) {
   const Lanes d;
@@ -32,8 +32,8 @@ HWY_INLINE void softmax_step(float* scores, int64_t keys, int64_t first_key,
     float* score = scores + j * kRows + r;
     auto s = hn::LoadU(d, score);
     if (softcap > 0) s = hn::Mul(soften(s, softcap), hn::Set(d, kLog2E));
-    if (seen != nullptr) s = seen->masked(s, first_key + j, r);
-    if (softcap > 0 || seen != nullptr) hn::StoreU(s, d, score);
+    if (mask != nullptr) s = mask->masked(s, first_key + j, r);
+    if (softcap > 0 || mask != nullptr) hn::StoreU(s, d, score);
     now = hn::Max(now, s);
   }
   auto sum = hn::LoadU(d, total + r);
@@ -121,15 +121,15 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
             shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
   transpose(queries_t, kRows, queries, ldd, columns, dim);
   std::fill(sums, sums + dim * kRows, 0.0f);
-  std::fill(most, most + kRows, kUnseen);
+  std::fill(most, most + kRows, kMasked);
   std::fill(total, total + kRows, 0.0f);
 
-  const Seen seen(rows, shape);
+  const Mask mask(rows, shape);
   const int64_t end = rows.end_key();
   for (int64_t begin = first_seen(shape, rows.last_key(0)); begin < end;
        begin += kKeys) {
     const int64_t count = std::min(kKeys, end - begin);
-    const bool all = seen.all(begin, begin + count);
+    const bool all = mask.all(begin, begin + count);
     const Numbers k =
         numbers_of(key_numbers, span.key, span, kv_head, begin, count, dim);
     const Numbers v =
@@ -137,7 +137,7 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
     product<false>(d, scores, kRows, k.data, k.ld, 1, queries_t, kRows, count,
                    columns, dim);
     for (int64_t r = 0; r < columns; r += hn::MaxLanes(d))
-      softmax_step(scores, count, begin, r, all ? nullptr : &seen,
+      softmax_step(scores, count, begin, r, all ? nullptr : &mask,
                    shape.softcap, most, total, sums, dim);
     product<true>(d, sums, kRows, v.data, 1, v.ld, scores, kRows, dim, columns,
                   count);
@@ -158,13 +158,13 @@ void forward_rows(Tensor out, float* lse, Tensor q, const AttentionShape& shape,
 }
 
 // Few queries, the shape of generation: keys are read once for all rows, in
-// stretches that threads take by themselves (Dao et al., "Flash-Decoding for
-// long-context inference", 2023). They begin at multiples of kStretch, and a
+// splits that threads take by themselves (Dao et al., "Flash-Decoding for
+// long-context inference", 2023). They begin at multiples of kSplit, and a
 // key's score is computed in one way only, so that a row's sums do not depend
 // on what else is looked at.
-constexpr int64_t kStretch = 512;
+constexpr int64_t kSplit = 512;
 
-// One stretch's part of the softmax of each row: m, Σ 2^(s − m), and
+// One split's part of the softmax of each row: m, Σ 2^(s − m), and
 // Σ 2^(s − m)·v from `kPartHead` numbers on.
 constexpr int64_t kPartHead = 16;
 inline int64_t part_size(int64_t dim) { return kPartHead + rounded(dim); }
@@ -205,12 +205,11 @@ HWY_INLINE void dots(D d, float* scores, int64_t ld, const float* queries,
       sum[i] = pair_sums(d, sum[2 * i], sum[2 * i + 1]);
   HWY_ALIGN float results[kLanes];
   hn::Store(sum[0], d, results);
-  count = std::min<int64_t>(count, kWide);
   for (int r = 0; r < kCount; ++r)
     std::copy_n(results + r * kWide, count, scores + r * ld);
 }
 
-// scores (rows, kStretch apart) = queries·keysᵀ for `count` keys.
+// scores (rows, kSplit apart) = queries·keysᵀ for `count` keys.
 template <class D>
 void score_keys(D d, float* scores, const float* queries, int64_t rows,
                 Numbers keys, int64_t count, int64_t dim) {
@@ -221,14 +220,14 @@ void score_keys(D d, float* scores, const float* queries, int64_t rows,
     constexpr int kCount = decltype(number)::value;
     constexpr int64_t kWide = kLanes / kCount;
     for (; r + kCount <= rows; r += kCount) {
-      float* const line = scores + r * kStretch;
+      float* const line = scores + r * kSplit;
       const float* const query = queries + r * ldq;
       int64_t j = 0;
       for (; j + kWide <= count; j += kWide)
-        dots<kCount>(d, line + j, kStretch, query, ldq,
+        dots<kCount>(d, line + j, kSplit, query, ldq,
                      {keys.data + j * keys.ld, keys.ld}, kWide, dim);
       if (j < count)
-        dots<kCount>(d, line + j, kStretch, query, ldq,
+        dots<kCount>(d, line + j, kSplit, query, ldq,
                      {keys.data + j * keys.ld, keys.ld}, count - j, dim);
     }
   };
@@ -239,8 +238,8 @@ void score_keys(D d, float* scores, const float* queries, int64_t rows,
 
 // One row's scores of `count` keys, of which it sees [from, to), become
 // 2^(s − m); m and their sum begin its part.
-void stretch_softmax(float* scores, int64_t count, int64_t from, int64_t to,
-                     float softcap, float* part) {
+void split_softmax(float* scores, int64_t count, int64_t from, int64_t to,
+                   float softcap, float* part) {
   const Lanes d;
   constexpr int64_t kLanes = hn::MaxLanes(Lanes());
   from = std::clamp(from, int64_t{0}, count);
@@ -250,9 +249,9 @@ void stretch_softmax(float* scores, int64_t count, int64_t from, int64_t to,
       hn::StoreU(hn::Mul(soften(hn::LoadU(d, scores + j), softcap),
                          hn::Set(d, kLog2E)),
                  d, scores + j);
-  std::fill(scores, scores + from, kUnseen);
-  std::fill(scores + to, scores + rounded(count), kUnseen);
-  auto most = hn::Set(d, kUnseen), total = hn::Zero(d);
+  std::fill(scores, scores + from, kMasked);
+  std::fill(scores + to, scores + rounded(count), kMasked);
+  auto most = hn::Set(d, kMasked), total = hn::Zero(d);
   for (int64_t j = 0; j < count; j += kLanes)
     most = hn::Max(most, hn::LoadU(d, scores + j));
   most = hn::MaxOfLanes(d, most);
@@ -265,19 +264,19 @@ void stretch_softmax(float* scores, int64_t count, int64_t from, int64_t to,
   part[1] = hn::GetLane(hn::SumOfLanes(d, total));
 }
 
-int64_t stretch_scratch(int64_t dim) {
-  return kRows * (rounded(dim) + kStretch) + kKeys * rounded(dim);
+int64_t split_scratch(int64_t dim) {
+  return kRows * (rounded(dim) + kSplit) + kKeys * rounded(dim);
 }
 
 template <class T>
-void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
-                     int64_t kv_head, const Rows& rows, int64_t begin,
-                     int64_t end, Scratch& scratch) {
+void forward_split(float* parts, Tensor q, const AttentionShape& shape,
+                   int64_t kv_head, const Rows& rows, int64_t begin,
+                   int64_t end, Scratch& scratch) {
   const int64_t dim = shape.head_dim, size = part_size(dim);
   const AttentionSpan& span = rows.span;
-  scratch.reset(stretch_scratch(dim));
+  scratch.reset(split_scratch(dim));
   float* const queries = scratch.take(kRows * rounded(dim));
-  float* const scores = scratch.take(kRows * kStretch);
+  float* const scores = scratch.take(kRows * kSplit);
   float* const numbers = scratch.take(kKeys * rounded(dim));
   gather<T>(queries, rounded(dim), q, rows, dim,
             shape.softcap > 0 ? shape.scale : shape.scale * kLog2E);
@@ -297,14 +296,14 @@ void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
       score_keys(d, scores + at, queries, rows.count, keys, count, dim);
     });
     for (int64_t r = 0; r < rows.count; ++r)
-      stretch_softmax(scores + r * kStretch, end - begin,
-                      first_seen(shape, rows.last_key(r)) - begin,
-                      rows.last_key(r) + 1 - begin, shape.softcap,
-                      parts + r * size);
+      split_softmax(scores + r * kSplit, end - begin,
+                    first_seen(shape, rows.last_key(r)) - begin,
+                    rows.last_key(r) + 1 - begin, shape.softcap,
+                    parts + r * size);
     for (int64_t r = 0; r < rows.count; ++r)
       std::fill_n(parts + r * size + kPartHead, dim, 0.0f);
     tiles(span.value, [&](int64_t at, Numbers values, int64_t count) {
-      product<true>(d, parts + kPartHead, size, scores + at, kStretch, 1,
+      product<true>(d, parts + kPartHead, size, scores + at, kSplit, 1,
                     values.data, values.ld, rows.count, dim, count);
     });
   };
@@ -314,25 +313,25 @@ void forward_stretch(float* parts, Tensor q, const AttentionShape& shape,
   with_lanes(Lanes());
 }
 
-// Adds up the parts of all stretches.
+// Adds up the parts of all splits.
 template <class T>
 void finish_rows(Tensor out, float* lse, const AttentionShape& shape,
-                 const Rows& rows, float* parts, int64_t stretches) {
+                 const Rows& rows, float* parts, int64_t splits) {
   const int64_t dim = shape.head_dim, size = part_size(dim);
   for (int64_t r = 0; r < rows.count; ++r) {
     const auto part = [&](int64_t s) {
       return parts + (s * rows.count + r) * size;
     };
-    float most = kUnseen, total = 0;
-    for (int64_t s = 0; s < stretches; ++s) most = std::max(most, part(s)[0]);
-    for (int64_t s = 0; s < stretches; ++s) {
+    float most = kMasked, total = 0;
+    for (int64_t s = 0; s < splits; ++s) most = std::max(most, part(s)[0]);
+    for (int64_t s = 0; s < splits; ++s) {
       part(s)[0] = std::exp2(part(s)[0] - most);
       total += part(s)[0] * part(s)[1];
     }
     T* const to = out.row<T>(rows.row(r)) + rows.head(r) * dim;
     for_each(dim, [&](auto d, int64_t i) HWY_ATTR {
       auto sum = hn::Zero(d);
-      for (int64_t s = 0; s < stretches; ++s)
+      for (int64_t s = 0; s < splits; ++s)
         sum = hn::MulAdd(load(d, part(s) + kPartHead + i),
                          hn::Set(d, part(s)[0]), sum);
       store(d, hn::Mul(sum, hn::Set(d, 1 / total)), to + i);
@@ -344,11 +343,11 @@ void finish_rows(Tensor out, float* lse, const AttentionShape& shape,
 }
 
 // A piece of the work: kRows rows of one key/value head against all their keys,
-// or few rows against a stretch of them.
+// or few rows against a split of them.
 struct Piece {
   const AttentionSpan* span;
   int64_t kv_head, first_row, rows;
-  int64_t first_key = 0, end_key = 0;  // of a stretch
+  int64_t first_key = 0, end_key = 0;  // of a split
   int64_t parts = 0;                   // where its parts stand
 };
 
@@ -378,10 +377,10 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
         const Rows these = rows_of(piece);
         const int64_t end = these.end_key();
         for (int64_t key =
-                 first_seen(shape, these.last_key(0)) / kStretch * kStretch;
-             key < end; key += kStretch) {
+                 first_seen(shape, these.last_key(0)) / kSplit * kSplit;
+             key < end; key += kSplit) {
           piece.first_key = key;
-          piece.end_key = std::min(key + kStretch, end);
+          piece.end_key = std::min(key + kSplit, end);
           piece.parts = part_numbers;
           pieces.push_back(piece);
           part_numbers += piece.rows * part_size(dim);
@@ -392,7 +391,7 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
   float* const parts = static_cast<float*>(
       kept_parts.at_least(static_cast<size_t>(part_numbers) * sizeof(float)));
   Scratch* const scratch =
-      shared_scratch(std::max(rows_scratch(dim), stretch_scratch(dim)));
+      shared_scratch(std::max(rows_scratch(dim), split_scratch(dim)));
   const int64_t count = static_cast<int64_t>(pieces.size());
   with_type(q.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
@@ -404,9 +403,9 @@ void AttentionForward(Tensor out, float* lse, Tensor q,
         forward_rows<T>(out, lse, q, shape, piece.kv_head, rows_of(piece),
                         scratch[share_index()]);
       else
-        forward_stretch<T>(parts + piece.parts, q, shape, piece.kv_head,
-                           rows_of(piece), piece.first_key, piece.end_key,
-                           scratch[share_index()]);
+        forward_split<T>(parts + piece.parts, q, shape, piece.kv_head,
+                         rows_of(piece), piece.first_key, piece.end_key,
+                         scratch[share_index()]);
     });
     for (size_t i = 0; i < pieces.size();) {
       const Piece& piece = pieces[i];

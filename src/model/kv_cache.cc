@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "kernels/convert.h"
 #include "kernels/quantize.h"
 
@@ -62,14 +63,18 @@ void KvCache::reserve(int64_t tokens) {
 }
 
 void KvCache::append(int64_t layer, Tensor keys, Tensor values) {
-  for (int64_t head = 0; head < heads_; ++head) {
+  const auto store_head = [&](int64_t head) {
     const auto store = [&](Tensor to, Tensor from) {
       store_rows(to.rows_from(head * room_ + length_, from.rows),
                  from.cols_from(head * head_dim_, head_dim_));
     };
     store(this->keys(layer), keys);
     store(this->values(layer), values);
-  }
+  };
+  if (keys.rows > 1)
+    parallel_items(heads_, store_head);
+  else  // too little to deal out
+    for (int64_t head = 0; head < heads_; ++head) store_head(head);
 }
 
 }  // namespace seodang

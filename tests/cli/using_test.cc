@@ -59,7 +59,7 @@ TEST_F(CommandsTest, GenerateJson) {
 }
 
 // How it is computed changes no text; what cannot be is said.
-TEST_F(CommandsTest, GenerateTakesCacheTypesAndGuesses) {
+TEST_F(CommandsTest, GenerateTakesCacheTypesAndPromptLookup) {
   const std::string command =
       "generate '" + instruct_ + "' \"The capital of\" --max-tokens 40";
   const auto usual = run_program(command);

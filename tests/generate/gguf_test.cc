@@ -276,8 +276,8 @@ TEST(GgufModel, AnswersInBlocksDoNotDependOnTheirCompany) {
 }
 
 // Whatever the weights are kept in: several tokens in one forward have the
-// logits that each has alone, bit for bit, so guesses change no output.
-TEST(GgufModel, GuessedTokensChangeNothing) {
+// logits that each has alone, bit for bit, so drafts change no output.
+TEST(GgufModel, DraftTokensChangeNothing) {
   const fs::path dir = scratch_directory();
   const fs::path hf = write_wide_model(dir / "wide", false);
   for (const ConvertType type :
@@ -305,7 +305,7 @@ TEST(GgufModel, GuessedTokensChangeNothing) {
             << static_cast<int>(type) << " " << before << " " << i;
     }
 
-    int64_t guessed = 0;
+    int64_t accepted = 0;
     for (const float temperature : {0.0f, 0.7f}) {
       GenerateOptions options;
       options.max_new_tokens = 120;
@@ -318,14 +318,14 @@ TEST(GgufModel, GuessedTokensChangeNothing) {
       const Generation with = answer();
       options.prompt_lookup = 0;
       const Generation without = answer();
-      EXPECT_EQ(without.guessed_tokens, 0);
-      guessed += with.guessed_tokens;
+      EXPECT_EQ(without.accepted_draft_tokens, 0);
+      accepted += with.accepted_draft_tokens;
       EXPECT_EQ(with.text, without.text);
       ASSERT_EQ(with.tokens.size(), without.tokens.size());
       for (size_t t = 0; t < with.tokens.size(); ++t)
         EXPECT_EQ(with.tokens[t].logprob, without.tokens[t].logprob);
     }
-    EXPECT_GT(guessed, 0) << static_cast<int>(type);
+    EXPECT_GT(accepted, 0) << static_cast<int>(type);
   }
 }
 
