@@ -11,7 +11,7 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_signal(int /*signal*/) { interrupted = 1; }
+void on_signal(int signal) { interrupted = signal; }
 
 size_t stack_size() {
   constexpr long kOurs = 1 << 14;  // beside what the processor's registers take
@@ -39,6 +39,6 @@ InterruptGuard::~InterruptGuard() {
   ::sigaltstack(&stack_before_, nullptr);
 }
 
-bool InterruptGuard::requested() { return interrupted != 0; }
+int InterruptGuard::signal() { return interrupted; }
 
 }  // namespace seodang

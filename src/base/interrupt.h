@@ -19,7 +19,9 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
-  static bool requested();
+  static bool requested() { return signal() != 0; }
+  // The one that came; 0: none.
+  static int signal();
 
  private:
   std::vector<int> signals_;

@@ -30,10 +30,11 @@ std::string_view first_characters(std::string_view text, int count) {
 
 }  // namespace
 
-Progress::Progress(std::string label, int64_t total, int64_t done)
+Progress::Progress(std::string label, int64_t total, int64_t done, bool shown)
     : label_(std::move(label)),
       total_(total),
       first_(done),
+      visible_(shown),
       terminal_(::isatty(STDERR_FILENO) != 0),
       start_(Clock::now()) {}
 
@@ -46,6 +47,7 @@ double Progress::seconds() const {
 }
 
 void Progress::update(int64_t done, std::string_view details) {
+  if (!visible_) return;
   const auto now = Clock::now();
   const double pause = terminal_ ? 0.2 : 10;
   const bool last = done >= total_;
@@ -72,6 +74,7 @@ void Progress::update(int64_t done, std::string_view details) {
 }
 
 void Progress::note(std::string_view text) {
+  if (!visible_) return;
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
   fmt::print(stderr, "{}\n", text);
   drawn_ = false;

@@ -12,8 +12,10 @@ namespace seodang {
 class Progress {
  public:
   // `label` begins each line; `total` is the number of steps of the whole job,
-  // `done` how many were done before this process began.
-  Progress(std::string label, int64_t total, int64_t done = 0);
+  // `done` how many were done before this process began. One that is not
+  // `shown` only tells the time.
+  Progress(std::string label, int64_t total, int64_t done = 0,
+           bool shown = true);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -29,7 +31,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   std::string label_;
   int64_t total_, first_;
-  bool terminal_, drawn_ = false;
+  bool visible_, terminal_, drawn_ = false;
   Clock::time_point start_, shown_;
 };
 

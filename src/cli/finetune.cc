@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/training_summary.h"
 #include "cli/tuning_options.h"
+#include "train/ranks.h"
 #include "upbringing/task_recipe.h"
 
 namespace seodang {
@@ -20,6 +21,7 @@ namespace {
 
 void run(const FinetuneOptions& options, bool json) {
   const FinetuneSummary summary = finetune_with_page(options);
+  if (!Ranks::world().root()) return;
   const auto forgetting = nlohmann::ordered_json::parse(summary.forgetting);
   const std::filesystem::path& output = options.tuning.output;
   print_summary(summary.train, output, json, {{"forgetting", forgetting}});

@@ -1,16 +1,21 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +23,7 @@
 #include "base/threads.h"
 #include "cli/commands.h"
 #include "kernels/processor.h"
+#include "train/ranks.h"
 
 namespace {
 
@@ -63,6 +69,17 @@ std::string nearest_name(const CLI::App& app, const std::string& given) {
   return best;
 }
 
+// What an error message begins with. The ranks of a job often fail in the same
+// way, and the first to end ends them all: others let the root speak.
+std::string speaker() {
+  const seodang::Launch launch = seodang::Launch::from_environment();
+  if (launch.rank == 0) return "";
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return fmt::format("rank {} on {}: ", launch.rank, host.data());
+}
+
 // What was asked for cannot be parsed: one line, and where to read more.
 int complain(const CLI::App& program, const CLI::ParseError& error) {
   std::string command = "seodang";
@@ -81,8 +98,31 @@ int complain(const CLI::App& program, const CLI::ParseError& error) {
     else if (!unknown.front().starts_with("-") && app != &program)
       what += "; put a text of several words in quotes";
   }
-  fmt::print(stderr, "{}: {}; see {} --help\n", command, what, command);
+  fmt::print(stderr, "{}{}: {}; see {} --help\n", speaker(), command, what,
+             command);
   return kUsage;
+}
+
+// Other commands would do one thing several times, to the same files.
+void check_runs_in_ranks(const CLI::App& program,
+                         const seodang::Launch& launch) {
+  constexpr std::array<std::string_view, 4> kTraining = {"pretrain", "instruct",
+                                                         "finetune", "prefer"};
+  if (launch.size == 1 && launch.apart == 1) return;
+  for (const CLI::App* command : program.get_subcommands()) {
+    const bool trains =
+        std::ranges::find(kTraining, command->get_name()) != kTraining.end();
+    if (trains && launch.apart > 1)
+      throw seodang::UsageError(
+          "srun started {} tasks that do not know of each other; give srun "
+          "--mpi=pmix",
+          launch.apart);
+    if (!trains && launch.size > 1)
+      throw seodang::UsageError(
+          "{} runs in one process, and here are {} ranks; mpirun and srun are "
+          "for {}",
+          command->get_name(), launch.size, fmt::join(kTraining, ", "));
+  }
 }
 
 int run(int argc, char** argv) {
@@ -103,7 +143,12 @@ int run(int argc, char** argv) {
       .add_option("--threads", threads,
                   "Threads to use (default: one per core)")
       ->check(CLI::Range(0, 4096));
-  program.parse_complete_callback([&] { seodang::set_num_threads(threads); });
+  program.parse_complete_callback([&] {
+    const auto launch = seodang::Launch::from_environment();
+    check_runs_in_ranks(program, launch);
+    seodang::set_num_threads(threads > 0 ? threads
+                                         : seodang::cores_of_rank(launch));
+  });
   // One line a command, in the order of a model's life.
   seodang::add_weave(program);
   seodang::add_tokenizer(program);
@@ -140,18 +185,22 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const auto tell = [](std::string_view what, int exit_code) {
+    if (!seodang::Ranks::ended_together() || seodang::Ranks::world().root())
+      fmt::print(stderr, "{}seodang: {}\n", speaker(), what);
+    return exit_code;
+  };
+  int exit_code = 0;
   try {
     seodang::limit_isa();
-    return run(argc, argv);
+    exit_code = run(argc, argv);
   } catch (const seodang::UsageError& error) {
-    fmt::print(stderr, "seodang: {}\n", error.what());
-    return kUsage;
+    exit_code = tell(error.what(), kUsage);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr,
-               "seodang: out of memory; try a smaller batch or model\n");
-    return kFailed;
+    exit_code = tell("out of memory; try a smaller batch or model", kFailed);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "seodang: {}\n", error.what());
-    return kFailed;
+    exit_code = tell(error.what(), kFailed);
   }
+  seodang::Ranks::leave(exit_code);
+  return exit_code;
 }

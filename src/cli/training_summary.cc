@@ -5,11 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/progress.h"
+#include "train/ranks.h"
 
 namespace seodang {
 
 void print_summary(const TrainSummary& s, const std::filesystem::path& output,
                    bool json, const nlohmann::ordered_json& more) {
+  if (!Ranks::world().root()) return;
   const bool validated = s.validation_loss != 0;
   if (json) {
     nlohmann::ordered_json out = {{"output", output.string()}};

@@ -35,6 +35,9 @@ struct Batch {
   std::vector<PreferencePair> pairs;
   // Of what is drawn while it is learned from (dropout); 0: nothing is.
   uint64_t seed = 0;
+  // Of these draws, where this is a share of a batch (data/batch_share.h): the
+  // place of its first token there.
+  int64_t first_token = 0;
   // The first so many tokens are not learned but kept: where there is a teacher
   // (model/decoder.h), the loss is the distance from what it predicts there.
   int32_t distilled = 0;

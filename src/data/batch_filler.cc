@@ -12,6 +12,7 @@ BatchFiller::BatchFiller(Batch& out, int32_t tokens_per_batch,
   out.spans.clear();
   out.pairs.clear();
   out.seed = 0;
+  out.first_token = 0;
   out.loss_tokens = 0;
   out.distilled = 0;
   out.distilled_loss_tokens = 0;

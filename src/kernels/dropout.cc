@@ -5,7 +5,8 @@
 
 namespace seodang {
 
-void dropout(Tensor out, Tensor x, float p, uint64_t key, bool add) {
+void dropout(Tensor out, Tensor x, float p, uint64_t key, int64_t first_row,
+             bool add) {
   constexpr int64_t kDraws = 4;  // of 16 bits, from one hash
   const auto dropped = static_cast<uint64_t>(p * 65536);
   const float scale = 1 / (1 - p);
@@ -14,7 +15,8 @@ void dropout(Tensor out, Tensor x, float p, uint64_t key, bool add) {
       for (int64_t r = begin; r < end; ++r) {
         const From* from = x.row<From>(r);
         To* to = out.row<To>(r);
-        const uint64_t row_key = mix_bits(key, static_cast<uint64_t>(r));
+        const uint64_t row_key =
+            mix_bits(key, static_cast<uint64_t>(first_row + r));
         uint64_t bits = 0;
         for (int64_t c = 0; c < x.cols; ++c) {
           if (c % kDraws == 0)

@@ -160,7 +160,7 @@ struct Decoder::State {
                        Tensor branch, const float* rstd,
                        Tensor branch_norm) const;
   Loss backward(const Batch& batch, Tensor hidden, const Weights& into,
-                const Teacher& teacher);
+                const Teacher& teacher, const GradientsReady& ready);
   void backward_layer(size_t l, const Weights& into);
 
   ModelConfig config;
@@ -371,7 +371,8 @@ void Decoder::State::attend(size_t l, const LayerActivations& a) {
 
 // Of the losses, weighed as loss_weights says.
 Loss Decoder::State::backward(const Batch& batch, Tensor hidden,
-                              const Weights& into, const Teacher& teacher) {
+                              const Weights& into, const Teacher& teacher,
+                              const GradientsReady& ready) {
   const Loss loss = head.accumulate_gradients(batch, hidden, output_gradient,
                                               into, loss_weights, teacher);
   const Tensor dx = gradients->residual.rows_from(0, rows);
@@ -380,10 +381,12 @@ Loss Decoder::State::backward(const Batch& batch, Tensor hidden,
                    activations.output.rows_from(0, rows), weights.norm,
                    activations.output_rstd, norm, true);
   const size_t depth = activations.layers.size();
+  if (ready) ready(static_cast<int64_t>(depth));
   for (size_t l = depth; l-- > 0;) {
     // The last layer's activations are still there from the forward.
     if (keep == Keep::inputs && l + 1 < depth) forward_layer(l, {});
     backward_layer(l, into);
+    if (ready) ready(static_cast<int64_t>(l));
   }
   if (into.embed_tokens)
     embedding_backward(into.embed_tokens, batch.tokens.data(), dx,
@@ -506,27 +509,29 @@ Loss Decoder::evaluate(const Batch& batch, float* losses) {
 }
 
 Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
-                                   float scale, const Teacher& teacher) {
+                                   float scale, const Teacher& teacher,
+                                   const GradientsReady& ready) {
   State& s = *state_;
   s.place(batch);
-  s.lora.draw_dropout(batch.seed);
+  s.lora.draw_dropout(batch.seed, batch.first_token);
   const Tensor hidden = s.forward(batch.tokens);
   s.loss_weights.assign(batch.tokens.size(), scale);
-  return s.backward(batch, hidden, gradients, teacher);
+  return s.backward(batch, hidden, gradients, teacher, ready);
 }
 
 Loss Decoder::accumulate_gradients(const Batch& batch, const Weights& gradients,
                                    const WeighLosses& weigh,
-                                   const Teacher& teacher) {
+                                   const Teacher& teacher,
+                                   const GradientsReady& ready) {
   State& s = *state_;
   s.place(batch);
-  s.lora.draw_dropout(batch.seed);
+  s.lora.draw_dropout(batch.seed, batch.first_token);
   const Tensor hidden = s.forward(batch.tokens);
   s.losses.resize(batch.tokens.size());
   s.loss_weights.assign(batch.tokens.size(), 0);
   s.head.evaluate(batch, hidden, s.losses.data());
   weigh(s.losses, s.loss_weights);
-  return s.backward(batch, hidden, gradients, teacher);
+  return s.backward(batch, hidden, gradients, teacher, ready);
 }
 
 int64_t Decoder::bytes_needed(const ModelConfig& config, Dtype act,

@@ -24,6 +24,11 @@ namespace seodang {
 using WeighLosses = std::function<void(std::span<const float> losses,
                                        std::span<float> weights)>;
 
+// Called in a backward as soon as the gradients of a layer are complete, from
+// the last to the first; before those, with num_hidden_layers, when the last
+// norm's and an untied lm_head's are. The embedding's come last of all.
+using GradientsReady = std::function<void(int64_t layer)>;
+
 class Decoder {
  public:
   // Works on up to `max_tokens` tokens at once. Activations have the dtype of
@@ -55,12 +60,14 @@ class Decoder {
   // teacher, the first batch.distilled tokens count
   // teacher.scale · KL(teacher ‖ model) instead.
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
-                            float scale, const Teacher& teacher = {});
+                            float scale, const Teacher& teacher = {},
+                            const GradientsReady& ready = {});
   // The gradient of Σ weight · -log p(target), for losses that look at more
   // than one token: the weights are constants of the gradient.
   Loss accumulate_gradients(const Batch& batch, const Weights& gradients,
                             const WeighLosses& weigh,
-                            const Teacher& teacher = {});
+                            const Teacher& teacher = {},
+                            const GradientsReady& ready = {});
 
   // Bytes of activations and gradients; weights are not counted.
   int64_t bytes() const;

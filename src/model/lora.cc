@@ -35,7 +35,7 @@ Tensor LoraProducts::dropped(Tensor x, const Lora& lora) const {
   if (inputs_.view().size() < x.size())
     inputs_ = OwnedTensor(act_, 1, x.size());
   const Tensor out(inputs_.view().data, act_, x.rows, x.cols);
-  dropout(out, x, lora.dropout, mix_bits(seed_, lora.id));
+  dropout(out, x, lora.dropout, mix_bits(seed_, lora.id), first_row_);
   return out;
 }
 
@@ -62,7 +62,7 @@ void LoraProducts::backward(Tensor dx, Tensor dy, Tensor x,
     }
     // What was seen is no longer needed.
     linear_backward_input(seen, dreduced, lora.a);
-    dropout(dx, seen, lora.dropout, mix_bits(seed_, lora.id), true);
+    dropout(dx, seen, lora.dropout, mix_bits(seed_, lora.id), first_row_, true);
   }
 }
 

@@ -15,9 +15,12 @@ class LoraProducts {
   // For up to `tokens` rows and updates of up to `rank`; 0: there are none.
   LoraProducts(Dtype act, int64_t tokens, int64_t rank);
 
-  // What is dropped of inputs until the next call is drawn with `seed`; 0:
-  // nothing is.
-  void draw_dropout(uint64_t seed) { seed_ = seed; }
+  // What is dropped of inputs until the next call is drawn with `seed`, rows
+  // counted from `first_row`; 0: nothing is.
+  void draw_dropout(uint64_t seed, int64_t first_row = 0) {
+    seed_ = seed;
+    first_row_ = first_row;
+  }
 
   // y (N, out) += Σ scale · (x·aᵀ)·bᵀ; x (N, in).
   void forward(Tensor y, Tensor x, const std::vector<Lora>& loras) const;
@@ -37,6 +40,7 @@ class LoraProducts {
 
   Dtype act_;
   uint64_t seed_ = 0;
+  int64_t first_row_ = 0;
   mutable OwnedTensor inputs_;  // where they are dropped from, a copy
   OwnedTensor sums_, hidden_;  // x·aᵀ as it is summed, and as products take it
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -47,6 +48,25 @@ std::string show_shape(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+void clear_pages(void* memory, size_t bytes) {
+  // Below that the system call costs more.
+  constexpr size_t kLarge = size_t{1} << 20;
+  auto* const begin = static_cast<std::byte*>(memory);
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  const size_t before = (page - address % page) % page;
+  if (bytes < kLarge + before) {
+    std::memset(begin, 0, bytes);
+    return;
+  }
+  const size_t whole = (bytes - before) / page * page;
+  // Anonymous pages come back as zeros; locked ones are not given.
+  if (::madvise(begin + before, whole, MADV_DONTNEED) != 0)
+    std::memset(begin + before, 0, whole);
+  std::memset(begin, 0, before);
+  std::memset(begin + before + whole, 0, bytes - before - whole);
+}
+
 Buffer::Buffer(size_t bytes, Fill fill) : bytes_(bytes) {
   if (bytes == 0) return;
   // Large blocks start on a huge page, which the kernel gives when it can.
@@ -56,7 +76,7 @@ Buffer::Buffer(size_t bytes, Fill fill) : bytes_(bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   data_.reset(memory);
   if (alignment > 64) ::madvise(memory, rounded, MADV_HUGEPAGE);
-  if (fill == Fill::zero) std::memset(memory, 0, bytes);
+  if (fill == Fill::zero) clear_pages(memory, bytes);
 }
 
 void Buffer::Free::operator()(void* memory) const { std::free(memory); }

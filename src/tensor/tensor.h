@@ -182,6 +182,10 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
+// Sets memory to 0. Whole pages of it are given back to the system, and cost
+// nothing before they are written to again.
+void clear_pages(void* memory, size_t bytes);
+
 // A Buffer with the shape of what is in it.
 class OwnedTensor {
  public:

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kPrefix = "checkpoint-";
+constexpr const char* kMoments = "optimizer.safetensors";
 constexpr const char* kBest = "best.safetensors";
 
 // Step of a directory called checkpoint-STEP; what a killed process left behind
@@ -45,6 +46,18 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
   return {tensor.rows, tensor.cols};
 }
 
+// What was collected to be written is given up again.
+class Collected {
+ public:
+  explicit Collected(Optimizer& optimizer) : optimizer_(optimizer) {}
+  ~Collected() { optimizer_.keep_own(); }
+  Collected(const Collected&) = delete;
+  Collected& operator=(const Collected&) = delete;
+
+ private:
+  Optimizer& optimizer_;
+};
+
 std::string state_json(const TrainerState& s) {
   Json json;
   json["global_step"] = s.step;
@@ -65,15 +78,15 @@ std::string state_json(const TrainerState& s) {
 }  // namespace
 
 void save_checkpoint(const fs::path& output, const TrainerState& state,
-                     const Optimizer& optimizer, const Tokenizer& tokenizer) {
+                     Optimizer& optimizer, const Tokenizer& tokenizer) {
+  const Collected collected(optimizer);
+  optimizer.collect_all();
+  if (!Ranks::world().root()) return;
   const fs::path name = fmt::format("{}{}", kPrefix, state.step);
   AtomicDirectory directory(output / name);
   optimizer.save(directory.path());
   tokenizer.save(directory.path());
-  std::vector<SafetensorsItem> items;
-  for (const NamedTensor& moment : optimizer.moments())
-    items.push_back({moment.name, shape_of(moment.tensor), moment.tensor});
-  write_safetensors(directory.path() / "optimizer.safetensors", items);
+  optimizer.save_moments(directory.path() / kMoments);
   write_file(directory.path() / "trainer_state.json", state_json(state));
   directory.commit();
   for (const fs::path& old : entries_of(output))
@@ -118,10 +131,7 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
 
 TrainerState load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {
   optimizer.load(checkpoint);
-  const SafetensorsFile moments(checkpoint / "optimizer.safetensors");
-  for (const NamedTensor& moment : optimizer.moments())
-    convert(moment.tensor,
-            moments.tensor(moment.name, shape_of(moment.tensor)));
+  optimizer.load_moments(checkpoint / kMoments);
   return read_trainer_state(checkpoint);
 }
 
@@ -130,8 +140,10 @@ void remove_checkpoints(const fs::path& output) {
   fs::remove(output / kBest);
 }
 
-void save_best(const fs::path& output, int64_t step,
-               const Optimizer& optimizer) {
+void save_best(const fs::path& output, int64_t step, Optimizer& optimizer) {
+  const Collected collected(optimizer);
+  optimizer.collect_masters();
+  if (!Ranks::world().root()) return;
   std::vector<SafetensorsItem> items;
   for (const NamedTensor& weight : optimizer.masters())
     items.push_back({weight.name, shape_of(weight.tensor), weight.tensor});

@@ -30,16 +30,18 @@ struct TrainerState {
   std::map<std::string, std::string> options;
 };
 
-// Writes output/checkpoint-STEP and removes older ones.
+// Writes output/checkpoint-STEP and removes older ones. All ranks call it and
+// the root writes, so that a checkpoint does not depend on how many there are.
 void save_checkpoint(const std::filesystem::path& output,
-                     const TrainerState& state, const Optimizer& optimizer,
+                     const TrainerState& state, Optimizer& optimizer,
                      const Tokenizer& tokenizer);
 
 // The newest whole checkpoint in `output`, if there is one.
 std::optional<std::filesystem::path> find_checkpoint(
     const std::filesystem::path& output);
 
-// Reads masters and moments back. Throws Error naming file and tensor.
+// Reads masters and moments back, each rank its own. Throws Error naming file
+// and tensor.
 TrainerState load_checkpoint(const std::filesystem::path& checkpoint,
                              Optimizer& optimizer);
 // Only trainer_state.json.
@@ -49,10 +51,10 @@ TrainerState read_trainer_state(const std::filesystem::path& checkpoint);
 void remove_checkpoints(const std::filesystem::path& output);
 
 // The weights of the best validation so far, in output/best.safetensors while
-// the run lasts.
+// the run lasts. All ranks call it.
 void save_best(const std::filesystem::path& output, int64_t step,
-               const Optimizer& optimizer);
-// Reads them into the masters and returns their step.
+               Optimizer& optimizer);
+// Reads them into the masters, which are all there, and returns their step.
 int64_t load_best(const std::filesystem::path& output, Optimizer& optimizer);
 
 }  // namespace seodang

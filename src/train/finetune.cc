@@ -16,6 +16,7 @@
 #include "eval/forgetting.h"
 #include "formats/json.h"
 #include "generate/language_model.h"
+#include "train/ranks.h"
 #include "train/tuning.h"
 
 namespace seodang {
@@ -303,6 +304,7 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
   const Scorer scorer =
       options.scorer.empty() ? Scorer() : Scorer::load(options.scorer);
   std::optional<Retention> retention;
+  const bool root = Ranks::world().root();
   TuningStage stage = {.name = options.preference ? "prefer" : "finetune",
                        .preference = options.preference,
                        .copies = options.keep > 0 ? 2 : 0,
@@ -313,8 +315,10 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
       run.notes.emplace_back(
           "nothing is replayed, so that only the line from the start to the "
           "tuned weights is searched; name --replay-data or --replay-examples");
-    retention.emplace(options, run, optimizer,
-                      task_suites(options, scorer, held), general);
+    // The root alone measures.
+    std::vector<Suite> task = task_suites(options, scorer, held);
+    if (root)
+      retention.emplace(options, run, optimizer, std::move(task), general);
     run.observe = [&](int64_t step) { return retention->observe(step); };
     if (options.keep > 0 && run.teacher.decoder != nullptr) {
       const int64_t steps =
@@ -329,7 +333,7 @@ FinetuneSummary finetune(const FinetuneOptions& given) {
   };
   FinetuneSummary summary;
   summary.train = tune(options.tuning, stage);
-  summary.forgetting = read_file(options.tuning.output / kReport);
+  if (root) summary.forgetting = read_file(options.tuning.output / kReport);
   return summary;
 }
 

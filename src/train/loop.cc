@@ -4,21 +4,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
-#include "formats/json.h"
+#include "base/threads.h"
 #include "kernels/matmul.h"
 #include "model/decoder.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
 #include "train/preference.h"
+#include "train/rank_batches.h"
+#include "train/ranks.h"
+#include "train/run_identity.h"
 #include "train/samples.h"
 #include "train/schedule.h"
 
@@ -68,10 +74,15 @@ class Loop {
       : optimizer_(optimizer),
         run_(run),
         options_(run.options),
-        decoder_(optimizer.config(), optimizer.weights(), options_.batch_tokens,
-                 options_.recompute ? Keep::inputs : Keep::all),
-        peak_(measure_product_peak(optimizer.weights().act())) {
-    micro_batches_.resize(static_cast<size_t>(options_.accumulate));
+        decoder_(
+            optimizer.config(), optimizer.weights(),
+            rank_tokens(options_, ranks_.size(), run.preference.has_value()),
+            options_.recompute ? Keep::inputs : Keep::all),
+        peak_(measure_product_peak(optimizer.weights().act())),
+        batches_(*run.batches, options_, ranks_.rank(), ranks_.size()) {
+    ranks_.sum({&peak_, 1});
+    optimizer_.keep_own();
+    optimizer_.refresh();  // from what each rank has
   }
 
   TrainSummary run();
@@ -80,40 +91,54 @@ class Loop {
   void resume();
   void announce();
   void read_references();
+  void record(const Json& line) {
+    if (metrics_) metrics_->write(line);
+  }
   void step(int64_t step);
   void validate();
   void probe();
   void observe();
   bool repair();
+  bool needs_repair() const {
+    return ranks_.from_root(ranks_.root() && run_.repair.needed() ? 1 : 0) != 0;
+  }
   bool decays() const;
+  void sum_over_ranks(Loss& loss, double& tokens, double& flops);
   void stop_early(std::string_view why);
   void check_time_limit();
   void sample();
   void save();
   [[noreturn]] void stop();
   TrainSummary finish(std::string_view why);
+  void write_model(const TrainSummary& summary);
   double elapsed() const { return before_ + progress_->seconds(); }
 
+  Ranks& ranks_ = Ranks::world();
   Optimizer& optimizer_;
   const TrainingRun& run_;
   const TrainOptions& options_;
   Decoder decoder_;
   double peak_;
-  std::vector<Batch> micro_batches_;
+  RankBatches batches_;
   TrainerState state_;
   // Of the pairs learned from, and of those held out.
   std::optional<PreferenceLoss> preference_, validation_preference_;
-  std::optional<Metrics> metrics_;
+  std::optional<Metrics> metrics_;  // the root's
   std::optional<Progress> progress_;
   double before_ = 0;  // seconds spent by earlier processes
+  // The root's when the step ended; whether any rank is told to stop.
+  double elapsed_ = 0;
+  bool interrupted_ = false;
   // Of the step just done.
   double loss_ = 0, gradient_norm_ = 0, learning_rate_ = 0, divergence_ = 0;
   PreferenceSums preferred_;
   double probe_ = 0;            // last measured
   double reward_accuracy_ = 0;  // of the pairs held out, likewise
   int64_t observed_ = -1;       // the step, last
+  double waited_ = 0;           // seconds, for other ranks
+  int64_t bytes_sent_ = 0;      // to them
   // Of all steps of this process.
-  double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0;
+  double flops_ = 0, step_seconds_ = 0, step_tokens_ = 0, waited_seconds_ = 0;
 };
 
 // What the model says of the pairs before it learns from them.
@@ -121,27 +146,53 @@ void Loop::read_references() {
   if (!run_.preference) return;
   preference_.emplace(*run_.preference);
   validation_preference_.emplace(*run_.preference);
-  const auto batches =
-      std::min(run_.batches->batches_per_epoch(),
-               static_cast<uint64_t>(options_.steps * options_.accumulate));
-  Progress progress(run_.stage, static_cast<int64_t>(batches), 0);
-  for (uint64_t i = 0; i < batches; ++i) {
-    run_.batches->batch(i, micro_batches_[0]);
-    preference_->add_reference(decoder_, micro_batches_[0]);
-    progress.update(static_cast<int64_t>(i) + 1,
-                    "pairs read before the first step");
+  const uint64_t batches = run_.batches->batches_per_epoch();
+  const auto steps = std::min(
+      options_.steps, static_cast<int64_t>(batches) / options_.accumulate + 1);
+  Progress progress(run_.stage, steps, 0, ranks_.root());
+  for (int64_t step = 1; step <= steps; ++step) {
+    for (const Batch& batch : batches_.of_step(step, batches))
+      preference_->add_reference(decoder_, batch);
+    progress.update(step, "steps' pairs read before the first");
   }
-  for (const Batch& batch : run_.validation)
-    validation_preference_->add_reference(decoder_, batch);
+  // In later epochs a pair may be another rank's.
+  auto& references = preference_->references();
+  double pairs = static_cast<double>(references.size());
+  ranks_.max({&pairs, 1});
+  references.resize(static_cast<size_t>(pairs));
+  if (!references.empty())
+    ranks_.sum({references.front().data(), 2 * references.size()});
+  for (size_t i = 0; i < run_.validation.size(); ++i)
+    if (const Batch* batch = batches_.held_out(run_.validation[i], i))
+      validation_preference_->add_reference(decoder_, *batch);
 }
 
 void Loop::resume() {
   state_.options = run_.identity;
   state_.last_step = options_.steps;
   const auto checkpoint = find_checkpoint(run_.output);
-  if (!checkpoint) return;
-  state_ = load_checkpoint(*checkpoint, optimizer_);
-  before_ = state_.seconds;
+  const double step =
+      checkpoint ? static_cast<double>(read_trainer_state(*checkpoint).step)
+                 : 0;
+  if (const double of_root = ranks_.from_root(step); of_root != step)
+    throw Error(
+        "{}: rank 0 goes on from step {}, and here is the checkpoint of step "
+        "{}; all ranks need one --output, on a file system that they share",
+        run_.output.string(), of_root, step);
+  if (checkpoint) {
+    state_ = load_checkpoint(*checkpoint, optimizer_);
+    before_ = state_.seconds;
+  }
+  ranks_.set_last_words([stage = run_.stage, output = run_.output] {
+    const auto newest = find_checkpoint(output);
+    return fmt::format(
+        "{}: told to end (SIGTERM), as all ranks are when one has died; {}",
+        stage,
+        newest ? fmt::format("{} is whole: run the same command again, with "
+                             "any number of ranks, to go on",
+                             newest->string())
+               : "no checkpoint was written yet");
+  });
 }
 
 void Loop::announce() {
@@ -165,56 +216,105 @@ void Loop::announce() {
         static_cast<double>(optimizer_.num_trainable_parameters()) / 1e6,
         100 * static_cast<double>(optimizer_.num_trainable_parameters()) /
             static_cast<double>(c.num_parameters())));
+  if (ranks_.size() > 1)
+    progress_->note(
+        fmt::format("{} ranks, {} on this machine, with {} {} each; {}",
+                    ranks_.size(), ranks_.on_host(), num_threads(),
+                    num_threads() > 1 ? "threads" : "thread",
+                    deals_whole_batches(options_, ranks_.size())
+                        ? "each reads whole batches"
+                        : "each reads a share of every batch"));
   for (const std::string& note : run_.notes) progress_->note(note);
   if (state_.step > 0)
     progress_->note(fmt::format("going on from step {}", state_.step));
 }
 
+// What was measured of this rank's batches becomes that of all.
+void Loop::sum_over_ranks(Loss& loss, double& tokens, double& flops) {
+  PreferenceSums& p = preferred_;
+  const auto number = [](int64_t count) { return static_cast<double>(count); };
+  std::array<double, 12> sums = {loss.sum,
+                                 number(loss.tokens),
+                                 loss.divergence,
+                                 number(loss.distilled),
+                                 number(p.pairs),
+                                 p.loss,
+                                 p.margin,
+                                 number(p.preferred),
+                                 tokens,
+                                 flops,
+                                 ranks_.root() ? elapsed() : 0,
+                                 InterruptGuard::requested() ? 1.0 : 0.0};
+  ranks_.sum(sums);
+  const auto count = [](double sum) { return static_cast<int64_t>(sum); };
+  loss = {.sum = sums[0],
+          .tokens = count(sums[1]),
+          .divergence = sums[2],
+          .distilled = count(sums[3])};
+  p = {.pairs = count(sums[4]),
+       .loss = sums[5],
+       .margin = sums[6],
+       .preferred = count(sums[7])};
+  tokens = sums[8];
+  flops = sums[9];
+  elapsed_ = sums[10];
+  interrupted_ = sums[11] > 0;
+}
+
 void Loop::step(int64_t step) {
-  const double begin = progress_->seconds();
+  const double begin = progress_->seconds(), waited = ranks_.seconds_waited();
+  const int64_t sent = ranks_.bytes_sent();
   const bool taught = run_.teacher.decoder != nullptr;
-  int64_t loss_tokens = 0, distilled = 0, pairs = 0;
-  for (size_t i = 0; i < micro_batches_.size(); ++i) {
-    const uint64_t index =
-        static_cast<uint64_t>((step - 1) * options_.accumulate) + i;
-    run_.batches->batch(index, micro_batches_[i]);
-    if (taught) distilled += micro_batches_[i].distilled_loss_tokens;
-    loss_tokens += micro_batches_[i].loss_tokens;
-    pairs += static_cast<int64_t>(micro_batches_[i].pairs.size());
+  const std::span<const Batch> batches = batches_.of_step(step);
+  // What the loss is a mean over, in all ranks' batches.
+  std::array<double, 3> counts{};
+  auto& [learned, distilled, pairs] = counts;
+  for (const Batch& batch : batches) {
+    if (taught) distilled += static_cast<double>(batch.distilled_loss_tokens);
+    learned += static_cast<double>(batch.loss_tokens);
+    pairs += static_cast<double>(batch.pairs.size());
   }
-  loss_tokens -= distilled;
-  const auto share_of = [](int64_t tokens) {
-    return tokens > 0 ? 1.0f / static_cast<float>(tokens) : 0.0f;
+  learned -= distilled;
+  ranks_.sum(counts);
+  const auto share_of = [](double count) {
+    return count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
   };
-  const float scale = share_of(loss_tokens);
+  const float scale = share_of(learned), pair_scale = share_of(pairs);
   Teacher teacher = run_.teacher;
   const int64_t round = run_.repair.round(step, options_.steps);
   teacher.scale *= share_of(distilled) * std::exp2f(static_cast<float>(round));
   Loss loss;
   preferred_ = {};
-  for (const Batch& batch : micro_batches_) {
+  double tokens = 0, flops = 0;
+  for (const Batch& batch : batches) {
     const auto weigh_pairs = [&](std::span<const float> losses,
                                  std::span<float> weights) {
       std::ranges::fill(weights, scale);  // what is replayed
-      preferred_.add((*preference_)(batch, losses, share_of(pairs), weights));
+      preferred_.add((*preference_)(batch, losses, pair_scale, weights));
     };
+    GradientsReady ready;
+    if (&batch == &batches.back())
+      ready = [&](int64_t layer) { optimizer_.gradients_ready(layer); };
     loss.add(preference_
                  ? decoder_.accumulate_gradients(batch, optimizer_.gradients(),
-                                                 weigh_pairs, teacher)
+                                                 weigh_pairs, teacher, ready)
                  : decoder_.accumulate_gradients(batch, optimizer_.gradients(),
-                                                 scale, teacher));
+                                                 scale, teacher, ready));
     const double n = static_cast<double>(batch.tokens.size());
-    step_tokens_ += n;
+    tokens += n;
     // Weights that stay have no gradient: two of three products.
     const double share = optimizer_.trains_adapter() ? 2.0 / 3 : 1;
-    flops_ += share * optimizer_.config().train_flops(
-                          n, static_cast<double>(batch.loss_tokens),
-                          mean_context(batch));
-    state_.tokens += static_cast<int64_t>(batch.tokens.size());
+    flops += share * optimizer_.config().train_flops(
+                         n, static_cast<double>(batch.loss_tokens),
+                         mean_context(batch));
   }
+  gradient_norm_ = optimizer_.gradient_norm();
+  sum_over_ranks(loss, tokens, flops);
+  state_.tokens += static_cast<int64_t>(tokens);
+  step_tokens_ += tokens;
+  flops_ += flops;
   loss_ = preference_ ? preferred_.mean_loss() : loss.mean();
   divergence_ = loss.mean_divergence();
-  gradient_norm_ = optimizer_.gradient_norm();
   const double absurd = 3 * std::log(optimizer_.config().vocab_size);
   if (!std::isfinite(loss_) || !std::isfinite(gradient_norm_) ||
       !std::isfinite(divergence_) || loss_ > absurd) {
@@ -244,19 +344,26 @@ void Loop::step(int64_t step) {
       step == 1 ? loss_ : kMemory * state_.train_loss + (1 - kMemory) * loss_;
   state_.step = step;
   step_seconds_ += progress_->seconds() - begin;
+  waited_ = ranks_.seconds_waited() - waited;
+  waited_seconds_ += waited_;
+  bytes_sent_ = ranks_.bytes_sent() - sent;
 }
 
 void Loop::validate() {
   if (run_.validation.empty()) return;
   Loss loss;
-  PreferenceSums preferred;
+  preferred_ = {};
   std::vector<float> losses(static_cast<size_t>(options_.batch_tokens));
-  for (const Batch& batch : run_.validation) {
-    loss.add(decoder_.evaluate(batch, losses.data()));
-    if (preference_) preferred.add((*validation_preference_)(batch, losses));
+  for (size_t i = 0; i < run_.validation.size(); ++i) {
+    const Batch* batch = batches_.held_out(run_.validation[i], i);
+    if (batch == nullptr) continue;
+    loss.add(decoder_.evaluate(*batch, losses.data()));
+    if (preference_) preferred_.add((*validation_preference_)(*batch, losses));
   }
-  state_.validation_loss = preference_ ? preferred.mean_loss() : loss.mean();
-  reward_accuracy_ = preferred.reward_accuracy();
+  double tokens = 0, flops = 0;
+  sum_over_ranks(loss, tokens, flops);
+  state_.validation_loss = preference_ ? preferred_.mean_loss() : loss.mean();
+  reward_accuracy_ = preferred_.reward_accuracy();
   const bool first = state_.best_validation_loss == 0;
   if (first || state_.validation_loss < state_.best_validation_loss) {
     state_.best_validation_loss = state_.validation_loss;
@@ -271,19 +378,22 @@ void Loop::validate() {
                                  state_.validation_loss);
   if (preference_) {
     line["validation_reward_accuracy"] = reward_accuracy_;
-    line["validation_reward_margin"] = preferred.mean_margin();
+    line["validation_reward_margin"] = preferred_.mean_margin();
     note += fmt::format(", reward accuracy {:.1f}%, mean margin {:.2f}",
-                        100 * reward_accuracy_, preferred.mean_margin());
+                        100 * reward_accuracy_, preferred_.mean_margin());
   }
-  metrics_->write(line);
+  record(line);
   progress_->note(note);
 }
 
 // Of the weights as products read them.
 void Loop::probe() {
   if (!run_.probe) return;
-  probe_ = run_.probe->mean(optimizer_.config(), optimizer_.weights());
-  metrics_->write({{"step", state_.step}, {"probe", probe_}});
+  probe_ = ranks_.root()
+               ? run_.probe->mean(optimizer_.config(), optimizer_.weights())
+               : 0;
+  probe_ = ranks_.from_root(probe_);
+  record({{"step", state_.step}, {"probe", probe_}});
   progress_->note(
       fmt::format("step {}: knows {:.0f}% of the facts probed (chance {:.0f}%)",
                   state_.step, 100 * probe_, 100 * run_.probe->chance()));
@@ -293,12 +403,13 @@ void Loop::probe() {
 }
 
 void Loop::observe() {
-  if (!run_.observe || observed_ == state_.step) return;
+  if (observed_ == state_.step) return;
   observed_ = state_.step;
+  if (!run_.observe || !ranks_.root()) return;
   const Json observed = run_.observe(state_.step);
   Json line = {{"step", state_.step}};
   line.update(observed);
-  metrics_->write(line);
+  record(line);
   std::string note;
   for (const auto& [what, share] : observed.items())
     note += fmt::format("  {} {:.1f}%", what, 100 * share.get<double>());
@@ -311,7 +422,7 @@ bool Loop::repair() {
       run_.repair.round(state_.step, options_.steps) >= run_.repair.rounds)
     return false;
   observe();
-  if (!run_.repair.needed()) return false;
+  if (!needs_repair()) return false;
   state_.last_step = state_.step + run_.repair.steps;
   progress_->set_total(state_.last_step);
   progress_->note(fmt::format(
@@ -343,16 +454,16 @@ void Loop::check_time_limit() {
   const double limit = 60 * options_.minutes;
   if (limit == 0) return;
   const double begin = decays() ? limit : (1 - options_.decay) * limit;
-  if (elapsed() >= begin) stop_early("minutes");
+  if (elapsed_ >= begin) stop_early("minutes");
 }
 
 void Loop::sample() {
+  if (!ranks_.root()) return;
   for (const SamplePrompt& prompt : run_.samples) {
     const std::string text =
         continue_text(optimizer_.config(), optimizer_.weights(),
                       *run_.tokenizer, prompt.tokens);
-    metrics_->write(
-        {{"step", state_.step}, {"prompt", prompt.text}, {"sample", text}});
+    record({{"step", state_.step}, {"prompt", prompt.text}, {"sample", text}});
     progress_->note(
         fmt::format("step {}: {} → {}", state_.step, prompt.text, text));
   }
@@ -360,13 +471,16 @@ void Loop::sample() {
 
 void Loop::save() {
   state_.seconds = elapsed();
-  metrics_->sync();
-  state_.metrics_bytes = metrics_->bytes();
+  if (metrics_) {
+    metrics_->sync();
+    state_.metrics_bytes = metrics_->bytes();
+  }
   save_checkpoint(run_.output, state_, optimizer_, *run_.tokenizer);
 }
 
 void Loop::stop() {
   save();
+  ranks_.end_together();
   throw Error(
       "{}: stopped at step {} of {}, saved in {}; run the same command "
       "again to go on",
@@ -374,7 +488,8 @@ void Loop::stop() {
 }
 
 TrainSummary Loop::run() {
-  fs::create_directories(run_.output);
+  check_same_run(run_.stage, run_.identity);
+  if (ranks_.root()) fs::create_directories(run_.output);
   read_references();
   resume();
   fs::path tensorboard = options_.tensorboard;
@@ -383,11 +498,13 @@ TrainSummary Loop::run() {
     tensorboard /=
         (output.filename().empty() ? output.parent_path() : output).filename();
   }
-  metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes,
-                   tensorboard);
-  progress_.emplace(run_.stage, state_.last_step, state_.step);
+  if (ranks_.root())
+    metrics_.emplace(run_.output / "metrics.jsonl", state_.metrics_bytes,
+                     tensorboard);
+  progress_.emplace(run_.stage, state_.last_step, state_.step, ranks_.root());
   announce();
-  const InterruptGuard guard;
+  // mpirun hands SIGUSR1 on, and kills a second after it hands on the others.
+  const InterruptGuard guard({SIGINT, SIGTERM, SIGUSR1});
   const auto every = [&](int64_t n) {
     return n > 0 && state_.step % n == 0 && state_.step < state_.last_step;
   };
@@ -401,8 +518,12 @@ TrainSummary Loop::run() {
     const double share = flops_ / step_seconds_ / peak_;
     progress_->update(
         state_.step,
-        fmt::format("loss {:.3f}  {:.0f} tokens/s ({:.0f}% of peak)",
-                    state_.train_loss, rate, 100 * share));
+        fmt::format("loss {:.3f}  {:.0f} tokens/s ({:.0f}% of peak{})",
+                    state_.train_loss, rate, 100 * share,
+                    ranks_.size() == 1
+                        ? ""
+                        : fmt::format(", {:.0f}% waiting for ranks",
+                                      100 * waited_seconds_ / step_seconds_)));
     Json line = {{"step", state_.step},
                  {"tokens", state_.tokens},
                  {"seconds", elapsed()},
@@ -411,12 +532,16 @@ TrainSummary Loop::run() {
                  {"grad_norm", gradient_norm_},
                  {"tokens_per_second", rate},
                  {"peak_share", share}};
+    if (ranks_.size() > 1) {
+      line["seconds_waited"] = waited_;
+      line["bytes_sent"] = bytes_sent_;
+    }
     if (run_.teacher.decoder != nullptr) line["divergence"] = divergence_;
     if (preference_) {
       line["reward_accuracy"] = preferred_.reward_accuracy();
       line["reward_margin"] = preferred_.mean_margin();
     }
-    metrics_->write(line);
+    record(line);
     if (every(options_.validate_every)) {
       validate();
       probe();
@@ -424,11 +549,11 @@ TrainSummary Loop::run() {
     }
     if (run_.repair.observes(state_.step, options_.steps)) observe();
     if (run_.repair.round(state_.step, options_.steps) > 0 &&
-        observed_ == state_.step && !run_.repair.needed())
+        observed_ == state_.step && !needs_repair())
       state_.last_step = state_.step;
     check_time_limit();
     if (every(options_.sample_every)) sample();
-    if (InterruptGuard::requested()) stop();
+    if (interrupted_) stop();
     if (run_.patience > 0 && state_.validations_without_gain >= run_.patience)
       return finish("patience");
     if (every(options_.checkpoint_every)) save();
@@ -440,7 +565,9 @@ TrainSummary Loop::finish(std::string_view why) {
   validate();
   TrainSummary summary;
   summary.kept_step = state_.step;
-  if (run_.patience > 0 && !run_.validation.empty()) {
+  // What is left to do needs no gradients, and the root does it alone.
+  optimizer_.collect_masters();
+  if (ranks_.root() && run_.patience > 0 && !run_.validation.empty()) {
     summary.kept_step = load_best(run_.output, optimizer_);
     observed_ = -1;  // other weights
     state_.validation_loss = state_.best_validation_loss;
@@ -450,10 +577,12 @@ TrainSummary Loop::finish(std::string_view why) {
                       summary.kept_step));
   }
   observe();
-  if (run_.settle) {
+  bool settled = true;
+  if (run_.settle && ranks_.root()) {
     metrics_->sync();
-    if (!run_.settle()) stop();
+    settled = run_.settle();
   }
+  if (ranks_.from_root(settled ? 1 : 0) == 0) stop();
   probe();
   sample();
   summary.probe_before = state_.probe_before;
@@ -471,6 +600,12 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.stopped_because = why;
   summary.examples = run_.examples;
 
+  if (ranks_.root()) write_model(summary);
+  ranks_.from_root(0);  // all end together
+  return summary;
+}
+
+void Loop::write_model(const TrainSummary& summary) {
   Json json = {{"stage", run_.stage}};
   visit_summary(summary, [&](const char* name, const auto& value) {
     json[name] = value;
@@ -481,55 +616,12 @@ TrainSummary Loop::finish(std::string_view why) {
   // The weights come last: where they are, everything is.
   optimizer_.save(run_.output);
   remove_checkpoints(run_.output);
-  return summary;
 }
 
 }  // namespace
 
 TrainSummary train(Optimizer& optimizer, const TrainingRun& run) {
   return Loop(optimizer, run).run();
-}
-
-bool already_trained(const fs::path& output,
-                     const std::map<std::string, std::string>& identity,
-                     TrainSummary& summary) {
-  const auto complain = [&](const std::map<std::string, std::string>& other,
-                            std::string_view what) {
-    std::string differences;
-    for (const auto& [key, value] : identity) {
-      const auto found = other.find(key);
-      if (found != other.end() && found->second == value) continue;
-      differences += fmt::format(
-          "{}{} = {}, now it is {}", differences.empty() ? "" : "; ", key,
-          found == other.end() ? "(nothing)" : found->second, value);
-    }
-    if (!differences.empty())
-      throw UsageError(
-          "{} holds {} with {}; name another --output, or remove it to start "
-          "over",
-          output.string(), what, differences);
-  };
-  if (const auto checkpoint = find_checkpoint(output))
-    complain(read_trainer_state(*checkpoint).options, "a run");
-  if (!fs::exists(output / "model.safetensors") &&
-      !fs::exists(output / "adapter_model.safetensors"))
-    return false;
-  const fs::path path = output / "training.json";
-  if (!fs::exists(path))
-    throw UsageError("{} holds another model; name another --output",
-                     output.string());
-  try {
-    const nlohmann::json json = read_json(path);
-    complain(json.at("options").get<std::map<std::string, std::string>>(),
-             "a model trained");
-    visit_summary(summary, [&](const char* name, auto& value) {
-      if (json.contains(name)) json.at(name).get_to(value);
-    });
-  } catch (const Json::exception& error) {
-    throw Error("{}: {}", path.string(), error.what());
-  }
-  remove_checkpoints(output);
-  return true;
 }
 
 }  // namespace seodang

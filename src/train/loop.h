@@ -15,6 +15,7 @@
 #include "tokenizer/tokenizer.h"
 #include "train/optimizer.h"
 #include "train/options.h"
+#include "train/run_identity.h"
 #include "train/training.h"
 
 namespace seodang {
@@ -64,9 +65,7 @@ struct TrainingRun {
   std::filesystem::path output;
   std::vector<std::string> notes;  // said when the run begins
   ExampleCounts examples;          // for the summary
-  // Everything the result depends on, as text: a run is continued, or taken for
-  // done, only when all of it is the same.
-  std::map<std::string, std::string> identity;
+  RunIdentity identity;
 };
 
 // Trains until options.steps, from the newest checkpoint in run.output if there
@@ -75,11 +74,5 @@ struct TrainingRun {
 // Throws Error when the loss is no number, or the run is told to stop (SIGINT,
 // SIGTERM: a checkpoint is written first).
 TrainSummary train(Optimizer& optimizer, const TrainingRun& run);
-
-// The summary of a run that is complete in `output` under this identity, if it
-// is. Throws UsageError when another model or another run lives there.
-bool already_trained(const std::filesystem::path& output,
-                     const std::map<std::string, std::string>& identity,
-                     TrainSummary& summary);
 
 }  // namespace seodang

@@ -7,18 +7,23 @@
 #include "base/progress.h"
 #include "model/decoder.h"
 #include "model/weights.h"
+#include "train/rank_batches.h"
 
 namespace seodang {
 namespace {
 
-// Bytes a number that learns: master, gradient and moments in f32, and its
-// copy.
-int64_t bytes_learned(int64_t numbers, int64_t second_moments,
-                      Dtype precision) {
+// Of masters, gradients and moments, in f32, and the copy that products read.
+int64_t bytes_learned(int64_t numbers, int64_t second_moments, Dtype precision,
+                      int ranks) {
   constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
-  const int64_t copy =
-      precision == Dtype::f32 ? 0 : static_cast<int64_t>(size_of(precision));
-  return numbers * (3 * kF32 + copy) + second_moments * kF32;
+  const int64_t all = numbers * kF32,
+                moments = (numbers + second_moments) * kF32;
+  const auto part = [&](int64_t bytes) { return (bytes + ranks - 1) / ranks; };
+  if (precision == Dtype::f32)
+    return all + std::max(all + part(moments), moments);
+  const auto copy = numbers * static_cast<int64_t>(size_of(precision));
+  // In a step, and while the root writes, when gradients take nothing.
+  return copy + std::max(all + part(all + moments), all + moments);
 }
 
 // Muon has no second moments of hidden matrices.
@@ -51,19 +56,21 @@ TrainingMemory training_memory(const ModelConfig& config,
   if (trainable.adapter) {
     const int64_t numbers =
         Adapter::size_of_new(config, trainable.lora, trainable.token_rows);
-    out.weights += trainable.model_bytes +
-                   bytes_learned(numbers, muon ? 0 : numbers, precision) +
-                   trainable.copies * numbers * kF32;
+    out.weights +=
+        trainable.model_bytes +
+        bytes_learned(numbers, muon ? 0 : numbers, precision, trainable.ranks) +
+        trainable.copies * numbers * kF32;
   } else {
-    out.weights += bytes_learned(weights_size(config),
-                                 second_moments(config, muon), precision) +
-                   trainable.copies * weights_size(config) * kF32;
+    out.weights +=
+        bytes_learned(weights_size(config), second_moments(config, muon),
+                      precision, trainable.ranks) +
+        trainable.copies * weights_size(config) * kF32;
     if (trainable.teacher_tokens > 0) out.weights += trainable.model_bytes;
   }
-  out.activations =
-      Decoder::bytes_needed(config, precision, options.batch_tokens,
-                            options.recompute ? Keep::inputs : Keep::all,
-                            trainable.adapter ? trainable.lora.rank : 0);
+  out.activations = Decoder::bytes_needed(
+      config, precision, rank_tokens(options, trainable.ranks, trainable.pairs),
+      options.recompute ? Keep::inputs : Keep::all,
+      trainable.adapter ? trainable.lora.rank : 0);
   if (trainable.teacher_tokens > 0)
     out.activations += Decoder::bytes_needed(
         config, precision, trainable.teacher_tokens, Keep::nothing, 0);

@@ -24,9 +24,14 @@ struct Trainable {
   // Tokens that a teacher reads at once; 0: there is none (model/decoder.h).
   int64_t teacher_tokens = 0;
   int copies = 0;  // in f32, of what learns
+  bool pairs = false;
+  // Between which the moments, the masters in bf16, and each step's batches are
+  // divided.
+  int ranks = 1;
 };
 
-// Of a run whose context is settled; right to a few per cent.
+// Of a run whose context is settled, for each rank, or rather the root, which
+// writes checkpoints; right to a few per cent.
 TrainingMemory training_memory(const ModelConfig& config,
                                const TrainOptions& options,
                                const Trainable& trainable);

@@ -2,17 +2,35 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
+#include "formats/safetensors.h"
 #include "kernels/convert.h"
 
 namespace seodang {
 namespace {
 
+// Moments in files are called KIND.NAME.
+constexpr const char *kFirst = "exp_avg.", *kSecond = "exp_avg_sq.",
+                     *kMomentum = "momentum_buffer.";
+
 // The matrices whose input and output are both hidden.
 bool is_hidden_matrix(const NamedTensor& weight) {
   return weight.decayed && weight.name.find(".layers.") != std::string::npos;
+}
+
+// GradientsReady: when the gradient of a weight is complete.
+int64_t ready_with(const std::string& name, int64_t num_hidden_layers) {
+  constexpr std::string_view kLayers = ".layers.";
+  if (const size_t at = name.find(kLayers); at != std::string::npos)
+    return std::atoll(name.c_str() + at + kLayers.size());
+  return name.find("embed_tokens") == std::string::npos ? num_hidden_layers
+                                                        : -1;
 }
 
 bool is_of_tokens(const NamedTensor& weight) {
@@ -52,8 +70,7 @@ void Optimizer::make_slots(bool muon) {
   first_ = OwnedTensor(Dtype::f32, 1, size);
   gradients_ = lay_out(gradient_memory_.view().data, Dtype::f32);
   if (precision_ != Dtype::f32) copy_ = OwnedTensor(precision_, 1, size);
-  void* const read =
-      precision_ == Dtype::f32 ? memory().data : copy_.view().data;
+  void* const read = read_memory().data;
   if (adapter_) {
     weights_ = model_.weights();
     for (const Adapter::Part& part : adapter_->parts_at(read, precision_))
@@ -71,13 +88,111 @@ void Optimizer::make_slots(bool muon) {
     slots_.push_back(std::move(slot));
   }
   second_ = OwnedTensor(Dtype::f32, 1, second);
+  make_buckets();
   refresh();
+}
+
+void Optimizer::make_buckets() {
+  buckets_.clear();
+  const int64_t depth = config().num_hidden_layers;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const int64_t layer = ready_with(slots_[i].master.name, depth);
+    if (buckets_.empty() || buckets_.back().layer != layer)
+      buckets_.push_back({.layer = layer, .begin = i, .end = i, .bounds = {}});
+    buckets_.back().end = i + 1;
+  }
+  for (Bucket& bucket : buckets_) {
+    const std::span slots(&slots_[bucket.begin], bucket.end - bucket.begin);
+    const int64_t begin = slots.front().at,
+                  end = slots.back().at + slots.back().master.tensor.size();
+    for (int rank = 0; rank <= ranks_.size(); ++rank) {
+      constexpr int64_t kLine = 16;  // numbers of a cache line
+      int64_t bound = begin + (end - begin) * rank / ranks_.size();
+      if (rank > 0 && rank < ranks_.size()) bound -= (bound - begin) % kLine;
+      // Muon needs whole matrices.
+      for (const Slot& slot : slots)
+        if (const int64_t size = slot.master.tensor.size();
+            slot.muon && slot.at < bound && bound < slot.at + size)
+          bound = bound - slot.at < size / 2 ? slot.at : slot.at + size;
+      bucket.bounds.push_back(bound);
+    }
+  }
+  std::ranges::stable_sort(buckets_, std::greater(), &Bucket::layer);
+}
+
+Optimizer::Range Optimizer::own(const Bucket& bucket, const Slot& slot) const {
+  const auto rank = static_cast<size_t>(ranks_.rank());
+  const auto within = [&](int64_t number) {
+    return std::clamp<int64_t>(number - slot.at, 0, slot.master.tensor.size());
+  };
+  return {within(bucket.bounds[rank]), within(bucket.bounds[rank + 1])};
+}
+
+template <class Visit>
+void Optimizer::for_each_slot(Visit&& visit) const {
+  for (const Bucket& bucket : buckets_)
+    for (size_t i = bucket.begin; i < bucket.end; ++i) visit(bucket, slots_[i]);
+}
+
+void Optimizer::clear_others(Tensor memory, const Bucket& bucket,
+                             const Slot& slot, int64_t at) const {
+  const Range kept = own(bucket, slot);
+  const auto clear = [&](int64_t begin, int64_t end) {
+    if (begin < end)
+      clear_pages(memory.row<float>(0) + at + begin,
+                  static_cast<size_t>(end - begin) * sizeof(float));
+  };
+  clear(0, kept.begin);
+  clear(kept.end, slot.master.tensor.size());
+}
+
+void Optimizer::gather(Tensor memory, const Bucket& bucket, const Slot& slot,
+                       int64_t at) const {
+  const int64_t size = slot.master.tensor.size();
+  std::vector<int64_t> bounds = bucket.bounds;
+  for (int64_t& bound : bounds)
+    bound = std::clamp<int64_t>(bound - slot.at, 0, size);
+  ranks_.gather(memory.cols_from(at, size), std::move(bounds));
+}
+
+void Optimizer::keep_own() {
+  if (ranks_.size() == 1) return;
+  own_only_ = true;
+  for_each_slot([&](const Bucket& bucket, const Slot& slot) {
+    if (precision_ != Dtype::f32) clear_others(memory(), bucket, slot, slot.at);
+    clear_others(first_, bucket, slot, slot.at);
+    if (!slot.muon) clear_others(second_, bucket, slot, slot.second_at);
+  });
+}
+
+void Optimizer::collect_masters() {
+  if (ranks_.size() == 1) return;
+  own_only_ = false;
+  // They are zeros between steps: their memory serves what is collected.
+  if (ranks_.root())
+    clear_pages(gradient_memory_.view().data, gradient_memory_.bytes());
+  if (precision_ == Dtype::f32) return;
+  for_each_slot([&](const Bucket& bucket, const Slot& slot) {
+    gather(memory(), bucket, slot, slot.at);
+  });
+  ranks_.wait();
+}
+
+void Optimizer::collect_all() {
+  if (ranks_.size() == 1) return;
+  collect_masters();
+  for_each_slot([&](const Bucket& bucket, const Slot& slot) {
+    gather(first_, bucket, slot, slot.at);
+    if (!slot.muon) gather(second_, bucket, slot, slot.second_at);
+  });
+  ranks_.wait();
 }
 
 void Optimizer::freeze_embeddings() {
   gradients_.embed_tokens = gradients_.lm_head = {};
   std::erase_if(slots_,
                 [](const Slot& slot) { return is_of_tokens(slot.master); });
+  make_buckets();
 }
 
 void Optimizer::freeze_embeddings_but(const std::vector<int32_t>& learned) {
@@ -147,7 +262,30 @@ void Optimizer::load(const std::filesystem::path& directory) {
                   directory.string(), to[i].name);
     convert(to[i].tensor, from[i].tensor);
   }
+  if (own_only_) keep_own();
   refresh();
+}
+
+void Optimizer::save_moments(const std::filesystem::path& file) const {
+  std::vector<SafetensorsItem> items;
+  for (const NamedTensor& moment : moments())
+    items.push_back(
+        {moment.name, {moment.tensor.rows, moment.tensor.cols}, moment.tensor});
+  write_safetensors(file, items);
+}
+
+void Optimizer::load_moments(const std::filesystem::path& file) {
+  const SafetensorsFile from(file);
+  for_each_slot([&](const Bucket& bucket, const Slot& slot) {
+    const auto load = [&](const char* kind, const OwnedTensor& to, int64_t at) {
+      const Tensor moment = part(to, slot, at);
+      convert(moment,
+              from.tensor(kind + slot.master.name, {moment.rows, moment.cols}));
+      if (own_only_) clear_others(to, bucket, slot, at);
+    };
+    load(slot.muon ? kMomentum : kFirst, first_, slot.at);
+    if (!slot.muon) load(kSecond, second_, slot.second_at);
+  });
 }
 
 OwnedTensor Optimizer::snapshot() const {
@@ -167,7 +305,20 @@ void Optimizer::interpolate(const OwnedTensor& start, const OwnedTensor& end,
 }
 
 void Optimizer::refresh() {
-  if (precision_ != Dtype::f32) convert(copy_, memory());
+  if (!own_only_) {
+    if (precision_ != Dtype::f32) convert(copy_, memory());
+    return;
+  }
+  for (const Bucket& bucket : buckets_) {
+    const auto rank = static_cast<size_t>(ranks_.rank());
+    const int64_t begin = bucket.bounds[rank],
+                  count = bucket.bounds[rank + 1] - begin;
+    if (precision_ != Dtype::f32 && count > 0)
+      convert(copy_.view().cols_from(begin, count),
+              memory().cols_from(begin, count));
+    ranks_.all_gather(read_memory(), bucket.bounds);
+  }
+  ranks_.wait();
 }
 
 Tensor Optimizer::part(const OwnedTensor& memory, const Slot& slot,
@@ -184,18 +335,26 @@ std::vector<NamedTensor> Optimizer::moments() const {
     out.push_back({prefix + slot.master.name, moment, slot.master.decayed});
   };
   for (const Slot& slot : slots_)
-    add(slot.muon ? "momentum_buffer." : "exp_avg.", slot,
-        part(first_, slot, slot.at));
+    add(slot.muon ? kMomentum : kFirst, slot, part(first_, slot, slot.at));
   for (const Slot& slot : slots_)
-    if (!slot.muon)
-      add("exp_avg_sq.", slot, part(second_, slot, slot.second_at));
+    if (!slot.muon) add(kSecond, slot, part(second_, slot, slot.second_at));
   return out;
 }
 
 int64_t Optimizer::bytes() const {
-  auto bytes = static_cast<int64_t>(gradient_memory_.bytes() + first_.bytes() +
-                                    second_.bytes() + copy_.bytes()) +
-               memory().size() * int64_t{sizeof(float)};
+  constexpr int64_t kF32 = sizeof(float);
+  const bool all_masters = precision_ == Dtype::f32 || ranks_.size() == 1;
+  auto bytes = static_cast<int64_t>(gradient_memory_.bytes() + copy_.bytes());
+  if (all_masters) bytes += memory().size() * kF32;
+  if (ranks_.size() == 1) {
+    bytes += static_cast<int64_t>(first_.bytes() + second_.bytes());
+  } else {
+    for_each_slot([&](const Bucket& bucket, const Slot& slot) {
+      const Range kept = own(bucket, slot);
+      bytes += (kept.end - kept.begin) * kF32 *
+               ((all_masters ? 0 : 1) + (slot.muon ? 1 : 2));
+    });
+  }
   if (adapter_)
     for (const NamedTensor& weight : named_weights(config(), model_.weights()))
       bytes += static_cast<int64_t>(
@@ -203,41 +362,79 @@ int64_t Optimizer::bytes() const {
   return bytes;
 }
 
+void Optimizer::gradients_ready(int64_t layer) {
+  for (; summed_ < buckets_.size() && buckets_[summed_].layer >= layer;
+       ++summed_)
+    ranks_.reduce_scatter(gradient_memory_, buckets_[summed_].bounds);
+}
+
 double Optimizer::gradient_norm() {
+  gradients_ready(-1);
+  ranks_.wait();
   clear_frozen_rows();
-  return std::sqrt(sum_of_squares(gradient_memory_.view().row<float>(0),
-                                  gradient_memory_.view().size()));
+  const Tensor gradients = gradient_memory_;
+  if (ranks_.size() == 1)
+    return std::sqrt(sum_of_squares(gradients.row<float>(0), gradients.cols));
+  double sum = 0;
+  for (const Bucket& bucket : buckets_) {
+    const auto rank = static_cast<size_t>(ranks_.rank());
+    const int64_t begin = bucket.bounds[rank];
+    sum += sum_of_squares(gradients.row<float>(0) + begin,
+                          bucket.bounds[rank + 1] - begin);
+  }
+  ranks_.sum({&sum, 1});
+  return std::sqrt(sum);
+}
+
+// Of the numbers in `range`, those in rows that learn.
+void Optimizer::step_adamw(const Slot& slot, Range range, int64_t step,
+                           const AdamW& options) const {
+  const Tensor weight = slot.master.tensor, copy = part(copy_, slot, slot.at),
+               first = part(first_, slot, slot.at),
+               second = part(second_, slot, slot.second_at),
+               gradient = part(gradient_memory_, slot, slot.at);
+  const auto step_numbers = [&](int64_t begin, int64_t end) {
+    begin = std::max(begin, range.begin);
+    end = std::min(end, range.end);
+    if (begin < end)
+      adamw_step(weight.row<float>(0) + begin,
+                 copy ? copy.row<bf16>(0) + begin : nullptr,
+                 first.row<float>(0) + begin, second.row<float>(0) + begin,
+                 gradient.row<float>(0) + begin, end - begin, step, options);
+  };
+  if (!is_of_tokens(slot.master) || learned_rows_.empty()) {
+    step_numbers(0, weight.size());
+  } else {
+    for (const Rows& rows : learned_rows_)
+      step_numbers(rows.begin * weight.cols, rows.end * weight.cols);
+  }
 }
 
 void Optimizer::step(int64_t step, AdamW options, float momentum) {
   const float decay = options.weight_decay;
-  for (const Slot& slot : slots_) {
-    const Tensor weight = slot.master.tensor, copy = part(copy_, slot, slot.at),
-                 first = part(first_, slot, slot.at),
-                 gradient = part(gradient_memory_, slot, slot.at);
-    if (slot.muon) {
-      muon_.step(weight, copy, first, gradient,
-                 {.learning_rate = options.learning_rate,
-                  .momentum = momentum,
-                  .weight_decay = decay,
-                  .grad_scale = options.grad_scale});
-      continue;
+  for (const Bucket& bucket : buckets_) {
+    for (size_t i = bucket.begin; i < bucket.end; ++i) {
+      const Slot& slot = slots_[i];
+      const Range range = own(bucket, slot);
+      if (!slot.muon) {
+        options.weight_decay = slot.master.decayed ? decay : 0;
+        step_adamw(slot, range, step, options);
+      } else if (range.begin < range.end) {
+        muon_.step(slot.master.tensor, part(copy_, slot, slot.at),
+                   part(first_, slot, slot.at),
+                   part(gradient_memory_, slot, slot.at),
+                   {.learning_rate = options.learning_rate,
+                    .momentum = momentum,
+                    .weight_decay = decay,
+                    .grad_scale = options.grad_scale});
+      }
     }
-    options.weight_decay = slot.master.decayed ? decay : 0;
-    const Tensor second = part(second_, slot, slot.second_at);
-    const auto step_rows = [&](int64_t begin, int64_t end) {
-      adamw_step(weight.row<float>(begin),
-                 copy ? copy.row<bf16>(begin) : nullptr,
-                 first.row<float>(begin), second.row<float>(begin),
-                 gradient.row<float>(begin), (end - begin) * weight.cols, step,
-                 options);
-    };
-    if (!is_of_tokens(slot.master) || learned_rows_.empty()) {
-      step_rows(0, weight.rows);
-    } else {
-      for (const Rows& rows : learned_rows_) step_rows(rows.begin, rows.end);
-    }
+    ranks_.all_gather(read_memory(), bucket.bounds);
   }
+  if (ranks_.size() > 1)
+    std::memset(gradient_memory_.view().data, 0, gradient_memory_.bytes());
+  summed_ = 0;
+  ranks_.wait();
 }
 
 }  // namespace seodang

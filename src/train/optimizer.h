@@ -2,6 +2,12 @@
 // read, gradients, and moments: AdamW's two, or Muon's one for the matrices
 // between embedding and logits. One block of memory each. What learns is a
 // whole model, or an adapter of one that stays as it is.
+//
+// Ranks (train/ranks.h) share the work of a step: each keeps the moments, and
+// in bf16 the masters, of a part of what learns, and steps that part
+// (Rajbhandari et al., "ZeRO: Memory optimizations toward training trillion
+// parameter models", 2020, section 5.1). All have all of the copy and of the
+// gradients. Memory of others' parts is never written to, and so takes none.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +19,7 @@
 #include "model/adapter.h"
 #include "model/model.h"
 #include "train/muon.h"
+#include "train/ranks.h"
 
 namespace seodang {
 
@@ -40,6 +47,11 @@ class Optimizer {
   // Reads what save() wrote into the masters. Throws Error naming file and
   // tensor.
   void load(const std::filesystem::path& directory);
+  // The moments, to and from a safetensors file, under the names that PyTorch's
+  // AdamW and Muon give them: "exp_avg.NAME" and "exp_avg_sq.NAME", or
+  // "momentum_buffer.NAME".
+  void save_moments(const std::filesystem::path& file) const;
+  void load_moments(const std::filesystem::path& file);
 
   // What the decoder computes with: the bf16 copy, or the masters themselves.
   const Weights& weights() const { return weights_; }
@@ -47,17 +59,24 @@ class Optimizer {
   const Weights& frozen_weights() const { return model_.weights(); }
   const Weights& gradients() const { return gradients_; }
 
-  // Norm of all gradients, in float64; those of frozen rows become 0.
+  // Says that this rank's gradients are complete from `layer` on
+  // (GradientsReady; -1: all), so that they may be summed over the ranks.
+  void gradients_ready(int64_t layer);
+  // Norm of all gradients, in float64, when all are ready; those of frozen rows
+  // become 0.
   double gradient_norm();
   // One step (counted from 1) for all weights; the gradients are zero
   // afterwards. Learning rate, weight decay (of matrices only) and gradient
   // scale are those of `options` for Muon too; `momentum` is its own.
   void step(int64_t step, AdamW options, float momentum = 0.95f);
 
-  // The moments under the names that optimizer.safetensors gives them:
-  // "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum_buffer.NAME", as
-  // PyTorch's AdamW and Muon call them.
-  std::vector<NamedTensor> moments() const;
+  // From here on each rank keeps its own part alone. The copy of all is made
+  // from what each has of it.
+  void keep_own();
+  // Between steps: the root has all masters, or all moments as well, until the
+  // next keep_own(), and may save them.
+  void collect_masters();
+  void collect_all();
   // A copy of what learns, f32.
   OwnedTensor snapshot() const;
   // Makes it start + share · (end - start), of two snapshots.
@@ -66,7 +85,8 @@ class Optimizer {
 
   // Rounds the masters again, after a checkpoint was read into them.
   void refresh();
-  // Bytes of weights, masters, copy, gradients and moments.
+  // Bytes of weights, masters, copy, gradients and moments that this rank
+  // keeps.
   int64_t bytes() const;
 
  private:
@@ -79,7 +99,35 @@ class Optimizer {
     int64_t at = 0, second_at = 0;
     bool muon = false;  // has no second moments
   };
+  struct Range {
+    int64_t begin = 0, end = 0;
+  };
+  // Slots [begin, end), whose gradients are complete at once, and where in
+  // memory() each rank's part of them begins; bounds[size] is the end.
+  struct Bucket {
+    int64_t layer = 0;  // as gradients_ready() has it
+    size_t begin = 0, end = 0;
+    std::vector<int64_t> bounds;
+  };
   void make_slots(bool muon);
+  void make_buckets();
+  // The numbers of a slot that this rank keeps.
+  Range own(const Bucket& bucket, const Slot& slot) const;
+  // Calls visit(bucket, slot) for all, in the order of buckets.
+  template <class Visit>
+  void for_each_slot(Visit&& visit) const;
+  // What is beside own() of a slot, in memory where it begins `at`, becomes 0.
+  void clear_others(Tensor memory, const Bucket& bucket, const Slot& slot,
+                    int64_t at) const;
+  void gather(Tensor memory, const Bucket& bucket, const Slot& slot,
+              int64_t at) const;
+  // All that products read of what learns: the copy, or the masters.
+  Tensor read_memory() const {
+    return precision_ == Dtype::f32 ? memory() : copy_.view();
+  }
+  void step_adamw(const Slot& slot, Range range, int64_t step,
+                  const AdamW& options) const;
+  std::vector<NamedTensor> moments() const;
   void clear_frozen_rows();
   Weights lay_out(void* memory, Dtype dtype) const;
   Tensor memory() const {
@@ -90,6 +138,10 @@ class Optimizer {
   OwnedTensor copy_, gradient_memory_, first_, second_;
   Weights weights_, gradients_;
   std::vector<Slot> slots_;
+  std::vector<Bucket> buckets_;  // in the order in which they are complete
+  size_t summed_ = 0;            // of them, in this step
+  bool own_only_ = false;        // keep_own()
+  Ranks& ranks_ = Ranks::world();
   // Runs of rows of the embedding and the output layer that learn; empty: all.
   struct Rows {
     int64_t begin = 0, end = 0;

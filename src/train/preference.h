@@ -46,6 +46,10 @@ class PreferenceLoss {
   // Keeps log π_ref of the batch's pairs, the decoder's model being π_ref.
   void add_reference(Decoder& decoder, const Batch& batch);
 
+  // log π_ref of the chosen and the rejected answer, by PreferencePair::index;
+  // 0 of those that no batch had.
+  std::vector<std::array<double, 2>>& references() { return reference_; }
+
   // Of a batch whose pairs all have a reference; losses (N) are -log π of its
   // targets. Unless it is empty, weights (N) receives those with which
   // Σ weight · -log π has the gradient of scale · Σ loss; those of tokens

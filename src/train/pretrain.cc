@@ -10,6 +10,7 @@
 #include "train/loop.h"
 #include "train/memory.h"
 #include "train/options.h"
+#include "train/ranks.h"
 
 namespace seodang {
 namespace {
@@ -86,7 +87,9 @@ TrainSummary pretrain(const PretrainOptions& options) {
 
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
-  check_memory(config, o.train, {}, false, machine_memory());
+  const Ranks& ranks = Ranks::world();
+  check_memory(config, o.train, {.ranks = ranks.size()}, false,
+               machine_memory() / ranks.on_host());
   Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
                       precision_of(o.train), o.train.optimizer == "muon");
   run.stage = "pretrain";
@@ -103,7 +106,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
   if (!o.train.probe.empty()) run.probe.emplace(tokenizer, o.train.probe);
   summary = train(optimizer, run);
   constexpr double kKnown = 0.9;
-  if (run.probe && summary.probe < kKnown)
+  if (run.probe && summary.probe < kKnown && ranks.root())
     fmt::print(
         stderr,
         "pretrain: the base knows {:.0f}% of the facts probed (by chance "

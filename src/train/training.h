@@ -56,6 +56,9 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("examples_truncated", s.examples.truncated);
 }
 
+// Several ranks (train/ranks.h) train as one: all call these, all get the same
+// model, and the summary is the root's.
+
 // Learns to predict the next token of `options.data`. While it runs,
 // `options.output` holds metrics.jsonl and checkpoint-STEP/; in the end the
 // model itself. Where a checkpoint of the same run is found, it goes on from

@@ -19,6 +19,7 @@
 #include "tokenizer/encoded_chat.h"
 #include "tokenizer/turn_format.h"
 #include "train/memory.h"
+#include "train/ranks.h"
 
 namespace seodang {
 namespace {
@@ -73,14 +74,17 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
 }
 
 // With the model's files as all that is read of it.
-void check_room(const InstructOptions& o, int copies, int64_t token_rows) {
+void check_room(const InstructOptions& o, const TuningStage& stage,
+                int64_t token_rows) {
   const ModelSource source(o.base);
   TrainOptions settled = o.train;
   settle_context(settled, source.config());
   Trainable trainable{.adapter = o.lora,
                       .lora = o.adapter,
                       .token_rows = token_rows,
-                      .copies = copies};
+                      .copies = stage.copies,
+                      .pairs = stage.preference.has_value(),
+                      .ranks = Ranks::world().size()};
   if (o.distill > 0)
     trainable.teacher_tokens = replay_room(o.replay, o.train.batch_tokens);
   const Dtype act = precision_of(o.train);
@@ -88,7 +92,8 @@ void check_room(const InstructOptions& o, int copies, int64_t token_rows) {
     trainable.model_bytes += static_cast<int64_t>(
         bytes_of(dtype_in_use(tensor.stored.dtype, tensor.shape, act),
                  tensor.stored.size()));
-  check_memory(source.config(), settled, trainable, true, machine_memory());
+  check_memory(source.config(), settled, trainable, true,
+               machine_memory() / Ranks::world().on_host());
 }
 
 std::vector<int32_t> tokens_of(const ConversationSet& examples,
@@ -173,7 +178,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
         o.base.string());
   if (o.adapter.token_rows == "auto")
     o.adapter.token_rows = stage.name == "instruct" ? "special" : "none";
-  check_room(o, stage.copies, 0);
+  check_room(o, stage, 0);
   // Before the weights are there: hashing has the files in memory for a moment.
   const std::string base_fingerprint = base.fingerprint();
   Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
@@ -256,8 +261,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
                   .truncated = learned.truncated};
   const std::vector<int32_t> seen = tokens_of(learned, config.vocab_size);
   const std::vector<int32_t> rows = row_tokens(o, seen, tokenizer);
-  if (!rows.empty())
-    check_room(o, stage.copies, static_cast<int64_t>(rows.size()));
+  if (!rows.empty()) check_room(o, stage, static_cast<int64_t>(rows.size()));
   const auto batches =
       instruct_batches(std::move(learned), o.train.batch_tokens,
                        o.train.context, o.train.seed, std::move(replay));

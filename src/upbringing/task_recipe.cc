@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "eval/suite.h"
 #include "formats/toml_table.h"
+#include "train/ranks.h"
 #include "upbringing/recipe.h"
 #include "upbringing/report.h"
 #include "upbringing/report_data.h"
@@ -94,6 +95,7 @@ TaskRecipe load_task_recipe(const fs::path& file, std::optional<uint64_t> seed,
 FinetuneSummary finetune_with_page(const FinetuneOptions& options) {
   FinetuneSummary summary = finetune(options);
   const fs::path& output = options.tuning.output;
+  if (!Ranks::world().root()) return summary;
   write_file(output / "report.html", report_page(collect_finetune_report(
                                          output, options.tuning.train.seed)));
   return summary;

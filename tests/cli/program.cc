@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -36,9 +38,19 @@ std::string test_name() {
 }  // namespace
 
 Program::Program(fs::path directory, std::vector<std::string> arguments,
-                 uint64_t largest_file, const fs::path& input)
+                 uint64_t largest_file, const fs::path& input, Mpirun mpirun)
     : directory_(std::move(directory)) {
-  arguments.insert(arguments.begin(), "seodang");
+  std::string program = SEODANG_PROGRAM;
+  arguments.insert(arguments.begin(), program);
+  if (mpirun.ranks > 0) {
+    // However many cores there are.
+    const std::string with =
+        mpirun.hosts ? SEODANG_SOURCE_DIR "/bench/hosts.sh {} full"
+                     : "mpirun --oversubscribe --bind-to none -n {}";
+    const auto launch = words(fmt::format(fmt::runtime(with), mpirun.ranks));
+    program = launch[0];
+    arguments.insert(arguments.begin(), launch.begin(), launch.end());
+  }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -55,7 +67,13 @@ Program::Program(fs::path directory, std::vector<std::string> arguments,
     const rlimit limit{largest_file, largest_file};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
-  ::execv(SEODANG_PROGRAM, argv.data());
+  if (mpirun.ranks > 0) {
+    // Tests run in containers, as root; MPI does not free everything.
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+  }
+  ::execvp(program.c_str(), argv.data());
   ::_exit(127);
 }
 
@@ -72,6 +90,19 @@ bool Program::running() {
 
 void Program::send(int signal) const { ::kill(pid_, signal); }
 
+std::vector<pid_t> Program::children() const {
+  std::vector<pid_t> out;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string pid, name, state;
+    pid_t parent = 0;
+    if (file >> pid >> name >> state >> parent && parent == pid_)
+      out.push_back(std::stoi(pid));
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
 Outcome Program::wait() {
   if (!done_) ::waitpid(pid_, &status_, 0);
   done_ = true;
@@ -86,6 +117,12 @@ Outcome Program::wait() {
 Outcome run(const fs::path& directory, std::vector<std::string> arguments,
             uint64_t largest_file) {
   return Program(directory, std::move(arguments), largest_file).wait();
+}
+
+Outcome run(const fs::path& directory, Mpirun mpirun,
+            std::vector<std::string> arguments) {
+  return Program(directory, std::move(arguments), 0, "/dev/null", mpirun)
+      .wait();
 }
 
 Outcome run_on(const fs::path& directory, std::string_view input,

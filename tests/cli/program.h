@@ -18,6 +18,12 @@ struct Outcome {
   std::string out, err;
 };
 
+// How a program is started that is several ranks (train/ranks.h).
+struct Mpirun {
+  int ranks = 0;       // 0: it is started alone
+  bool hosts = false;  // each on one of its own (bench/hosts.sh)
+};
+
 // A running `seodang ARGUMENTS`, in a directory, its output going to files.
 class Program {
  public:
@@ -25,13 +31,15 @@ class Program {
   // as on a full disk (setrlimit RLIMIT_FSIZE with SIGXFSZ ignored).
   Program(std::filesystem::path directory, std::vector<std::string> arguments,
           uint64_t largest_file = 0,
-          const std::filesystem::path& input = "/dev/null");
+          const std::filesystem::path& input = "/dev/null", Mpirun mpirun = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
   bool running();
   void send(int signal) const;
+  // The ranks' processes, where mpirun has started them.
+  std::vector<pid_t> children() const;
   Outcome wait();
 
  private:
@@ -43,6 +51,8 @@ class Program {
 
 Outcome run(const std::filesystem::path& directory,
             std::vector<std::string> arguments, uint64_t largest_file = 0);
+Outcome run(const std::filesystem::path& directory, Mpirun mpirun,
+            std::vector<std::string> arguments);
 // With `input` as its standard input.
 Outcome run_on(const std::filesystem::path& directory, std::string_view input,
                std::vector<std::string> arguments);

@@ -335,7 +335,7 @@ TEST_P(RowKernels, Dropout) {
   for (int64_t r = 0; r < kRows; ++r)
     std::fill_n(ones.view().row<float>(r), kCols, 3.0f);
   convert(x, ones);
-  dropout(out, x, kShare, 5);
+  dropout(out, x, kShare, 5, 0);
   const Values first = values_of(out);
   int64_t kept = 0;
   for (const double value : first) {
@@ -343,14 +343,14 @@ TEST_P(RowKernels, Dropout) {
     kept += value != 0;
   }
   EXPECT_NEAR(static_cast<double>(kept) / (kRows * kCols), 1 - kShare, 0.03);
-  dropout(other, x, kShare, 5);
-  dropout(other, x, kShare, 5, true);
+  dropout(other, x, kShare, 5, 0);
+  dropout(other, x, kShare, 5, 0, true);
   const Values twice = values_of(other);
   for (size_t i = 0; i < first.size(); ++i)
     EXPECT_NEAR(twice[i], 2 * first[i], 0.02);
-  dropout(other, x, kShare, 6);
+  dropout(other, x, kShare, 6, 0);
   EXPECT_NE(values_of(other), first);
-  dropout(other, x, 0, 6);
+  dropout(other, x, 0, 6, 0);
   EXPECT_EQ(values_of(other), values_of(ones));
 }
 

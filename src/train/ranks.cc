@@ -1,0 +1,326 @@
+#include "train/ranks.h"
+
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/cores.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+
+namespace seodang {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+int from_variable(const char* name, int otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : std::atoi(value);
+}
+
+// Set once MPI is initialized, which then ends the job itself where a call
+// fails (MPI_ERRORS_ARE_FATAL), and once this process is about to end it.
+bool initialized = false;
+std::atomic<bool> aborting{false};
+std::atomic<bool> ending_together{false};
+
+MPI_Datatype type_of(Dtype dtype) {
+  return dtype == Dtype::f32 ? MPI_FLOAT : MPI_UINT16_T;
+}
+
+}  // namespace
+
+Launch Launch::from_environment() {
+  Launch launch;
+  // Open MPI's mpirun; PMIx, through which srun and mpirun start Open MPI.
+  launch.size = from_variable("OMPI_COMM_WORLD_SIZE", 1);
+  launch.rank = from_variable("OMPI_COMM_WORLD_RANK", 0);
+  launch.on_host = from_variable("OMPI_COMM_WORLD_LOCAL_SIZE", 1);
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return launch;
+  const int tasks = from_variable("SLURM_STEP_NUM_TASKS", 1);
+  if (tasks == 1) return launch;
+  if (std::getenv("PMIX_RANK") == nullptr) {
+    launch.apart = tasks;
+    return launch;
+  }
+  launch.size = tasks;
+  launch.rank = from_variable("PMIX_RANK", 0);
+  return launch;
+}
+
+int cores_of_rank(const Launch& launch) {
+  const int cores = usable_cores();
+  cpu_set_t mask;
+  const bool bound =
+      sched_getaffinity(0, sizeof mask, &mask) == 0 &&
+      CPU_COUNT(&mask) < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return bound ? cores : std::max(1, cores / std::max(1, launch.on_host));
+}
+
+// The thread that calls MPI, and no other does while it lives.
+class Ranks::Worker {
+ public:
+  // Whether this rank says the last words, and which process it leaves them to
+  // while that lives (0: to none).
+  struct LastWords {
+    bool says = false;
+    pid_t unless_alive = 0;
+  };
+  explicit Worker(LastWords who) : who_(who), thread_([this] { work(); }) {}
+  ~Worker() {
+    add({});
+    thread_.join();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Jobs are done in the order in which they come; an empty one is the last.
+  void add(std::function<void()> job) {
+    {
+      const std::lock_guard lock(mutex_);
+      jobs_.push_back(std::move(job));
+    }
+    changed_.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return jobs_.empty(); });
+  }
+
+  // Part of a job: gives up the core while others are waited for, since they
+  // may run on it.
+  void finish(std::span<MPI_Request> requests) {
+    constexpr microseconds kPause{20};
+    for (int done = 0; done == 0;) {
+      MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
+                  MPI_STATUSES_IGNORE);
+      if (done != 0) return;
+      while (aborting) std::this_thread::sleep_for(kPatience);
+      std::this_thread::sleep_for(kPause);
+      say_last_words();
+    }
+  }
+
+  void set_last_words(std::function<std::string()> words) {
+    const std::lock_guard lock(mutex_);
+    last_words_ = std::move(words);
+  }
+
+ private:
+  // mpirun kills a second after it has asked.
+  static constexpr milliseconds kPatience{400};
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      while (!changed_.wait_for(lock, kPatience / 4,
+                                [&] { return !jobs_.empty(); })) {
+        lock.unlock();
+        say_last_words();
+        lock.lock();
+      }
+      const std::function<void()>& job = jobs_.front();
+      lock.unlock();
+      if (!job) return;
+      job();
+      lock.lock();
+      jobs_.pop_front();
+      changed_.notify_all();
+    }
+  }
+
+  void say_last_words() {
+    if (!who_.says || InterruptGuard::signal() != SIGTERM || aborting ||
+        ending_together)
+      return;
+    const auto now = Clock::now();
+    if (asked_ == Clock::time_point()) asked_ = now;
+    if (now - asked_ < kPatience) return;
+    if (who_.unless_alive != 0 && ::kill(who_.unless_alive, 0) == 0) return;
+    const std::lock_guard lock(mutex_);
+    if (last_words_) fmt::print(stderr, "{}\n", last_words_());
+    who_.says = false;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  std::function<std::string()> last_words_;
+  LastWords who_;
+  Clock::time_point asked_;
+  std::thread thread_;
+};
+
+Ranks::Ranks() {
+  const Launch launch = Launch::from_environment();
+  if (launch.size == 1) return;
+  int provided = 0;
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
+  initialized = true;
+  if (provided < MPI_THREAD_SERIALIZED)
+    throw Error("this MPI takes calls from one thread only");
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  MPI_Comm host = MPI_COMM_NULL;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_,
+                      MPI_INFO_NULL, &host);
+  MPI_Comm_size(host, &on_host_);
+  // The first rank of each host, and its process.
+  std::array<int, 2> first = {rank_, static_cast<int>(::getpid())};
+  MPI_Bcast(first.data(), 2, MPI_INT, 0, host);
+  int rank_on_host = 0;
+  MPI_Comm_rank(host, &rank_on_host);
+  MPI_Comm_free(&host);
+  if (alone()) return;
+  Worker::LastWords who{.says = root()};
+  if (first[0] == 0 && rank_on_host == 1) who = {true, first[1]};
+  worker_ = std::make_unique<Worker>(who);
+}
+
+Ranks::~Ranks() = default;
+
+Ranks& Ranks::world() {
+  static Ranks ranks;
+  return ranks;
+}
+
+void Ranks::leave(int exit_code) {
+  if (!initialized) return;
+  if (exit_code != 0 && !ending_together) {
+    aborting = true;
+    // The worker is about to see it.
+    std::this_thread::sleep_for(milliseconds(5));
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+  }
+  world().worker_.reset();
+  MPI_Finalize();
+}
+
+void Ranks::end_together() { ending_together = true; }
+
+bool Ranks::ended_together() { return ending_together; }
+
+void Ranks::reduce(std::span<double> values, Reduction reduction) {
+  if (alone()) return;
+  worker_->add([this, values, reduction] {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
+                   MPI_DOUBLE, reduction == Reduction::sum ? MPI_SUM : MPI_MAX,
+                   MPI_COMM_WORLD, &request);
+    worker_->finish({&request, 1});
+  });
+  wait();
+}
+
+double Ranks::from_root(double value) {
+  if (!root()) value = 0;
+  sum({&value, 1});
+  return value;
+}
+
+// A message each way at once, in pieces that MPI can count.
+void Ranks::exchange(const Message& send, const Message& receive) {
+  static constexpr int64_t kMost = int64_t{1} << 28;
+  constexpr int kTag = 0;
+  const auto piece = [](const Message& message, int64_t begin) {
+    const int64_t left = message.numbers.cols - begin;
+    return message.numbers.cols_from(begin,
+                                     std::clamp<int64_t>(left, 0, kMost));
+  };
+  const int64_t most = std::max(send.numbers.cols, receive.numbers.cols);
+  for (int64_t begin = 0; begin < most; begin += kMost) {
+    std::array<MPI_Request, 2> requests = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    if (const Tensor to = piece(receive, begin); to.cols > 0)
+      MPI_Irecv(to.data, static_cast<int>(to.cols), type_of(to.dtype),
+                receive.rank, kTag, MPI_COMM_WORLD, requests.data());
+    if (const Tensor from = piece(send, begin); from.cols > 0) {
+      MPI_Isend(from.data, static_cast<int>(from.cols), type_of(from.dtype),
+                send.rank, kTag, MPI_COMM_WORLD, &requests[1]);
+      bytes_sent_ += static_cast<int64_t>(bytes_of(from.dtype, from.cols));
+    }
+    worker_->finish(requests);
+  }
+}
+
+namespace {
+
+Tensor share(Tensor numbers, const std::vector<int64_t>& bounds, int rank) {
+  const auto r = static_cast<size_t>(rank);
+  return numbers.cols_from(bounds[r], bounds[r + 1] - bounds[r]);
+}
+
+}  // namespace
+
+void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
+  if (alone()) return;
+  worker_->add([this, numbers, bounds = std::move(bounds)] {
+    const Tensor own = share(numbers, bounds, rank_);
+    const Tensor received(
+        received_.at_least(bytes_of(own.dtype, std::max<int64_t>(own.cols, 1))),
+        own.dtype, 1, own.cols);
+    for (int step = 1; step < size_; ++step) {
+      const int to = (rank_ + step) % size_,
+                from = (rank_ - step + size_) % size_;
+      exchange({share(numbers, bounds, to), to}, {received, from});
+      float* sum = own.row<float>(0);
+      const float* other = received.row<float>(0);
+      for (int64_t i = 0; i < own.cols; ++i) sum[i] += other[i];
+    }
+  });
+}
+
+void Ranks::all_gather(Tensor numbers, std::vector<int64_t> bounds) {
+  if (alone()) return;
+  worker_->add([this, numbers, bounds = std::move(bounds)] {
+    for (int step = 1; step < size_; ++step) {
+      const int to = (rank_ + step) % size_,
+                from = (rank_ - step + size_) % size_;
+      exchange({share(numbers, bounds, rank_), to},
+               {share(numbers, bounds, from), from});
+    }
+  });
+}
+
+void Ranks::gather(Tensor numbers, std::vector<int64_t> bounds) {
+  if (alone()) return;
+  worker_->add([this, numbers, bounds = std::move(bounds)] {
+    if (!root()) {
+      exchange({share(numbers, bounds, rank_), 0}, {});
+      return;
+    }
+    for (int from = 1; from < size_; ++from)
+      exchange({}, {share(numbers, bounds, from), from});
+  });
+}
+
+void Ranks::wait() {
+  if (alone()) return;
+  const auto begin = Clock::now();
+  worker_->wait();
+  seconds_waited_ +=
+      std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+void Ranks::set_last_words(std::function<std::string()> words) {
+  if (!alone()) worker_->set_last_words(std::move(words));
+}
+
+}  // namespace seodang
