@@ -51,7 +51,9 @@ void add_pretrain(CLI::App& program) {
       "  seodang pretrain --data corpus/ --tokenizer tok/ -o base --size demo "
       "--steps 1500\n"
       "  seodang pretrain --data corpus/ --tokenizer tok/ -o base --size small "
-      "--epochs 2 --sample \"나는 아침에 밥을\"");
+      "--epochs 2 --sample \"나는 아침에 밥을\"\n"
+      "  mpirun -n 4 --bind-to none seodang pretrain --data corpus/ "
+      "--tokenizer tok/ -o base    (docs/scaling.md)");
   command->callback(
       [=] { print_summary(pretrain(*options), options->output, *json); });
 }

@@ -597,6 +597,7 @@ TrainSummary Loop::finish(std::string_view why) {
       step_seconds_ > 0 ? step_tokens_ / step_seconds_ : 0;
   summary.peak_share = step_seconds_ > 0 ? flops_ / step_seconds_ / peak_ : 0;
   summary.peak_memory = peak_memory();
+  summary.predicted_memory = run_.predicted_memory;
   summary.stopped_because = why;
   summary.examples = run_.examples;
 

@@ -63,6 +63,7 @@ struct TrainingRun {
   std::function<bool()> settle;
   const Tokenizer* tokenizer = nullptr;
   std::filesystem::path output;
+  int64_t predicted_memory = 0;    // bytes (train/memory.h)
   std::vector<std::string> notes;  // said when the run begins
   ExampleCounts examples;          // for the summary
   RunIdentity identity;

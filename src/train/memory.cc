@@ -40,8 +40,8 @@ int64_t second_moments(const ModelConfig& config, bool muon) {
   return sum;
 }
 
-// The program, its libraries, and what products work in.
-constexpr int64_t kProgram = 100 << 20;
+// The program, its libraries, and what products work in; what MPI takes.
+constexpr int64_t kProgram = 100 << 20, kMpi = 40 << 20;
 
 }  // namespace
 
@@ -51,7 +51,7 @@ TrainingMemory training_memory(const ModelConfig& config,
   const Dtype precision = precision_of(options);
   const bool muon = options.optimizer == "muon";
   TrainingMemory out;
-  out.weights = kProgram;
+  out.weights = kProgram + (trainable.ranks > 1 ? kMpi : 0);
   constexpr auto kF32 = static_cast<int64_t>(sizeof(float));
   if (trainable.adapter) {
     const int64_t numbers =
@@ -66,10 +66,19 @@ TrainingMemory training_memory(const ModelConfig& config,
                       precision, trainable.ranks) +
         trainable.copies * weights_size(config) * kF32;
     if (trainable.teacher_tokens > 0) out.weights += trainable.model_bytes;
+    // What Ranks receives of other ranks' gradients: of the largest bucket.
+    out.weights += std::min(trainable.ranks - 1, 2) * kF32 *
+                   int64_t{config.vocab_size} * config.hidden_size /
+                   trainable.ranks;
   }
+  // A decoder has room for the most uneven share of a batch; what it does not
+  // use takes nothing.
+  const int64_t tokens =
+      deals_whole_batches(options, trainable.ranks)
+          ? options.batch_tokens
+          : (options.batch_tokens + trainable.ranks - 1) / trainable.ranks;
   out.activations = Decoder::bytes_needed(
-      config, precision, rank_tokens(options, trainable.ranks, trainable.pairs),
-      options.recompute ? Keep::inputs : Keep::all,
+      config, precision, tokens, options.recompute ? Keep::inputs : Keep::all,
       trainable.adapter ? trainable.lora.rank : 0);
   if (trainable.teacher_tokens > 0)
     out.activations += Decoder::bytes_needed(
@@ -77,11 +86,11 @@ TrainingMemory training_memory(const ModelConfig& config,
   return out;
 }
 
-void check_memory(const ModelConfig& config, const TrainOptions& options,
-                  const Trainable& trainable, bool may_adapt,
-                  int64_t available) {
+int64_t check_memory(const ModelConfig& config, const TrainOptions& options,
+                     const Trainable& trainable, bool may_adapt,
+                     int64_t available) {
   const int64_t needed = training_memory(config, options, trainable).total();
-  if (needed <= available) return;
+  if (needed <= available) return needed;
   std::string advice;
   const int32_t fewer = std::min(options.batch_tokens, options.context);
   for (const bool adapter : {false, true})

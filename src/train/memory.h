@@ -24,7 +24,6 @@ struct Trainable {
   // Tokens that a teacher reads at once; 0: there is none (model/decoder.h).
   int64_t teacher_tokens = 0;
   int copies = 0;  // in f32, of what learns
-  bool pairs = false;
   // Between which the moments, the masters in bf16, and each step's batches are
   // divided.
   int ranks = 1;
@@ -36,11 +35,11 @@ TrainingMemory training_memory(const ModelConfig& config,
                                const TrainOptions& options,
                                const Trainable& trainable);
 
-// Throws UsageError where that is more than `available` bytes: how much, and
-// the first of --recompute, fewer --batch-tokens, --lora (where `may_adapt`)
-// and all of them that fits.
-void check_memory(const ModelConfig& config, const TrainOptions& options,
-                  const Trainable& trainable, bool may_adapt,
-                  int64_t available);
+// Returns how much that is. Throws UsageError where it is more than `available`
+// bytes: how much, and the first of --recompute, fewer --batch-tokens, --lora
+// (where `may_adapt`) and all of them that fits.
+int64_t check_memory(const ModelConfig& config, const TrainOptions& options,
+                     const Trainable& trainable, bool may_adapt,
+                     int64_t available);
 
 }  // namespace seodang

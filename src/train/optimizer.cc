@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <span>
 #include <utility>
@@ -431,8 +430,14 @@ void Optimizer::step(int64_t step, AdamW options, float momentum) {
     }
     ranks_.all_gather(read_memory(), bucket.bounds);
   }
-  if (ranks_.size() > 1)
-    std::memset(gradient_memory_.view().data, 0, gradient_memory_.bytes());
+  // Its own are zero already.
+  const auto rank = static_cast<size_t>(ranks_.rank());
+  for (const Bucket& bucket : buckets_) {
+    float* gradient = gradient_memory_.view().row<float>(0);
+    const std::vector<int64_t>& bounds = bucket.bounds;
+    std::fill(gradient + bounds.front(), gradient + bounds[rank], 0.0f);
+    std::fill(gradient + bounds[rank + 1], gradient + bounds.back(), 0.0f);
+  }
   summed_ = 0;
   ranks_.wait();
 }

@@ -88,8 +88,9 @@ TrainSummary pretrain(const PretrainOptions& options) {
   TrainSummary summary;
   if (already_trained(o.output, run.identity, summary)) return summary;
   const Ranks& ranks = Ranks::world();
-  check_memory(config, o.train, {.ranks = ranks.size()}, false,
-               machine_memory() / ranks.on_host());
+  run.predicted_memory =
+      check_memory(config, o.train, {.ranks = ranks.size()}, false,
+                   machine_memory() / ranks.on_host());
   Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
                       precision_of(o.train), o.train.optimizer == "muon");
   run.stage = "pretrain";

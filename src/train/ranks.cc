@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -40,6 +41,8 @@ bool initialized = false;
 std::atomic<bool> aborting{false};
 std::atomic<bool> ending_together{false};
 
+using Requests = std::vector<MPI_Request>;
+
 MPI_Datatype type_of(Dtype dtype) {
   return dtype == Dtype::f32 ? MPI_FLOAT : MPI_UINT16_T;
 }
@@ -60,6 +63,8 @@ Launch Launch::from_environment() {
     return launch;
   }
   launch.size = tasks;
+  // "2(x3)": on three nodes.
+  launch.on_host = from_variable("SLURM_STEP_TASKS_PER_NODE", 1);
   launch.rank = from_variable("PMIX_RANK", 0);
   return launch;
 }
@@ -102,18 +107,30 @@ class Ranks::Worker {
   void wait() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return jobs_.empty(); });
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
-  // Part of a job: gives up the core while others are waited for, since they
-  // may run on it.
+  // Parts of a job. A message begins to be sent to a rank, or received from it.
+  void send(Tensor numbers, int rank, Requests& requests) {
+    post(numbers, rank, requests, MPI_Isend);
+    bytes_sent_ += static_cast<int64_t>(bytes_of(numbers.dtype, numbers.cols));
+  }
+  void receive(Tensor numbers, int rank, Requests& requests) {
+    post(numbers, rank, requests, MPI_Irecv);
+  }
+
+  // Waits for what has begun. Gives up the core meanwhile, since somebody
+  // computes on it. What takes long is looked after less often; buffers of the
+  // network hold what comes.
   void finish(std::span<MPI_Request> requests) {
-    constexpr microseconds kPause{20};
-    for (int done = 0; done == 0;) {
+    constexpr microseconds kMost{400};
+    for (microseconds pause{10};; pause = std::min(2 * pause, kMost)) {
+      int done = 0;
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
                   MPI_STATUSES_IGNORE);
       if (done != 0) return;
       while (aborting) std::this_thread::sleep_for(kPatience);
-      std::this_thread::sleep_for(kPause);
+      std::this_thread::sleep_for(pause);
       say_last_words();
     }
   }
@@ -123,7 +140,23 @@ class Ranks::Worker {
     last_words_ = std::move(words);
   }
 
+  int64_t bytes_sent() const { return bytes_sent_; }
+
  private:
+  // In pieces that MPI can count.
+  template <class Begin>
+  static void post(Tensor numbers, int rank, Requests& requests,
+                   Begin&& begin) {
+    constexpr int64_t kMost = int64_t{1} << 28;
+    constexpr int kTag = 0;
+    for (int64_t at = 0; at < numbers.cols; at += kMost) {
+      const int64_t left = numbers.cols - at;
+      const Tensor piece = numbers.cols_from(at, left < kMost ? left : kMost);
+      begin(piece.data, static_cast<int>(piece.cols), type_of(piece.dtype),
+            rank, kTag, MPI_COMM_WORLD, &requests.emplace_back());
+    }
+  }
+
   // mpirun kills a second after it has asked.
   static constexpr milliseconds kPatience{400};
 
@@ -139,8 +172,14 @@ class Ranks::Worker {
       const std::function<void()>& job = jobs_.front();
       lock.unlock();
       if (!job) return;
-      job();
+      std::exception_ptr failure;
+      try {
+        job();
+      } catch (...) {
+        failure = std::current_exception();
+      }
       lock.lock();
+      if (failure) failure_ = failure;
       jobs_.pop_front();
       changed_.notify_all();
     }
@@ -162,8 +201,10 @@ class Ranks::Worker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
+  std::exception_ptr failure_;  // of a job, for who waits
   std::function<std::string()> last_words_;
   LastWords who_;
+  int64_t bytes_sent_ = 0;
   Clock::time_point asked_;
   std::thread thread_;
 };
@@ -171,6 +212,9 @@ class Ranks::Worker {
 Ranks::Ranks() {
   const Launch launch = Launch::from_environment();
   if (launch.size == 1) return;
+  // Over one TCP connection Open MPI 4 sends and receives at once with half of
+  // the link's rate: what answers one way waits behind what goes the other.
+  ::setenv("OMPI_MCA_btl_tcp_links", "2", 0);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
   initialized = true;
@@ -236,30 +280,6 @@ double Ranks::from_root(double value) {
   return value;
 }
 
-// A message each way at once, in pieces that MPI can count.
-void Ranks::exchange(const Message& send, const Message& receive) {
-  static constexpr int64_t kMost = int64_t{1} << 28;
-  constexpr int kTag = 0;
-  const auto piece = [](const Message& message, int64_t begin) {
-    const int64_t left = message.numbers.cols - begin;
-    return message.numbers.cols_from(begin,
-                                     std::clamp<int64_t>(left, 0, kMost));
-  };
-  const int64_t most = std::max(send.numbers.cols, receive.numbers.cols);
-  for (int64_t begin = 0; begin < most; begin += kMost) {
-    std::array<MPI_Request, 2> requests = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-    if (const Tensor to = piece(receive, begin); to.cols > 0)
-      MPI_Irecv(to.data, static_cast<int>(to.cols), type_of(to.dtype),
-                receive.rank, kTag, MPI_COMM_WORLD, requests.data());
-    if (const Tensor from = piece(send, begin); from.cols > 0) {
-      MPI_Isend(from.data, static_cast<int>(from.cols), type_of(from.dtype),
-                send.rank, kTag, MPI_COMM_WORLD, &requests[1]);
-      bytes_sent_ += static_cast<int64_t>(bytes_of(from.dtype, from.cols));
-    }
-    worker_->finish(requests);
-  }
-}
-
 namespace {
 
 Tensor share(Tensor numbers, const std::vector<int64_t>& bounds, int rank) {
@@ -273,16 +293,28 @@ void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
   if (alone()) return;
   worker_->add([this, numbers, bounds = std::move(bounds)] {
     const Tensor own = share(numbers, bounds, rank_);
-    const Tensor received(
-        received_.at_least(bytes_of(own.dtype, std::max<int64_t>(own.cols, 1))),
-        own.dtype, 1, own.cols);
-    for (int step = 1; step < size_; ++step) {
+    // While one step's numbers are added, the next step's arrive.
+    std::array<Tensor, 2> received;
+    std::array<Requests, 2> requests;
+    for (size_t i = 0; i < 2 && i + 1 < static_cast<size_t>(size_); ++i)
+      received[i] = Tensor(received_[i].at_least(bytes_of(own.dtype, own.cols)),
+                           own.dtype, 1, own.cols);
+    const auto begin = [&](int step) {
       const int to = (rank_ + step) % size_,
                 from = (rank_ - step + size_) % size_;
-      exchange({share(numbers, bounds, to), to}, {received, from});
+      const auto i = static_cast<size_t>((step - 1) % 2);
+      requests[i].clear();
+      worker_->receive(received[i], from, requests[i]);
+      worker_->send(share(numbers, bounds, to), to, requests[i]);
+    };
+    begin(1);
+    for (int step = 1; step < size_; ++step) {
+      if (step + 1 < size_) begin(step + 1);
+      const auto i = static_cast<size_t>((step - 1) % 2);
+      worker_->finish(requests[i]);
       float* sum = own.row<float>(0);
-      const float* other = received.row<float>(0);
-      for (int64_t i = 0; i < own.cols; ++i) sum[i] += other[i];
+      const float* other = received[i].row<float>(0);
+      for (int64_t n = 0; n < own.cols; ++n) sum[n] += other[n];
     }
   });
 }
@@ -290,24 +322,25 @@ void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
 void Ranks::all_gather(Tensor numbers, std::vector<int64_t> bounds) {
   if (alone()) return;
   worker_->add([this, numbers, bounds = std::move(bounds)] {
+    Requests requests;
     for (int step = 1; step < size_; ++step) {
       const int to = (rank_ + step) % size_,
                 from = (rank_ - step + size_) % size_;
-      exchange({share(numbers, bounds, rank_), to},
-               {share(numbers, bounds, from), from});
+      worker_->receive(share(numbers, bounds, from), from, requests);
+      worker_->send(share(numbers, bounds, rank_), to, requests);
     }
+    worker_->finish(requests);
   });
 }
 
 void Ranks::gather(Tensor numbers, std::vector<int64_t> bounds) {
   if (alone()) return;
   worker_->add([this, numbers, bounds = std::move(bounds)] {
-    if (!root()) {
-      exchange({share(numbers, bounds, rank_), 0}, {});
-      return;
-    }
-    for (int from = 1; from < size_; ++from)
-      exchange({}, {share(numbers, bounds, from), from});
+    Requests requests;
+    if (!root()) worker_->send(share(numbers, bounds, rank_), 0, requests);
+    for (int from = 1; root() && from < size_; ++from)
+      worker_->receive(share(numbers, bounds, from), from, requests);
+    worker_->finish(requests);
   });
 }
 
@@ -317,6 +350,10 @@ void Ranks::wait() {
   worker_->wait();
   seconds_waited_ +=
       std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+int64_t Ranks::bytes_sent() const {
+  return alone() ? 0 : worker_->bytes_sent();
 }
 
 void Ranks::set_last_words(std::function<std::string()> words) {

@@ -4,6 +4,7 @@
 // files and tells how it goes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,7 +69,7 @@ class Ranks {
 
   // Seconds that wait() has waited, and bytes that this rank has sent.
   double seconds_waited() const { return seconds_waited_; }
-  int64_t bytes_sent() const { return bytes_sent_; }
+  int64_t bytes_sent() const;
 
   // Told on stderr by the root, or where it is gone by a rank beside it, when
   // SIGTERM comes and the ranks do not end together at once: the launcher may
@@ -83,18 +84,12 @@ class Ranks {
   ~Ranks();
   class Worker;
   enum class Reduction : uint8_t { sum, max };
-  struct Message {
-    Tensor numbers;
-    int rank = 0;  // that it comes from or goes to
-  };
   bool alone() const { return size_ == 1; }
   void reduce(std::span<double> values, Reduction reduction);
-  void exchange(const Message& send, const Message& receive);
 
   int rank_ = 0, size_ = 1, on_host_ = 1;
   double seconds_waited_ = 0;
-  int64_t bytes_sent_ = 0;
-  Buffer received_;
+  std::array<Buffer, 2> received_;  // reduce_scatter()'s
   std::unique_ptr<Worker> worker_;
 };
 

@@ -25,8 +25,9 @@ struct TrainSummary {
   // Of the pairs held out, the share in which the chosen answer gained on the
   // rejected one (train/preference.h).
   double reward_accuracy = 0;
-  double peak_share = 0;    // model FLOP/s over the measured product peak
-  int64_t peak_memory = 0;  // bytes
+  double peak_share = 0;  // model FLOP/s over the measured product peak
+  // Bytes: of this process at most, and as they were predicted.
+  int64_t peak_memory = 0, predicted_memory = 0;
   ExampleCounts examples;
   std::string stopped_because;  // "done", "patience", "until-probe", "minutes"
   // The step whose weights were kept: the last one, or with patience the one
@@ -49,6 +50,7 @@ void visit_summary(Summary& s, Visit&& visit) {
   visit("tokens_per_second", s.tokens_per_second);
   visit("peak_share", s.peak_share);
   visit("peak_memory", s.peak_memory);
+  visit("predicted_memory", s.predicted_memory);
   visit("stopped_because", s.stopped_because);
   visit("kept_step", s.kept_step);
   visit("examples", s.examples.learned);

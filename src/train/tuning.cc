@@ -74,8 +74,8 @@ std::vector<int32_t> taught_end_tokens(const Tokenizer& tokenizer) {
 }
 
 // With the model's files as all that is read of it.
-void check_room(const InstructOptions& o, const TuningStage& stage,
-                int64_t token_rows) {
+int64_t check_room(const InstructOptions& o, const TuningStage& stage,
+                   int64_t token_rows) {
   const ModelSource source(o.base);
   TrainOptions settled = o.train;
   settle_context(settled, source.config());
@@ -83,7 +83,6 @@ void check_room(const InstructOptions& o, const TuningStage& stage,
                       .lora = o.adapter,
                       .token_rows = token_rows,
                       .copies = stage.copies,
-                      .pairs = stage.preference.has_value(),
                       .ranks = Ranks::world().size()};
   if (o.distill > 0)
     trainable.teacher_tokens = replay_room(o.replay, o.train.batch_tokens);
@@ -92,8 +91,8 @@ void check_room(const InstructOptions& o, const TuningStage& stage,
     trainable.model_bytes += static_cast<int64_t>(
         bytes_of(dtype_in_use(tensor.stored.dtype, tensor.shape, act),
                  tensor.stored.size()));
-  check_memory(source.config(), settled, trainable, true,
-               machine_memory() / Ranks::world().on_host());
+  return check_memory(source.config(), settled, trainable, true,
+                      machine_memory() / Ranks::world().on_host());
 }
 
 std::vector<int32_t> tokens_of(const ConversationSet& examples,
@@ -178,7 +177,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
         o.base.string());
   if (o.adapter.token_rows == "auto")
     o.adapter.token_rows = stage.name == "instruct" ? "special" : "none";
-  check_room(o, stage, 0);
+  int64_t memory = check_room(o, stage, 0);
   // Before the weights are there: hashing has the files in memory for a moment.
   const std::string base_fingerprint = base.fingerprint();
   Model model = o.lora ? Model::load_frozen(o.base, precision_of(o.train))
@@ -280,6 +279,7 @@ TrainSummary tune(const InstructOptions& options, const TuningStage& stage) {
   run.stage = stage.name;
   run.options = o.train;
   run.preference = stage.preference;
+  run.predicted_memory = memory;
   run.patience = o.patience;
   run.batches = batches.get();
   run.tokenizer = &tokenizer;
