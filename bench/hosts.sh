@@ -9,9 +9,10 @@ set -eu
 ranks=$1 rate=$2
 shift 2
 name=sd$$
-agent=$(mktemp)
+scratch=$(mktemp -d)
+agent=$scratch/agent
 cleanup() {
-  rm -f "$agent"
+  rm -rf "$scratch"
   for space in $(ip netns list | grep -o "^$name[a-z0-9]*"); do
     ip netns delete "$space"
   done
@@ -37,11 +38,14 @@ while [ $i -le "$ranks" ]; do
   i=$((i + 1))
 done
 
-# What mpirun calls in place of ssh: HOST COMMAND...
+# What mpirun calls in place of ssh: HOST COMMAND... Files that Open MPI makes for
+# a host lie in a directory of its own.
 cat > "$agent" <<AGENT
 #!/bin/sh
 space=$name\${1##*.}
 shift
+export TMPDIR=$scratch/\$space
+mkdir -p \$TMPDIR
 exec ip netns exec \$space sh -c "\$*"
 AGENT
 chmod +x "$agent"

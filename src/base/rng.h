@@ -37,7 +37,12 @@ class Rng {
 
 // A 64-bit hash that mixes all bits (the finalizer of splitmix64), for deriving
 // a seed or stream from several numbers.
-uint64_t mix_bits(uint64_t x);
+inline uint64_t mix_bits(uint64_t x) {
+  x += 0x9E3779B97F4A7C15;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+  return x ^ (x >> 31);
+}
 inline uint64_t mix_bits(uint64_t a, uint64_t b) {
   return mix_bits(mix_bits(a) ^ b);
 }

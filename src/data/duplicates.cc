@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "kernels/min_hash.h"
 
 namespace seodang {
 namespace {
@@ -64,9 +64,8 @@ std::vector<uint64_t> word_hashes(std::string_view text) {
   return words;
 }
 
-}  // namespace
-
-std::vector<uint64_t> shingles(std::string_view text) {
+// In the order of the text, as often as they occur.
+std::vector<uint64_t> all_shingles(std::string_view text) {
   const std::vector<uint64_t> words = word_hashes(text);
   const size_t length = std::min<size_t>(kShingleWords, words.size());
   if (length == 0) return {hash_bytes(text).low};
@@ -77,7 +76,14 @@ std::vector<uint64_t> shingles(std::string_view text) {
     for (size_t j = 0; j < length; ++j) hash = mix_bits(hash, words[i + j]);
     out.push_back(hash);
   }
-  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+std::vector<uint64_t> shingles(std::string_view text) {
+  std::vector<uint64_t> out = all_shingles(text);
+  std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
@@ -89,17 +95,13 @@ MinHash min_hash(std::string_view text) {
       seeds[i] = static_cast<uint32_t>(mix_bits(i + 1));
     return seeds;
   }();
+  const std::vector<uint64_t> found = all_shingles(text);
+  std::vector<uint32_t> set(found.size());
+  std::ranges::transform(found, set.begin(), [](uint64_t shingle) {
+    return static_cast<uint32_t>(shingle);
+  });
   MinHash least;
-  least.fill(std::numeric_limits<uint32_t>::max());
-  for (const uint64_t shingle : shingles(text)) {
-    const auto x = static_cast<uint32_t>(shingle);
-    for (int i = 0; i < kMinHashes; ++i) {  // the 32-bit finalizer of murmur3
-      uint32_t hash = x ^ kSeeds[i];
-      hash = (hash ^ (hash >> 16)) * 0x85ebca6bu;
-      hash = (hash ^ (hash >> 13)) * 0xc2b2ae35u;
-      least[i] = std::min(least[i], hash ^ (hash >> 16));
-    }
-  }
+  min_hashes(least, kSeeds, set);
   return least;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,10 @@ Program::Program(fs::path directory, std::vector<std::string> arguments,
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
   if (mpirun.ranks > 0) {
+    // Of its own: two that are made at once get in each other's way.
+    const fs::path scratch = output_of(directory_, "mpirun");
+    ::mkdir(scratch.c_str(), 0700);
+    ::setenv("TMPDIR", scratch.c_str(), 1);
     // Tests run in containers, as root; MPI does not free everything.
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);

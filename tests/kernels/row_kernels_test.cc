@@ -13,6 +13,7 @@
 #include "kernels/embedding.h"
 #include "kernels/glu.h"
 #include "kernels/matmul.h"
+#include "kernels/min_hash.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "kernels/softcap.h"
@@ -564,6 +565,30 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, RowKernels,
                          [](const auto& dtype) {
                            return std::string(name_of(dtype.param));
                          });
+
+// For sets and numbers of functions of any size.
+TEST(MinHashes, AreLeastOnEveryTarget) {
+  for_every_target([] {
+    Rng rng(9);
+    for (const size_t functions : {1, 5, 16, 128})
+      for (const size_t count : {0, 1, 7, 200}) {
+        std::vector<uint32_t> seeds(functions), set(count), least(functions);
+        for (uint32_t& seed : seeds) seed = static_cast<uint32_t>(rng.next());
+        for (uint32_t& x : set) x = static_cast<uint32_t>(rng.next());
+        min_hashes(least, seeds, set);
+        for (size_t i = 0; i < functions; ++i) {
+          uint32_t expected = 0xffffffff;
+          for (const uint32_t x : set) {
+            uint32_t hash = x ^ seeds[i];
+            hash = (hash ^ (hash >> 16)) * 0x85ebca6bu;
+            hash = (hash ^ (hash >> 13)) * 0xc2b2ae35u;
+            expected = std::min(expected, hash ^ (hash >> 16));
+          }
+          ASSERT_EQ(least[i], expected) << functions << " " << count;
+        }
+      }
+  });
+}
 
 }  // namespace
 }  // namespace seodang
