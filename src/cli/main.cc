@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "base/warning.h"
 #include "cli/commands.h"
 #include "kernels/processor.h"
 #include "train/ranks.h"
@@ -70,8 +71,8 @@ std::string nearest_name(const CLI::App& app, const std::string& given) {
 }
 
 // What an error message begins with. The ranks of a job often fail in the same
-// way, and the first to end ends them all: others let the root speak.
-std::string speaker() {
+// way, and the first to end ends them all: so others wait for the root's.
+std::string rank_prefix() {
   const seodang::Launch launch = seodang::Launch::from_environment();
   if (launch.rank == 0) return "";
   std::this_thread::sleep_for(std::chrono::seconds(3));
@@ -98,7 +99,7 @@ int complain(const CLI::App& program, const CLI::ParseError& error) {
     else if (!unknown.front().starts_with("-") && app != &program)
       what += "; put a text of several words in quotes";
   }
-  fmt::print(stderr, "{}{}: {}; see {} --help\n", speaker(), command, what,
+  fmt::print(stderr, "{}{}: {}; see {} --help\n", rank_prefix(), command, what,
              command);
   return kUsage;
 }
@@ -146,6 +147,7 @@ int run(int argc, char** argv) {
   program.parse_complete_callback([&] {
     const auto launch = seodang::Launch::from_environment();
     check_runs_in_ranks(program, launch);
+    if (launch.rank > 0) seodang::silence_warnings();
     seodang::set_num_threads(threads > 0 ? threads
                                          : seodang::cores_of_rank(launch));
   });
@@ -187,7 +189,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   const auto tell = [](std::string_view what, int exit_code) {
     if (!seodang::Ranks::ended_together() || seodang::Ranks::world().root())
-      fmt::print(stderr, "{}seodang: {}\n", speaker(), what);
+      fmt::print(stderr, "{}seodang: {}\n", rank_prefix(), what);
     return exit_code;
   };
   int exit_code = 0;

@@ -183,7 +183,7 @@ void Loop::resume() {
     state_ = load_checkpoint(*checkpoint, optimizer_);
     before_ = state_.seconds;
   }
-  ranks_.set_last_words([stage = run_.stage, output = run_.output] {
+  ranks_.set_termination_notice([stage = run_.stage, output = run_.output] {
     const auto newest = find_checkpoint(output);
     return fmt::format(
         "{}: told to end (SIGTERM), as all ranks are when one has died; {}",
@@ -224,6 +224,14 @@ void Loop::announce() {
                     deals_whole_batches(options_, ranks_.size())
                         ? "each reads whole batches"
                         : "each reads a share of every batch"));
+  if (!deals_whole_batches(options_, ranks_.size()) &&
+      options_.batch_tokens < ranks_.size() * options_.context)
+    progress_->note(fmt::format(
+        "a batch of {} tokens may hold fewer sequences of up to {} than there "
+        "are ranks, and some would wait; --batch-tokens {} or --accumulate {} "
+        "keeps all busy",
+        options_.batch_tokens, options_.context,
+        ranks_.size() * options_.context, ranks_.size()));
   for (const std::string& note : run_.notes) progress_->note(note);
   if (state_.step > 0)
     progress_->note(fmt::format("going on from step {}", state_.step));

@@ -81,13 +81,14 @@ int cores_of_rank(const Launch& launch) {
 // The thread that calls MPI, and no other does while it lives.
 class Ranks::Worker {
  public:
-  // Whether this rank says the last words, and which process it leaves them to
-  // while that lives (0: to none).
-  struct LastWords {
-    bool says = false;
+  // Whether this rank prints the notice of termination, and which process it
+  // leaves it to while that is alive (0: to none).
+  struct Notice {
+    bool prints = false;
     pid_t unless_alive = 0;
   };
-  explicit Worker(LastWords who) : who_(who), thread_([this] { work(); }) {}
+  explicit Worker(Notice notice)
+      : notice_(notice), thread_([this] { work(); }) {}
   ~Worker() {
     add({});
     thread_.join();
@@ -129,15 +130,15 @@ class Ranks::Worker {
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
                   MPI_STATUSES_IGNORE);
       if (done != 0) return;
-      while (aborting) std::this_thread::sleep_for(kPatience);
+      while (aborting) std::this_thread::sleep_for(kNoticeAfter);
       std::this_thread::sleep_for(pause);
-      say_last_words();
+      print_notice();
     }
   }
 
-  void set_last_words(std::function<std::string()> words) {
+  void set_termination_notice(std::function<std::string()> text) {
     const std::lock_guard lock(mutex_);
-    last_words_ = std::move(words);
+    notice_text_ = std::move(text);
   }
 
   int64_t bytes_sent() const { return bytes_sent_; }
@@ -158,15 +159,15 @@ class Ranks::Worker {
   }
 
   // mpirun kills a second after it has asked.
-  static constexpr milliseconds kPatience{400};
+  static constexpr milliseconds kNoticeAfter{400};
 
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      while (!changed_.wait_for(lock, kPatience / 4,
+      while (!changed_.wait_for(lock, kNoticeAfter / 4,
                                 [&] { return !jobs_.empty(); })) {
         lock.unlock();
-        say_last_words();
+        print_notice();
         lock.lock();
       }
       const std::function<void()>& job = jobs_.front();
@@ -185,25 +186,26 @@ class Ranks::Worker {
     }
   }
 
-  void say_last_words() {
-    if (!who_.says || InterruptGuard::signal() != SIGTERM || aborting ||
+  void print_notice() {
+    if (!notice_.prints || InterruptGuard::signal() != SIGTERM || aborting ||
         ending_together)
       return;
     const auto now = Clock::now();
     if (asked_ == Clock::time_point()) asked_ = now;
-    if (now - asked_ < kPatience) return;
-    if (who_.unless_alive != 0 && ::kill(who_.unless_alive, 0) == 0) return;
+    if (now - asked_ < kNoticeAfter) return;
+    if (notice_.unless_alive != 0 && ::kill(notice_.unless_alive, 0) == 0)
+      return;
     const std::lock_guard lock(mutex_);
-    if (last_words_) fmt::print(stderr, "{}\n", last_words_());
-    who_.says = false;
+    if (notice_text_) fmt::print(stderr, "{}\n", notice_text_());
+    notice_.prints = false;
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
   std::exception_ptr failure_;  // of a job, for who waits
-  std::function<std::string()> last_words_;
-  LastWords who_;
+  std::function<std::string()> notice_text_;
+  Notice notice_;
   int64_t bytes_sent_ = 0;
   Clock::time_point asked_;
   std::thread thread_;
@@ -233,9 +235,9 @@ Ranks::Ranks() {
   MPI_Comm_rank(host, &rank_on_host);
   MPI_Comm_free(&host);
   if (alone()) return;
-  Worker::LastWords who{.says = root()};
-  if (first[0] == 0 && rank_on_host == 1) who = {true, first[1]};
-  worker_ = std::make_unique<Worker>(who);
+  Worker::Notice notice{.prints = root()};
+  if (first[0] == 0 && rank_on_host == 1) notice = {true, first[1]};
+  worker_ = std::make_unique<Worker>(notice);
 }
 
 Ranks::~Ranks() = default;
@@ -356,8 +358,8 @@ int64_t Ranks::bytes_sent() const {
   return alone() ? 0 : worker_->bytes_sent();
 }
 
-void Ranks::set_last_words(std::function<std::string()> words) {
-  if (!alone()) worker_->set_last_words(std::move(words));
+void Ranks::set_termination_notice(std::function<std::string()> text) {
+  if (!alone()) worker_->set_termination_notice(std::move(text));
 }
 
 }  // namespace seodang

@@ -1,7 +1,7 @@
 // The processes that train one model together, each a rank, as mpirun or srun
 // started them (MPI 3.1). A process that was started alone is the one rank of
-// its job and never initializes MPI. Rank 0, the root, is the one that writes
-// files and tells how it goes.
+// its job and never initializes MPI. Rank 0, the root, writes files and prints
+// progress.
 #pragma once
 
 #include <array>
@@ -37,7 +37,7 @@ class Ranks {
   // Ends MPI, if it was initialized. A code other than 0 ends the other ranks
   // as well, unless all end_together().
   static void leave(int exit_code);
-  // Says that all ranks are about to end for one reason, which the root tells.
+  // Says that all ranks are about to end for one reason, which the root prints.
   void end_together();
   static bool ended_together();
 
@@ -55,8 +55,8 @@ class Ranks {
   // These are queued and done one after another in the background; the memory
   // must not be touched before wait(). Rank r's share of `numbers` (one row) is
   // [bounds[r], bounds[r+1]).
-  // The rank's share becomes the sum of all ranks' (f32); the rest is
-  // undefined. Pairwise exchange: each rank sends and receives
+  // The rank's share becomes the sum of all ranks' (f32); the rest stays.
+  // Pairwise exchange: each rank sends and receives
   // (size - 1) / size of the numbers, and the order of summation is fixed
   // (Thakur et al., "Optimization of collective communication operations in
   // MPICH", 2005, section 3.3).
@@ -71,10 +71,10 @@ class Ranks {
   double seconds_waited() const { return seconds_waited_; }
   int64_t bytes_sent() const;
 
-  // Told on stderr by the root, or where it is gone by a rank beside it, when
-  // SIGTERM comes and the ranks do not end together at once: the launcher may
-  // be about to kill them all, since one has died.
-  void set_last_words(std::function<std::string()> words);
+  // Printed on stderr by the root, or where it has died by a rank on its host,
+  // when SIGTERM comes and the ranks do not end together at once: the launcher
+  // may be about to kill them all, since one has died.
+  void set_termination_notice(std::function<std::string()> text);
 
   Ranks(const Ranks&) = delete;
   Ranks& operator=(const Ranks&) = delete;

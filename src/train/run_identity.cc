@@ -9,9 +9,12 @@
 #include "train/ranks.h"
 
 namespace seodang {
+namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+
+}  // namespace
 
 bool already_trained(const fs::path& output, const RunIdentity& identity,
                      TrainSummary& summary) {
