@@ -8,7 +8,7 @@
 namespace seodang {
 namespace {
 std::atomic<bool> silenced{false};
-}
+}  // namespace
 
 void silence_warnings() { silenced = true; }
 
