@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -45,6 +46,12 @@ int quota() {
 }
 
 }  // namespace
+
+bool is_bound() {
+  cpu_set_t mask;
+  return sched_getaffinity(0, sizeof mask, &mask) == 0 &&
+         CPU_COUNT(&mask) < sysconf(_SC_NPROCESSORS_ONLN);
+}
 
 int usable_cores() {
   cpu_set_t mask;

@@ -7,5 +7,7 @@ namespace seodang {
 // more than the CPU quota of the control group, rounded up (cgroup v2, cpu.max
 // of the group and of those around it). At least 1.
 int usable_cores();
+// Whether the affinity mask leaves out processors of the machine.
+bool is_bound();
 
 }  // namespace seodang

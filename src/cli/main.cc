@@ -203,6 +203,6 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     exit_code = tell(error.what(), kFailed);
   }
-  seodang::Ranks::leave(exit_code);
+  seodang::Ranks::finalize(exit_code);
   return exit_code;
 }

@@ -54,9 +54,13 @@ void take_share(const Batch& batch, int index, int count, Batch& out) {
   out.distilled_loss_tokens = losses(out.distilled);
 }
 
+int64_t even_batch_share(int64_t tokens, int count) {
+  return (tokens + count - 1) / count;
+}
+
 int64_t batch_share_room(int64_t tokens, int64_t longest, int count) {
   // Each end is moved by half a sequence at most.
-  return std::min(tokens, (tokens + count - 1) / count + longest + 1);
+  return std::min(tokens, even_batch_share(tokens, count) + longest + 1);
 }
 
 }  // namespace seodang

@@ -12,5 +12,7 @@ namespace seodang {
 void take_share(const Batch& batch, int index, int count, Batch& out);
 
 int64_t batch_share_room(int64_t tokens, int64_t longest, int count);
+// Of one that comes out even.
+int64_t even_batch_share(int64_t tokens, int count);
 
 }  // namespace seodang

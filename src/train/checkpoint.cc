@@ -46,17 +46,14 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
   return {tensor.rows, tensor.cols};
 }
 
-// What was collected to be written is given up again.
-class Collected {
- public:
-  explicit Collected(Optimizer& optimizer) : optimizer_(optimizer) {}
-  ~Collected() { optimizer_.keep_own(); }
-  Collected(const Collected&) = delete;
-  Collected& operator=(const Collected&) = delete;
-
- private:
-  Optimizer& optimizer_;
-};
+void write_tensors(const fs::path& path,
+                   const std::vector<NamedTensor>& tensors,
+                   const std::map<std::string, std::string>& metadata = {}) {
+  std::vector<SafetensorsItem> items;
+  for (const NamedTensor& tensor : tensors)
+    items.push_back({tensor.name, shape_of(tensor.tensor), tensor.tensor});
+  write_safetensors(path, items, metadata);
+}
 
 std::string state_json(const TrainerState& s) {
   Json json;
@@ -75,22 +72,27 @@ std::string state_json(const TrainerState& s) {
   return json.dump(2) + "\n";
 }
 
-}  // namespace
-
-void save_checkpoint(const fs::path& output, const TrainerState& state,
-                     Optimizer& optimizer, const Tokenizer& tokenizer) {
-  const Collected collected(optimizer);
-  optimizer.collect_all();
-  if (!Ranks::world().root()) return;
+void write_checkpoint(const fs::path& output, const TrainerState& state,
+                      const Optimizer& optimizer, const Tokenizer& tokenizer) {
   const fs::path name = fmt::format("{}{}", kPrefix, state.step);
   AtomicDirectory directory(output / name);
   optimizer.save(directory.path());
   tokenizer.save(directory.path());
-  optimizer.save_moments(directory.path() / kMoments);
+  write_tensors(directory.path() / kMoments, optimizer.moments());
   write_file(directory.path() / "trainer_state.json", state_json(state));
   directory.commit();
   for (const fs::path& old : entries_of(output))
     if (old.filename() != name) fs::remove_all(old);
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& output, const TrainerState& state,
+                     Optimizer& optimizer, const Tokenizer& tokenizer) {
+  optimizer.gather_all();
+  if (Ranks::world().root())
+    write_checkpoint(output, state, optimizer, tokenizer);
+  optimizer.shard();
 }
 
 std::optional<fs::path> find_checkpoint(const fs::path& output) {
@@ -141,13 +143,11 @@ void remove_checkpoints(const fs::path& output) {
 }
 
 void save_best(const fs::path& output, int64_t step, Optimizer& optimizer) {
-  const Collected collected(optimizer);
-  optimizer.collect_masters();
-  if (!Ranks::world().root()) return;
-  std::vector<SafetensorsItem> items;
-  for (const NamedTensor& weight : optimizer.masters())
-    items.push_back({weight.name, shape_of(weight.tensor), weight.tensor});
-  write_safetensors(output / kBest, items, {{"step", std::to_string(step)}});
+  optimizer.gather_masters();
+  if (Ranks::world().root())
+    write_tensors(output / kBest, optimizer.masters(),
+                  {{"step", std::to_string(step)}});
+  optimizer.shard();
 }
 
 int64_t load_best(const fs::path& output, Optimizer& optimizer) {

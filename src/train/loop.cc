@@ -49,25 +49,6 @@ double mean_context(const Batch& batch) {
                               : sum / static_cast<double>(batch.tokens.size());
 }
 
-}  // namespace
-
-int64_t Repair::round(int64_t step, int64_t planned) const {
-  return steps == 0 || step <= planned ? 0 : (step - planned - 1) / steps + 1;
-}
-
-bool Repair::observes(int64_t step, int64_t planned) const {
-  return round(step, planned) > 0 && observe_every > 0 &&
-         ((step - planned - 1) % steps + 1) % observe_every == 0;
-}
-
-double Repair::learning_rate_factor(int64_t step, int64_t planned) const {
-  constexpr double kPeak = 0.2;
-  const int64_t done = (step - planned - 1) % steps;
-  return kPeak * (1 - static_cast<double>(done) / static_cast<double>(steps));
-}
-
-namespace {
-
 class Loop {
  public:
   Loop(Optimizer& optimizer, const TrainingRun& run)
@@ -81,8 +62,8 @@ class Loop {
         peak_(measure_product_peak(optimizer.weights().act())),
         batches_(*run.batches, options_, ranks_.rank(), ranks_.size()) {
     ranks_.sum({&peak_, 1});
-    optimizer_.keep_own();
-    optimizer_.refresh();  // from what each rank has
+    optimizer_.shard();
+    if (ranks_.size() > 1) optimizer_.refresh();
   }
 
   TrainSummary run();
@@ -100,10 +81,16 @@ class Loop {
   void observe();
   bool repair();
   bool needs_repair() const {
-    return ranks_.from_root(ranks_.root() && run_.repair.needed() ? 1 : 0) != 0;
+    return ranks_.broadcast(ranks_.root() && run_.repair.needed() ? 1 : 0) != 0;
   }
   bool decays() const;
-  void sum_over_ranks(Loss& loss, double& tokens, double& flops);
+  // What was measured of batches.
+  struct Sums {
+    Loss loss;
+    PreferenceSums preferred;
+    double tokens = 0, flops = 0;
+  };
+  void sum_over_ranks(Sums& of);
   void stop_early(std::string_view why);
   void check_time_limit();
   void sample();
@@ -174,7 +161,7 @@ void Loop::resume() {
   const double step =
       checkpoint ? static_cast<double>(read_trainer_state(*checkpoint).step)
                  : 0;
-  if (const double of_root = ranks_.from_root(step); of_root != step)
+  if (const double of_root = ranks_.broadcast(step); of_root != step)
     throw Error(
         "{}: rank 0 goes on from step {}, and here is the checkpoint of step "
         "{}; all ranks need one --output, on a file system that they share",
@@ -219,7 +206,7 @@ void Loop::announce() {
   if (ranks_.size() > 1)
     progress_->note(
         fmt::format("{} ranks, {} on this machine, with {} {} each; {}",
-                    ranks_.size(), ranks_.on_host(), num_threads(),
+                    ranks_.size(), ranks_.local_size(), num_threads(),
                     num_threads() > 1 ? "threads" : "thread",
                     deals_whole_batches(options_, ranks_.size())
                         ? "each reads whole batches"
@@ -237,18 +224,18 @@ void Loop::announce() {
     progress_->note(fmt::format("going on from step {}", state_.step));
 }
 
-// What was measured of this rank's batches becomes that of all.
-void Loop::sum_over_ranks(Loss& loss, double& tokens, double& flops) {
-  PreferenceSums& p = preferred_;
+// Of this rank's batches becomes of all ranks'.
+void Loop::sum_over_ranks(Sums& of) {
+  auto& [loss, preferred, tokens, flops] = of;
   const auto number = [](int64_t count) { return static_cast<double>(count); };
   std::array<double, 12> sums = {loss.sum,
                                  number(loss.tokens),
                                  loss.divergence,
                                  number(loss.distilled),
-                                 number(p.pairs),
-                                 p.loss,
-                                 p.margin,
-                                 number(p.preferred),
+                                 number(preferred.pairs),
+                                 preferred.loss,
+                                 preferred.margin,
+                                 number(preferred.preferred),
                                  tokens,
                                  flops,
                                  ranks_.root() ? elapsed() : 0,
@@ -259,10 +246,10 @@ void Loop::sum_over_ranks(Loss& loss, double& tokens, double& flops) {
           .tokens = count(sums[1]),
           .divergence = sums[2],
           .distilled = count(sums[3])};
-  p = {.pairs = count(sums[4]),
-       .loss = sums[5],
-       .margin = sums[6],
-       .preferred = count(sums[7])};
+  preferred = {.pairs = count(sums[4]),
+               .loss = sums[5],
+               .margin = sums[6],
+               .preferred = count(sums[7])};
   tokens = sums[8];
   flops = sums[9];
   elapsed_ = sums[10];
@@ -291,38 +278,38 @@ void Loop::step(int64_t step) {
   Teacher teacher = run_.teacher;
   const int64_t round = run_.repair.round(step, options_.steps);
   teacher.scale *= share_of(distilled) * std::exp2f(static_cast<float>(round));
-  Loss loss;
-  preferred_ = {};
-  double tokens = 0, flops = 0;
+  Sums sums;
   for (const Batch& batch : batches) {
     const auto weigh_pairs = [&](std::span<const float> losses,
                                  std::span<float> weights) {
       std::ranges::fill(weights, scale);  // what is replayed
-      preferred_.add((*preference_)(batch, losses, pair_scale, weights));
+      sums.preferred.add((*preference_)(batch, losses, pair_scale, weights));
     };
     GradientsReady ready;
     if (&batch == &batches.back())
       ready = [&](int64_t layer) { optimizer_.gradients_ready(layer); };
-    loss.add(preference_
-                 ? decoder_.accumulate_gradients(batch, optimizer_.gradients(),
-                                                 weigh_pairs, teacher, ready)
-                 : decoder_.accumulate_gradients(batch, optimizer_.gradients(),
-                                                 scale, teacher, ready));
+    sums.loss.add(
+        preference_
+            ? decoder_.accumulate_gradients(batch, optimizer_.gradients(),
+                                            weigh_pairs, teacher, ready)
+            : decoder_.accumulate_gradients(batch, optimizer_.gradients(),
+                                            scale, teacher, ready));
     const double n = static_cast<double>(batch.tokens.size());
-    tokens += n;
+    sums.tokens += n;
     // Weights that stay have no gradient: two of three products.
     const double share = optimizer_.trains_adapter() ? 2.0 / 3 : 1;
-    flops += share * optimizer_.config().train_flops(
-                         n, static_cast<double>(batch.loss_tokens),
-                         mean_context(batch));
+    sums.flops += share * optimizer_.config().train_flops(
+                              n, static_cast<double>(batch.loss_tokens),
+                              mean_context(batch));
   }
   gradient_norm_ = optimizer_.gradient_norm();
-  sum_over_ranks(loss, tokens, flops);
-  state_.tokens += static_cast<int64_t>(tokens);
-  step_tokens_ += tokens;
-  flops_ += flops;
-  loss_ = preference_ ? preferred_.mean_loss() : loss.mean();
-  divergence_ = loss.mean_divergence();
+  sum_over_ranks(sums);
+  preferred_ = sums.preferred;
+  state_.tokens += static_cast<int64_t>(sums.tokens);
+  step_tokens_ += sums.tokens;
+  flops_ += sums.flops;
+  loss_ = preference_ ? preferred_.mean_loss() : sums.loss.mean();
+  divergence_ = sums.loss.mean_divergence();
   const double absurd = 3 * std::log(optimizer_.config().vocab_size);
   if (!std::isfinite(loss_) || !std::isfinite(gradient_norm_) ||
       !std::isfinite(divergence_) || loss_ > absurd) {
@@ -359,19 +346,19 @@ void Loop::step(int64_t step) {
 
 void Loop::validate() {
   if (run_.validation.empty()) return;
-  Loss loss;
-  preferred_ = {};
+  Sums sums;
   std::vector<float> losses(static_cast<size_t>(options_.batch_tokens));
   for (size_t i = 0; i < run_.validation.size(); ++i) {
     const Batch* batch = batches_.held_out(run_.validation[i], i);
     if (batch == nullptr) continue;
-    loss.add(decoder_.evaluate(*batch, losses.data()));
-    if (preference_) preferred_.add((*validation_preference_)(*batch, losses));
+    sums.loss.add(decoder_.evaluate(*batch, losses.data()));
+    if (preference_)
+      sums.preferred.add((*validation_preference_)(*batch, losses));
   }
-  double tokens = 0, flops = 0;
-  sum_over_ranks(loss, tokens, flops);
-  state_.validation_loss = preference_ ? preferred_.mean_loss() : loss.mean();
-  reward_accuracy_ = preferred_.reward_accuracy();
+  sum_over_ranks(sums);
+  state_.validation_loss =
+      preference_ ? sums.preferred.mean_loss() : sums.loss.mean();
+  reward_accuracy_ = sums.preferred.reward_accuracy();
   const bool first = state_.best_validation_loss == 0;
   if (first || state_.validation_loss < state_.best_validation_loss) {
     state_.best_validation_loss = state_.validation_loss;
@@ -386,9 +373,9 @@ void Loop::validate() {
                                  state_.validation_loss);
   if (preference_) {
     line["validation_reward_accuracy"] = reward_accuracy_;
-    line["validation_reward_margin"] = preferred_.mean_margin();
+    line["validation_reward_margin"] = sums.preferred.mean_margin();
     note += fmt::format(", reward accuracy {:.1f}%, mean margin {:.2f}",
-                        100 * reward_accuracy_, preferred_.mean_margin());
+                        100 * reward_accuracy_, sums.preferred.mean_margin());
   }
   record(line);
   progress_->note(note);
@@ -400,7 +387,7 @@ void Loop::probe() {
   probe_ = ranks_.root()
                ? run_.probe->mean(optimizer_.config(), optimizer_.weights())
                : 0;
-  probe_ = ranks_.from_root(probe_);
+  probe_ = ranks_.broadcast(probe_);
   record({{"step", state_.step}, {"probe", probe_}});
   progress_->note(
       fmt::format("step {}: knows {:.0f}% of the facts probed (chance {:.0f}%)",
@@ -574,7 +561,7 @@ TrainSummary Loop::finish(std::string_view why) {
   TrainSummary summary;
   summary.kept_step = state_.step;
   // What is left to do needs no gradients, and the root does it alone.
-  optimizer_.collect_masters();
+  optimizer_.gather_masters();
   if (ranks_.root() && run_.patience > 0 && !run_.validation.empty()) {
     summary.kept_step = load_best(run_.output, optimizer_);
     observed_ = -1;  // other weights
@@ -590,7 +577,7 @@ TrainSummary Loop::finish(std::string_view why) {
     metrics_->sync();
     settled = run_.settle();
   }
-  if (ranks_.from_root(settled ? 1 : 0) == 0) stop();
+  if (ranks_.broadcast(settled ? 1 : 0) == 0) stop();
   probe();
   sample();
   summary.probe_before = state_.probe_before;
@@ -610,7 +597,7 @@ TrainSummary Loop::finish(std::string_view why) {
   summary.examples = run_.examples;
 
   if (ranks_.root()) write_model(summary);
-  ranks_.from_root(0);  // all end together
+  ranks_.broadcast(0);  // all end together
   return summary;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "data/batch_share.h"
 #include "model/decoder.h"
 #include "model/weights.h"
 #include "train/rank_batches.h"
@@ -76,7 +77,7 @@ TrainingMemory training_memory(const ModelConfig& config,
   const int64_t tokens =
       deals_whole_batches(options, trainable.ranks)
           ? options.batch_tokens
-          : (options.batch_tokens + trainable.ranks - 1) / trainable.ranks;
+          : even_batch_share(options.batch_tokens, trainable.ranks);
   out.activations = Decoder::bytes_needed(
       config, precision, tokens, options.recompute ? Keep::inputs : Keep::all,
       trainable.adapter ? trainable.lora.rank : 0);

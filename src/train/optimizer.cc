@@ -119,12 +119,16 @@ void Optimizer::make_buckets() {
   std::ranges::stable_sort(buckets_, std::greater(), &Bucket::layer);
 }
 
-Optimizer::Range Optimizer::own(const Bucket& bucket, const Slot& slot) const {
+Optimizer::Range Optimizer::own(const Bucket& bucket) const {
   const auto rank = static_cast<size_t>(ranks_.rank());
+  return {bucket.bounds[rank], bucket.bounds[rank + 1]};
+}
+
+Optimizer::Range Optimizer::own(const Bucket& bucket, const Slot& slot) const {
   const auto within = [&](int64_t number) {
     return std::clamp<int64_t>(number - slot.at, 0, slot.master.tensor.size());
   };
-  return {within(bucket.bounds[rank]), within(bucket.bounds[rank + 1])};
+  return {within(own(bucket).begin), within(own(bucket).end)};
 }
 
 template <class Visit>
@@ -151,12 +155,12 @@ void Optimizer::gather(Tensor memory, const Bucket& bucket, const Slot& slot,
   std::vector<int64_t> bounds = bucket.bounds;
   for (int64_t& bound : bounds)
     bound = std::clamp<int64_t>(bound - slot.at, 0, size);
-  ranks_.gather(memory.cols_from(at, size), std::move(bounds));
+  ranks_.gather(memory.cols_from(at, size), bounds);
 }
 
-void Optimizer::keep_own() {
+void Optimizer::shard() {
   if (ranks_.size() == 1) return;
-  own_only_ = true;
+  sharded_ = true;
   for_each_slot([&](const Bucket& bucket, const Slot& slot) {
     if (precision_ != Dtype::f32) clear_others(memory(), bucket, slot, slot.at);
     clear_others(first_, bucket, slot, slot.at);
@@ -164,9 +168,9 @@ void Optimizer::keep_own() {
   });
 }
 
-void Optimizer::collect_masters() {
+void Optimizer::gather_masters() {
   if (ranks_.size() == 1) return;
-  own_only_ = false;
+  sharded_ = false;
   // They are zeros between steps: their memory serves what is collected.
   if (ranks_.root())
     clear_pages(gradient_memory_.view().data, gradient_memory_.bytes());
@@ -177,9 +181,9 @@ void Optimizer::collect_masters() {
   ranks_.wait();
 }
 
-void Optimizer::collect_all() {
+void Optimizer::gather_all() {
   if (ranks_.size() == 1) return;
-  collect_masters();
+  gather_masters();
   for_each_slot([&](const Bucket& bucket, const Slot& slot) {
     gather(first_, bucket, slot, slot.at);
     if (!slot.muon) gather(second_, bucket, slot, slot.second_at);
@@ -261,16 +265,8 @@ void Optimizer::load(const std::filesystem::path& directory) {
                   directory.string(), to[i].name);
     convert(to[i].tensor, from[i].tensor);
   }
-  if (own_only_) keep_own();
+  if (sharded_) shard();
   refresh();
-}
-
-void Optimizer::save_moments(const std::filesystem::path& file) const {
-  std::vector<SafetensorsItem> items;
-  for (const NamedTensor& moment : moments())
-    items.push_back(
-        {moment.name, {moment.tensor.rows, moment.tensor.cols}, moment.tensor});
-  write_safetensors(file, items);
 }
 
 void Optimizer::load_moments(const std::filesystem::path& file) {
@@ -280,7 +276,7 @@ void Optimizer::load_moments(const std::filesystem::path& file) {
       const Tensor moment = part(to, slot, at);
       convert(moment,
               from.tensor(kind + slot.master.name, {moment.rows, moment.cols}));
-      if (own_only_) clear_others(to, bucket, slot, at);
+      if (sharded_) clear_others(to, bucket, slot, at);
     };
     load(slot.muon ? kMomentum : kFirst, first_, slot.at);
     if (!slot.muon) load(kSecond, second_, slot.second_at);
@@ -304,17 +300,15 @@ void Optimizer::interpolate(const OwnedTensor& start, const OwnedTensor& end,
 }
 
 void Optimizer::refresh() {
-  if (!own_only_) {
+  if (!sharded_) {
     if (precision_ != Dtype::f32) convert(copy_, memory());
     return;
   }
   for (const Bucket& bucket : buckets_) {
-    const auto rank = static_cast<size_t>(ranks_.rank());
-    const int64_t begin = bucket.bounds[rank],
-                  count = bucket.bounds[rank + 1] - begin;
-    if (precision_ != Dtype::f32 && count > 0)
-      convert(copy_.view().cols_from(begin, count),
-              memory().cols_from(begin, count));
+    const Range kept = own(bucket);
+    if (precision_ != Dtype::f32 && kept.size() > 0)
+      convert(copy_.view().cols_from(kept.begin, kept.size()),
+              memory().cols_from(kept.begin, kept.size()));
     ranks_.all_gather(read_memory(), bucket.bounds);
   }
   ranks_.wait();
@@ -349,8 +343,7 @@ int64_t Optimizer::bytes() const {
     bytes += static_cast<int64_t>(first_.bytes() + second_.bytes());
   } else {
     for_each_slot([&](const Bucket& bucket, const Slot& slot) {
-      const Range kept = own(bucket, slot);
-      bytes += (kept.end - kept.begin) * kF32 *
+      bytes += own(bucket, slot).size() * kF32 *
                ((all_masters ? 0 : 1) + (slot.muon ? 1 : 2));
     });
   }
@@ -375,12 +368,9 @@ double Optimizer::gradient_norm() {
   if (ranks_.size() == 1)
     return std::sqrt(sum_of_squares(gradients.row<float>(0), gradients.cols));
   double sum = 0;
-  for (const Bucket& bucket : buckets_) {
-    const auto rank = static_cast<size_t>(ranks_.rank());
-    const int64_t begin = bucket.bounds[rank];
-    sum += sum_of_squares(gradients.row<float>(0) + begin,
-                          bucket.bounds[rank + 1] - begin);
-  }
+  for (const Bucket& bucket : buckets_)
+    sum += sum_of_squares(gradients.row<float>(0) + own(bucket).begin,
+                          own(bucket).size());
   ranks_.sum({&sum, 1});
   return std::sqrt(sum);
 }
@@ -418,7 +408,7 @@ void Optimizer::step(int64_t step, AdamW options, float momentum) {
       if (!slot.muon) {
         options.weight_decay = slot.master.decayed ? decay : 0;
         step_adamw(slot, range, step, options);
-      } else if (range.begin < range.end) {
+      } else if (range.size() > 0) {
         muon_.step(slot.master.tensor, part(copy_, slot, slot.at),
                    part(first_, slot, slot.at),
                    part(gradient_memory_, slot, slot.at),
@@ -431,12 +421,11 @@ void Optimizer::step(int64_t step, AdamW options, float momentum) {
     ranks_.all_gather(read_memory(), bucket.bounds);
   }
   // Its own are zero already.
-  const auto rank = static_cast<size_t>(ranks_.rank());
   for (const Bucket& bucket : buckets_) {
     float* gradient = gradient_memory_.view().row<float>(0);
-    const std::vector<int64_t>& bounds = bucket.bounds;
-    std::fill(gradient + bounds.front(), gradient + bounds[rank], 0.0f);
-    std::fill(gradient + bounds[rank + 1], gradient + bounds.back(), 0.0f);
+    const Range kept = own(bucket);
+    std::fill(gradient + bucket.bounds.front(), gradient + kept.begin, 0.0f);
+    std::fill(gradient + kept.end, gradient + bucket.bounds.back(), 0.0f);
   }
   summed_ = 0;
   ranks_.wait();

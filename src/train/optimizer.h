@@ -47,10 +47,10 @@ class Optimizer {
   // Reads what save() wrote into the masters. Throws Error naming file and
   // tensor.
   void load(const std::filesystem::path& directory);
-  // The moments, to and from a safetensors file, under the names that PyTorch's
-  // AdamW and Muon give them: "exp_avg.NAME" and "exp_avg_sq.NAME", or
-  // "momentum_buffer.NAME".
-  void save_moments(const std::filesystem::path& file) const;
+  // The moments under the names that PyTorch's AdamW and Muon give them:
+  // "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum_buffer.NAME".
+  std::vector<NamedTensor> moments() const;
+  // Reads them from a safetensors file.
   void load_moments(const std::filesystem::path& file);
 
   // What the decoder computes with: the bf16 copy, or the masters themselves.
@@ -70,13 +70,13 @@ class Optimizer {
   // scale are those of `options` for Muon too; `momentum` is its own.
   void step(int64_t step, AdamW options, float momentum = 0.95f);
 
-  // From here on each rank keeps its own part alone. The copy of all is made
-  // from what each has of it.
-  void keep_own();
+  // From here on each rank keeps its own part alone, of which refresh() makes
+  // the copy of all.
+  void shard();
   // Between steps: the root has all masters, or all moments as well, until the
-  // next keep_own(), and may save them.
-  void collect_masters();
-  void collect_all();
+  // next shard(), and may save them.
+  void gather_masters();
+  void gather_all();
   // A copy of what learns, f32.
   OwnedTensor snapshot() const;
   // Makes it start + share · (end - start), of two snapshots.
@@ -101,6 +101,7 @@ class Optimizer {
   };
   struct Range {
     int64_t begin = 0, end = 0;
+    int64_t size() const { return end - begin; }
   };
   // Slots [begin, end), whose gradients are complete at once, and where in
   // memory() each rank's part of them begins; bounds[size] is the end.
@@ -111,7 +112,8 @@ class Optimizer {
   };
   void make_slots(bool muon);
   void make_buckets();
-  // The numbers of a slot that this rank keeps.
+  // What this rank keeps: as numbers of memory(), and as numbers of a slot.
+  Range own(const Bucket& bucket) const;
   Range own(const Bucket& bucket, const Slot& slot) const;
   // Calls visit(bucket, slot) for all, in the order of buckets.
   template <class Visit>
@@ -127,7 +129,6 @@ class Optimizer {
   }
   void step_adamw(const Slot& slot, Range range, int64_t step,
                   const AdamW& options) const;
-  std::vector<NamedTensor> moments() const;
   void clear_frozen_rows();
   Weights lay_out(void* memory, Dtype dtype) const;
   Tensor memory() const {
@@ -140,7 +141,7 @@ class Optimizer {
   std::vector<Slot> slots_;
   std::vector<Bucket> buckets_;  // in the order in which they are complete
   size_t summed_ = 0;            // of them, in this step
-  bool own_only_ = false;        // keep_own()
+  bool sharded_ = false;         // shard()
   Ranks& ranks_ = Ranks::world();
   // Runs of rows of the embedding and the output layer that learn; empty: all.
   struct Rows {

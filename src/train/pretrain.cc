@@ -90,7 +90,7 @@ TrainSummary pretrain(const PretrainOptions& options) {
   const Ranks& ranks = Ranks::world();
   run.predicted_memory =
       check_memory(config, o.train, {.ranks = ranks.size()}, false,
-                   machine_memory() / ranks.on_host());
+                   machine_memory() / ranks.local_size());
   Optimizer optimizer(Model::random(config, o.train.seed, Dtype::f32),
                       precision_of(o.train), o.train.optimizer == "muon");
   run.stage = "pretrain";

@@ -1,7 +1,6 @@
 #include "train/ranks.h"
 
 #include <mpi.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,7 +53,7 @@ Launch Launch::from_environment() {
   // Open MPI's mpirun; PMIx, through which srun and mpirun start Open MPI.
   launch.size = from_variable("OMPI_COMM_WORLD_SIZE", 1);
   launch.rank = from_variable("OMPI_COMM_WORLD_RANK", 0);
-  launch.on_host = from_variable("OMPI_COMM_WORLD_LOCAL_SIZE", 1);
+  launch.local_size = from_variable("OMPI_COMM_WORLD_LOCAL_SIZE", 1);
   if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return launch;
   const int tasks = from_variable("SLURM_STEP_NUM_TASKS", 1);
   if (tasks == 1) return launch;
@@ -64,18 +63,15 @@ Launch Launch::from_environment() {
   }
   launch.size = tasks;
   // "2(x3)": on three nodes.
-  launch.on_host = from_variable("SLURM_STEP_TASKS_PER_NODE", 1);
+  launch.local_size = from_variable("SLURM_STEP_TASKS_PER_NODE", 1);
   launch.rank = from_variable("PMIX_RANK", 0);
   return launch;
 }
 
 int cores_of_rank(const Launch& launch) {
   const int cores = usable_cores();
-  cpu_set_t mask;
-  const bool bound =
-      sched_getaffinity(0, sizeof mask, &mask) == 0 &&
-      CPU_COUNT(&mask) < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  return bound ? cores : std::max(1, cores / std::max(1, launch.on_host));
+  return is_bound() ? cores
+                    : std::max(1, cores / std::max(1, launch.local_size));
 }
 
 // The thread that calls MPI, and no other does while it lives.
@@ -227,7 +223,7 @@ Ranks::Ranks() {
   MPI_Comm host = MPI_COMM_NULL;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_,
                       MPI_INFO_NULL, &host);
-  MPI_Comm_size(host, &on_host_);
+  MPI_Comm_size(host, &local_size_);
   // The first rank of each host, and its process.
   std::array<int, 2> first = {rank_, static_cast<int>(::getpid())};
   MPI_Bcast(first.data(), 2, MPI_INT, 0, host);
@@ -247,7 +243,7 @@ Ranks& Ranks::world() {
   return ranks;
 }
 
-void Ranks::leave(int exit_code) {
+void Ranks::finalize(int exit_code) {
   if (!initialized) return;
   if (exit_code != 0 && !ending_together) {
     aborting = true;
@@ -276,7 +272,7 @@ void Ranks::reduce(std::span<double> values, Reduction reduction) {
   wait();
 }
 
-double Ranks::from_root(double value) {
+double Ranks::broadcast(double value) {
   if (!root()) value = 0;
   sum({&value, 1});
   return value;
@@ -291,9 +287,9 @@ Tensor share(Tensor numbers, const std::vector<int64_t>& bounds, int rank) {
 
 }  // namespace
 
-void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
+void Ranks::reduce_scatter(Tensor numbers, const std::vector<int64_t>& bounds) {
   if (alone()) return;
-  worker_->add([this, numbers, bounds = std::move(bounds)] {
+  worker_->add([this, numbers, bounds] {
     const Tensor own = share(numbers, bounds, rank_);
     // While one step's numbers are added, the next step's arrive.
     std::array<Tensor, 2> received;
@@ -302,8 +298,7 @@ void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
       received[i] = Tensor(received_[i].at_least(bytes_of(own.dtype, own.cols)),
                            own.dtype, 1, own.cols);
     const auto begin = [&](int step) {
-      const int to = (rank_ + step) % size_,
-                from = (rank_ - step + size_) % size_;
+      const int to = neighbour(step), from = neighbour(-step);
       const auto i = static_cast<size_t>((step - 1) % 2);
       requests[i].clear();
       worker_->receive(received[i], from, requests[i]);
@@ -321,13 +316,12 @@ void Ranks::reduce_scatter(Tensor numbers, std::vector<int64_t> bounds) {
   });
 }
 
-void Ranks::all_gather(Tensor numbers, std::vector<int64_t> bounds) {
+void Ranks::all_gather(Tensor numbers, const std::vector<int64_t>& bounds) {
   if (alone()) return;
-  worker_->add([this, numbers, bounds = std::move(bounds)] {
+  worker_->add([this, numbers, bounds] {
     Requests requests;
     for (int step = 1; step < size_; ++step) {
-      const int to = (rank_ + step) % size_,
-                from = (rank_ - step + size_) % size_;
+      const int to = neighbour(step), from = neighbour(-step);
       worker_->receive(share(numbers, bounds, from), from, requests);
       worker_->send(share(numbers, bounds, rank_), to, requests);
     }
@@ -335,9 +329,9 @@ void Ranks::all_gather(Tensor numbers, std::vector<int64_t> bounds) {
   });
 }
 
-void Ranks::gather(Tensor numbers, std::vector<int64_t> bounds) {
+void Ranks::gather(Tensor numbers, const std::vector<int64_t>& bounds) {
   if (alone()) return;
-  worker_->add([this, numbers, bounds = std::move(bounds)] {
+  worker_->add([this, numbers, bounds] {
     Requests requests;
     if (!root()) worker_->send(share(numbers, bounds, rank_), 0, requests);
     for (int from = 1; root() && from < size_; ++from)

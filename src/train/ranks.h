@@ -19,7 +19,7 @@ namespace seodang {
 // What the launcher put into the environment; costs nothing.
 struct Launch {
   int rank = 0, size = 1;
-  int on_host = 1;  // ranks on this machine, if the launcher tells
+  int local_size = 1;  // ranks on this machine, if the launcher tells
   // srun started so many tasks that do not know of each other.
   int apart = 1;
 
@@ -36,21 +36,21 @@ class Ranks {
   static Ranks& world();
   // Ends MPI, if it was initialized. A code other than 0 ends the other ranks
   // as well, unless all end_together().
-  static void leave(int exit_code);
+  static void finalize(int exit_code);
   // Says that all ranks are about to end for one reason, which the root prints.
   void end_together();
   static bool ended_together();
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  int on_host() const { return on_host_; }
+  int local_size() const { return local_size_; }
   bool root() const { return rank_ == 0; }
 
   // All ranks call these in the same order. They wait without using a core.
   // Each value becomes its sum over ranks, or the largest.
   void sum(std::span<double> values) { reduce(values, Reduction::sum); }
   void max(std::span<double> values) { reduce(values, Reduction::max); }
-  double from_root(double value);
+  double broadcast(double value);
 
   // These are queued and done one after another in the background; the memory
   // must not be touched before wait(). Rank r's share of `numbers` (one row) is
@@ -60,11 +60,11 @@ class Ranks {
   // (size - 1) / size of the numbers, and the order of summation is fixed
   // (Thakur et al., "Optimization of collective communication operations in
   // MPICH", 2005, section 3.3).
-  void reduce_scatter(Tensor numbers, std::vector<int64_t> bounds);
+  void reduce_scatter(Tensor numbers, const std::vector<int64_t>& bounds);
   // Every rank gets the others' shares (f32 or bf16).
-  void all_gather(Tensor numbers, std::vector<int64_t> bounds);
+  void all_gather(Tensor numbers, const std::vector<int64_t>& bounds);
   // Only the root does.
-  void gather(Tensor numbers, std::vector<int64_t> bounds);
+  void gather(Tensor numbers, const std::vector<int64_t>& bounds);
   void wait();
 
   // Seconds that wait() has waited, and bytes that this rank has sent.
@@ -86,8 +86,12 @@ class Ranks {
   enum class Reduction : uint8_t { sum, max };
   bool alone() const { return size_ == 1; }
   void reduce(std::span<double> values, Reduction reduction);
+  // The rank so many after this one, in a ring.
+  int neighbour(int distance) const {
+    return (rank_ + distance + size_) % size_;
+  }
 
-  int rank_ = 0, size_ = 1, on_host_ = 1;
+  int rank_ = 0, size_ = 1, local_size_ = 1;
   double seconds_waited_ = 0;
   std::array<Buffer, 2> received_;  // reduce_scatter()'s
   std::unique_ptr<Worker> worker_;

@@ -60,7 +60,7 @@ void check_same_run(const std::string& stage, const RunIdentity& identity) {
   for (const auto& [key, value] : identity) text += key + "=" + value + "\n";
   constexpr uint64_t kExact = uint64_t{1} << 53;  // in a double
   const auto own = static_cast<double>(hash_bytes(text).low % kExact);
-  if (Ranks::world().from_root(own) != own)
+  if (Ranks::world().broadcast(own) != own)
     throw Error(
         "{}: this rank was given another model, other data or other options "
         "than rank 0; all need the same files under the same paths",

@@ -92,7 +92,7 @@ int64_t check_room(const InstructOptions& o, const TuningStage& stage,
         bytes_of(dtype_in_use(tensor.stored.dtype, tensor.shape, act),
                  tensor.stored.size()));
   return check_memory(source.config(), settled, trainable, true,
-                      machine_memory() / Ranks::world().on_host());
+                      machine_memory() / Ranks::world().local_size());
 }
 
 std::vector<int32_t> tokens_of(const ConversationSet& examples,
