@@ -210,8 +210,8 @@ class Ranks::Worker {
 Ranks::Ranks() {
   const Launch launch = Launch::from_environment();
   if (launch.size == 1) return;
-  // Over one TCP connection Open MPI 4 sends and receives at once with half of
-  // the link's rate: what answers one way waits behind what goes the other.
+  // Over one TCP connection what answers one direction waits behind what goes
+  // the other (docs/scaling.md).
   ::setenv("OMPI_MCA_btl_tcp_links", "2", 0);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
